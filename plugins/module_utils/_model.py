@@ -1,0 +1,96 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""The small typed classes that the other files hand to each other. No behaviour."""
+
+from __future__ import annotations
+
+import typing as t
+
+
+class Setting(t.NamedTuple):
+    """One assignment as systemd reads it: continuation lines joined, blanks around the value removed."""
+
+    section: str
+    directive: str
+    value: str
+    line: int  # 1-based line of the file on which the assignment starts; 0 when it has no file yet
+    path: str = ""  # file it stands in; empty when it has no file yet
+
+
+class Unit:
+    """One unit as systemd would load it: the settings of its fragment, then those of its drop-ins, in order.
+
+    :ivar name: full unit name with suffix, for example ``rot13.service``.
+    :ivar settings: list of Setting, in the order systemd reads them.
+    :ivar dropin: name of the drop-in without ``.conf`` when this is the text of one drop-in alone, else empty.
+    :ivar path: the file of the fragment (or of the drop-in); empty when it has none yet.
+    :ivar problems: list of ``(line, message)``: lines that systemd cannot read.
+    """
+
+    __slots__ = ("dropin", "name", "path", "problems", "settings")
+
+    def __init__(
+        self,
+        name: str,
+        settings: t.Sequence[Setting] = (),
+        dropin: str = "",
+        path: str = "",
+        problems: t.Sequence[tuple[int, str]] = (),
+    ) -> None:
+        self.name = name
+        self.settings = list(settings)
+        self.dropin = dropin
+        self.path = path
+        self.problems = list(problems)
+
+
+ERROR = "error"  # systemd refuses the unit or drops the setting
+WARNING = "warning"  # it loads, and will surprise
+INFO = "info"  # advice
+SEVERITIES = (ERROR, WARNING, INFO)
+
+
+class Finding(t.NamedTuple):
+    """One thing that is wrong, or worth saying, about one place of one unit."""
+
+    rule: str
+    severity: str  # one of SEVERITIES
+    unit: str
+    message: str  # what is wrong
+    hint: str = ""  # what to write instead
+    path: str = ""
+    line: int = 0
+    section: str = ""
+    directive: str = ""
+    value: str = ""
+    source: str = "systemd"  # systemd: systemd says so too; lint: our own rule; verify: systemd-analyze said it
+
+
+class Step(t.NamedTuple):
+    """One thing that a plan does, and why."""
+
+    action: str  # one of ACTIONS
+    unit: str  # empty for daemon-reload
+    reason: str
+
+
+ACTIONS = (
+    "write",
+    "remove",
+    "mask",
+    "unmask",
+    "daemon-reload",
+    "enable",
+    "reenable",
+    "disable",
+    "start",
+    "stop",
+    "restart",
+    "reload",
+    "reset-failed",
+    "none",
+)
