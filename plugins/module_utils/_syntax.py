@@ -53,7 +53,7 @@ def to_bytes(text: str) -> bytes:
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
-        raise UnitSyntaxError("the text holds a lone surrogate, which no file can hold: %s" % error.reason) from None
+        raise UnitSyntaxError(f"the text holds a lone surrogate, which no file can hold: {error.reason}") from None
 
 
 def from_bytes(data: bytes) -> str:
@@ -105,11 +105,13 @@ class UnitText:
 # systemd's read_line() takes \n, \r, \r\n and \n\r for one line end each (and NUL, which is refused here).
 _PHYSICAL_LINE = re.compile(r"[^\n\r]*(?:\n\r?|\r\n?)|[^\n\r]+")
 # What utf8_is_valid() refuses besides broken sequences (here lone surrogates): the noncharacters of Unicode.
-_NOT_UTF8 = re.compile(
-    "[\ud800-\udfff\ufdd0-\ufdef%s]" % "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
+NOT_UTF8 = re.compile(
+    "[\ud800-\udfff\ufdd0-\ufdef{}]".format(
+        "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
+    )
 )
 _UNSAFE_IN_SECTION = re.compile("[\x00-\x1f\x7f\"'\\\\]")
-_BOM = "\ufeff"
+BOM = "\ufeff"
 
 
 def parse(data: bytes | str, path: str = "", name: str = "") -> UnitText:
@@ -166,7 +168,7 @@ class _Reader:
                     self.lines.append(Line(number, "comment", self.section, "", "", raw))
                     size = 0
                 continue
-            if not bom_seen and content.startswith(_BOM):
+            if not bom_seen and content.startswith(BOM):
                 bom_seen = True
                 content = content[1:]
             if not raws:
@@ -201,11 +203,10 @@ class _Reader:
         body = joined.strip(WHITESPACE)
         if not body:
             return Line(number, "blank", self.section, "", "", raw)
-        broken = _NOT_UTF8.search(body)
+        broken = NOT_UTF8.search(body)
         if broken:
             raise UnitSyntaxError(
-                "the line holds %s, which is not valid UTF-8, and systemd refuses the whole file: save it as UTF-8"
-                % _name_character(broken.group()),
+                f"the line holds {_name_character(broken.group())}, which is not valid UTF-8, and systemd refuses the whole file: save it as UTF-8",
                 number,
                 self.path,
             )
@@ -222,7 +223,7 @@ class _Reader:
         guess = re.match(r"\[\s*([A-Za-z][A-Za-z0-9-]*)", body)
         if guess:
             self.section = guess.group(1)
-        message = "'%s' is no section header, and systemd refuses the whole file: write [%s] alone on its line" % (
+        message = "'{}' is no section header, and systemd refuses the whole file: write [{}] alone on its line".format(
             _shorten(body),
             self.section or "Unit",
         )
@@ -241,11 +242,11 @@ class _Reader:
         elif not self.section:
             message = self._headless(key if equals else "", body)
         elif not equals:
-            message = "'%s' has no '=', systemd ignores the line: write Directive=value, or # before a comment" % (
-                _shorten(body)
+            message = (
+                f"'{_shorten(body)}' has no '=', systemd ignores the line: write Directive=value, or # before a comment"
             )
         elif not key:
-            message = "'%s' has no directive before '=', systemd ignores the line" % _shorten(body)
+            message = f"'{_shorten(body)}' has no directive before '=', systemd ignores the line"
         kind = "bad" if message else "assignment"
         return Line(number, kind, self.section, key if equals else "", value, raw, message)
 
@@ -253,13 +254,13 @@ class _Reader:
         homes = _catalog.sections_of(key) if key else ()
         own = self.name.rpartition(".")[2].capitalize()
         home = own if own in homes else next((home for home in ("Unit", "Install", *homes) if home in homes), "")
-        remedy = "put the header [%s] above it" % home if home else "put a header such as [Unit] above it"
-        return "'%s' stands before any section header, systemd ignores it: %s" % (_shorten(body), remedy)
+        remedy = f"put the header [{home}] above it" if home else "put a header such as [Unit] above it"
+        return f"'{_shorten(body)}' stands before any section header, systemd ignores it: {remedy}"
 
 
 def _name_character(character: str) -> str:
     code = ord(character)
-    return "the byte 0x%02x" % (code - 0xDC00) if 0xDC80 <= code <= 0xDCFF else "the character U+%04X" % code
+    return "the byte 0x%02x" % (code - 0xDC00) if 0xDC80 <= code <= 0xDCFF else f"the character U+{code:04X}"
 
 
 def _shorten(text: str, limit: int = 60) -> str:
@@ -290,7 +291,7 @@ def _unescape_one(text: str, pos: int, accept_nul: bool = False) -> tuple[str, i
     length = len(match.group())
     if byte or octal:
         return (chr(code) if code < 0x80 else chr(0xDC00 + code)), length
-    if long and (code > 0x10FFFF or _NOT_UTF8.match(chr(code))):
+    if long and (code > 0x10FFFF or NOT_UTF8.match(chr(code))):
         return None
     # \uD800 and its like are not refused: systemd writes their three bytes, which are no UTF-8.
     return from_bytes(chr(code).encode("utf-8", "surrogatepass")), length
@@ -327,7 +328,7 @@ def c_unescape(text: str, relax: bool = False, accept_nul: bool = False) -> str:
 
 
 def _bad_escape(text: str, pos: int) -> str:
-    return "'%s' is no escape that systemd knows: write \\\\ for a backslash" % _shorten(text[pos : pos + 2])
+    return f"'{_shorten(text[pos : pos + 2])}' is no escape that systemd knows: write \\\\ for a backslash"
 
 
 class _WordReader:
@@ -338,10 +339,10 @@ class _WordReader:
         retain_escape: bool, coalesce: bool,
     ) -> None:  # fmt: skip
         special = ("" if retain_escape else "\\\\") + ("\"'" if unquote else "")
-        self.plain = re.compile("[^%s%s]+" % (re.escape(separators), special))
+        self.plain = re.compile(f"[^{re.escape(separators)}{special}]+")
         # A negated class must not be empty: NUL never comes here.
-        self.quoted = {quote: re.compile("[^%s%s]+" % (quote, "" if retain_escape else "\\\\")) for quote in "\"'"}
-        self.blanks = re.compile("[%s]*" % re.escape(separators))
+        self.quoted = {quote: re.compile("[^{}{}]+".format(quote, "" if retain_escape else "\\\\")) for quote in "\"'"}
+        self.blanks = re.compile(f"[{re.escape(separators)}]*")
         self.separators = separators
         self.unquote, self.cunescape, self.relax = unquote, cunescape, relax
         self.unescape_relax, self.retain_escape, self.coalesce = unescape_relax, retain_escape, coalesce
@@ -375,7 +376,7 @@ class _WordReader:
             else:
                 pos = self._run(self.plain, text, pos, pieces)
         if quote and not self.relax:
-            raise UnitSyntaxError("a quote (%s) is opened and never closed: '%s'" % (quote, _shorten(text)))
+            raise UnitSyntaxError(f"a quote ({quote}) is opened and never closed: '{_shorten(text)}'")
         return self._join(pieces), -1
 
     def _skip(self, text: str, pos: int) -> int:
@@ -387,7 +388,7 @@ class _WordReader:
     def _run(pattern: re.Pattern[str], text: str, pos: int, pieces: list[str]) -> int:
         match = pattern.match(text, pos)
         if not match:  # cannot be: the character at pos is none of the excluded ones
-            raise UnitSyntaxError("cannot read '%s'" % _shorten(text[pos:]))
+            raise UnitSyntaxError(f"cannot read '{_shorten(text[pos:])}'")
         pieces.append(match.group())
         return match.end()
 
@@ -451,7 +452,7 @@ def split_words(
 
 
 # Control characters, DEL, C1, the line separators of Unicode, what is no UTF-8: never raw in what we write.
-_NEVER_RAW = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\\\\]|" + _NOT_UTF8.pattern)
+_NEVER_RAW = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\\\\]|" + NOT_UTF8.pattern)
 _NEEDS_QUOTES = re.compile("[ \"']")
 _ESCAPED = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}
 
@@ -462,7 +463,7 @@ def c_escape(text: str) -> str:
     def escape(match: re.Match[str]) -> str:
         character = match.group()
         known = _ESCAPED.get(character)
-        return known or "".join("\\x%02x" % byte for byte in character.encode("utf-8", "surrogateescape"))
+        return known or "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
 
     to_bytes(text)  # a lone surrogate that stands for no byte has no escape
     return _NEVER_RAW.sub(escape, text)
@@ -473,7 +474,7 @@ def quote(word: str) -> str:
     escaped = c_escape(word)
     if word and not _NEEDS_QUOTES.search(word):
         return escaped
-    return '"%s"' % escaped.replace('"', '\\"')
+    return '"{}"'.format(escaped.replace('"', '\\"'))
 
 
 def escape_specifiers(text: str) -> str:
@@ -510,10 +511,12 @@ def exec_quote(args: t.Sequence[str | bytes], prefix: str = "") -> str:
         raise UnitSyntaxError("the argument list names no program: its first item is the program to start")
     for word in words:
         if "\0" in word:
-            raise UnitSyntaxError("the argument '%s' holds a NUL, which no argument can hold" % _shorten(word))
+            raise UnitSyntaxError(f"the argument '{_shorten(word)}' holds a NUL, which no argument can hold")
     unknown = prefix.strip(EXEC_PREFIXES)
     if unknown:
-        raise UnitSyntaxError("'%s' is no prefix of a command: systemd knows %s" % (prefix, " ".join(EXEC_PREFIXES)))
+        raise UnitSyntaxError(
+            "'{}' is no prefix of a command: systemd knows {}".format(prefix, " ".join(EXEC_PREFIXES))
+        )
     program, rest = words[0], words[1:]
     if "|" not in prefix:
         _check_program(program)
@@ -534,12 +537,11 @@ def exec_quote(args: t.Sequence[str | bytes], prefix: str = "") -> str:
 def _check_program(program: str) -> None:
     if _UNSAFE_IN_PATH.search(program):
         raise UnitSyntaxError(
-            "systemd starts no program whose name holds quotes, backslashes or control characters: '%s'"
-            % c_escape(_shorten(program))
+            f"systemd starts no program whose name holds quotes, backslashes or control characters: '{c_escape(_shorten(program))}'"
         )
     if program == ";" or program[0] in EXEC_PREFIXES:
         raise UnitSyntaxError(
-            "systemd takes '%s' at the front of a command for itself: write the program's absolute path" % program[0]
+            f"systemd takes '{program[0]}' at the front of a command for itself: write the program's absolute path"
         )
 
 
@@ -586,9 +588,9 @@ def _read_command(reader: _WordReader, value: str, first: str, start: int, pos: 
         end = len(value) if pos < 0 else pos
     raw = value[start:end].strip(WHITESPACE)
     if not path and "|" not in prefixes:
-        raise UnitSyntaxError("the prefix '%s' stands before no program: '%s'" % (prefixes, _shorten(raw)))
-    if not argv or not argv[0] and "|" not in prefixes:
-        raise UnitSyntaxError("the prefix @ wants a second word, which becomes argv[0]: '%s'" % _shorten(raw))
+        raise UnitSyntaxError(f"the prefix '{prefixes}' stands before no program: '{_shorten(raw)}'")
+    if not argv or (not argv[0] and "|" not in prefixes):
+        raise UnitSyntaxError(f"the prefix @ wants a second word, which becomes argv[0]: '{_shorten(raw)}'")
     return ExecCommand(prefixes, path, argv, raw), pos
 
 
@@ -623,12 +625,12 @@ def unit_name_problem(name: str, allow_template: bool = True) -> str:
     if not name:
         return "the unit has no name"
     if suffix not in UNIT_TYPES or not dot:
-        return "'%s' does not end in a unit type: add .service (or one of .%s)" % (
+        return "'{}' does not end in a unit type: add .service (or one of .{})".format(
             _shorten(name),
             ", .".join(UNIT_TYPES[1:]),
         )
     if not stem:
-        return "'%s' has nothing before its suffix" % name
+        return f"'{name}' has nothing before its suffix"
     size = len(name.encode("utf-8", "surrogatepass"))
     if size > UNIT_NAME_MAX:
         return "the unit name '%s' has %d bytes, more than the %d that systemd takes" % (
@@ -638,15 +640,17 @@ def unit_name_problem(name: str, allow_template: bool = True) -> str:
         )
     bad = sorted(set(stem) - _NAME_CHARACTERS - {"@"})
     if bad:
-        return "'%s' holds %s, which no unit name can hold: letters, digits and :-_.\\ will do (see unit_escape)" % (
-            _shorten(name),
-            ", ".join(map(ascii, bad[:5])),
+        return (
+            "'{}' holds {}, which no unit name can hold: letters, digits and :-_.\\ will do (see unit_escape)".format(
+                _shorten(name),
+                ", ".join(map(ascii, bad[:5])),
+            )
         )
     prefix, at, instance = stem.partition("@")
     if at and not prefix:
-        return "'%s' has nothing before the @" % name
+        return f"'{name}' has nothing before the @"
     if at and not instance and not allow_template:
-        return "'%s' is a template; name an instance, for example %s@1.%s" % (name, prefix, suffix)
+        return f"'{name}' is a template; name an instance, for example {prefix}@1.{suffix}"
     return ""
 
 
@@ -679,17 +683,17 @@ def unit_escape(text: str, path: bool = False, template: str | None = None, suff
     if template is not None:
         prefix, instance, kind = split_unit_name(template)
         if instance is None:
-            raise UnitSyntaxError("'%s' is no template: a template has an @ before its suffix" % template)
-        return _valid_name("%s@%s.%s" % (prefix, escaped, kind), text)
+            raise UnitSyntaxError(f"'{template}' is no template: a template has an @ before its suffix")
+        return _valid_name(f"{prefix}@{escaped}.{kind}", text)
     if suffix is not None:
-        return _valid_name("%s.%s" % (escaped, suffix.lstrip(".")), text)
+        return _valid_name("{}.{}".format(escaped, suffix.lstrip(".")), text)
     return escaped
 
 
 def _valid_name(name: str, text: str) -> str:
     problem = unit_name_problem(name, allow_template=False)
     if problem:
-        raise UnitSyntaxError("'%s' makes no unit name: %s" % (_shorten(text), problem))
+        raise UnitSyntaxError(f"'{_shorten(text)}' makes no unit name: {problem}")
     return name
 
 
@@ -700,7 +704,7 @@ def _escape_name(text: str) -> str:
         if character == "/":
             pieces.append("-")
         elif character in "-\\" or character not in _NAME_CHARACTERS or (character == "." and number == 0):
-            pieces.append("\\x%02x" % byte)
+            pieces.append(f"\\x{byte:02x}")
         else:
             pieces.append(character)
     return "".join(pieces)
@@ -709,7 +713,7 @@ def _escape_name(text: str) -> str:
 def _escape_path(text: str) -> str:
     parts = [part for part in text.split("/") if part not in ("", ".")]
     if ".." in parts or (not parts and "." in text and not text.startswith("/")):
-        raise UnitSyntaxError("'%s' is no plain path: write it without . and .." % _shorten(text))
+        raise UnitSyntaxError(f"'{_shorten(text)}' is no plain path: write it without . and ..")
     return _escape_name("/".join(parts)) or "-"
 
 
@@ -728,7 +732,7 @@ def unit_unescape(text: str, path: bool = False, template: str | None = None) ->
         return "/"
     plain = _unescape_name(text)
     if not plain or plain[0] == "/" or plain[-1] == "/" or {"", ".", ".."} & set(plain.split("/")):
-        raise UnitSyntaxError("'%s' is no escaped path" % _shorten(text))
+        raise UnitSyntaxError(f"'{_shorten(text)}' is no escaped path")
     return "/" + plain
 
 
@@ -736,16 +740,16 @@ def _instance_of(name: str, template: str) -> str:
     prefix, instance, suffix = split_unit_name(name)
     wanted, empty, kind = split_unit_name(template)
     if empty is None:
-        raise UnitSyntaxError("'%s' is no template: a template has an @ before its suffix" % template)
+        raise UnitSyntaxError(f"'{template}' is no template: a template has an @ before its suffix")
     if not instance or (prefix, suffix) != (wanted, kind):
-        raise UnitSyntaxError("'%s' is no instance of '%s'" % (name, template))
+        raise UnitSyntaxError(f"'{name}' is no instance of '{template}'")
     return instance
 
 
 def _unescape_name(text: str) -> str:
     bad = re.search(r"\\(?!x[0-9a-fA-F]{2})", text)
     if bad:
-        raise UnitSyntaxError("'%s' is not escaped as systemd does: a backslash starts \\xNN" % _shorten(text))
+        raise UnitSyntaxError(f"'{_shorten(text)}' is not escaped as systemd does: a backslash starts \\xNN")
     data = re.sub(
         rb"\\x([0-9a-fA-F]{2})",
         lambda match: bytes([int(match.group(1), 16)]),
@@ -800,6 +804,8 @@ def _meaning(key: tuple[str, str], values: list[str], dropin: bool) -> Meaning:
     joins = joins_of(*key)
     if joins == "single":
         kept = values[-1:]
+    elif joins == "deps":
+        kept = [value for value in values if value]  # nothing resets a dependency
     else:
         last = max((number for number, value in enumerate(values) if not value), default=-1)
         kept = values[last:] if last >= 0 and dropin else values[last + 1 :]
@@ -810,12 +816,14 @@ def _meaning(key: tuple[str, str], values: list[str], dropin: bool) -> Meaning:
 
 def joins_of(section: str, directive: str) -> str:
     """How several values of a directive come together: the catalogue's word, ``lines`` for unknown directives."""
+    if section == "Install":
+        return "single" if directive == "DefaultInstance" else "words"
     entry = _catalog.get(section, directive)
     return entry.joins if entry is not None else "lines"
 
 
 def _sense(joins: str, values: t.Sequence[str]) -> tuple[t.Any, ...]:
-    if joins == "words" and not any(value.startswith("~") for value in values):
+    if joins in ("words", "deps") and not any(value.startswith("~") for value in values):
         # Escapes and quotes stay: two ways to quote one word count as a change, which is on the safe side.
         words: list[str] = []
         for value in values:
@@ -833,9 +841,7 @@ def _command_sense(value: str) -> t.Any:
         return value
 
 
-def same_meaning(
-    ours: t.Iterable[_model.Setting], theirs: t.Iterable[_model.Setting], dropin: bool = False
-) -> bool:
+def same_meaning(ours: t.Iterable[_model.Setting], theirs: t.Iterable[_model.Setting], dropin: bool = False) -> bool:
     """Whether systemd gets the same unit from both."""
     return not changed_settings(ours, theirs, dropin)
 
