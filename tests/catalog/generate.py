@@ -27,7 +27,16 @@ TARGET = HERE.parent.parent / "plugins" / "module_utils" / "_catalog.py"
 FIRST_RELEASE = 247  # the oldest release whose parsers are told apart
 LAST_RELEASE = 262
 CODES = string.digits + string.ascii_letters
-KEPT_LTYPES = ("1", "RLIMIT_", "TIMER_", "SOCKET_SOCKET", "SOCKET_FIFO", "SOCKET_SPECIAL", "SOCKET_MQUEUE", "SOCKET_USB")
+KEPT_LTYPES = (
+    "1",
+    "RLIMIT_",
+    "TIMER_",
+    "SOCKET_SOCKET",
+    "SOCKET_FIFO",
+    "SOCKET_SPECIAL",
+    "SOCKET_MQUEUE",
+    "SOCKET_USB",
+)
 EFFECTS = {"daemon-reload": "d", "restart": "s", "reenable": "e", "none": "n"}
 JOINS = {"single": "s", "lines": "l", "words": "w", "deps": "d", "colons": "c", "exec": "e"}
 # Parsers that refuse an empty value. Measured on 247 to 262; where a release or the kind of unit
