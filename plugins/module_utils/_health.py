@@ -1,0 +1,427 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""Is it really up: waits for jobs, watches that units stay up, probes them, and says in words what went wrong."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import re
+import signal
+import socket
+import time
+import typing as t
+import urllib.error
+import urllib.request
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd, SystemdError
+
+LOG_LINES = 10
+_PROBE_PAUSE = 0.2  # seconds between two tries of a probe that failed
+_WATCHERS = 64  # units that are watched at the same moment
+
+# Exit statuses that systemd itself gives, when it fails before the program runs (systemd.exec(5), "Process Exit Codes").
+_EXIT_WORDS = {
+    200: "CHDIR: the working directory cannot be entered",
+    201: "NICE: the scheduling priority cannot be set",
+    202: "FDS: file descriptors cannot be set up",
+    203: "EXEC: the program was not found, or cannot be executed",
+    204: "MEMORY: out of memory",
+    205: "LIMITS: a resource limit (Limit*=) cannot be set",
+    206: "OOM_ADJUST: OOMScoreAdjust= cannot be set",
+    207: "SIGNAL_MASK: signals cannot be set up",
+    208: "STDIN: the standard input cannot be set up",
+    209: "STDOUT: the standard output cannot be set up",
+    210: "CHROOT: the root directory cannot be changed",
+    211: "IOPRIO: the I/O priority cannot be set",
+    212: "TIMERSLACK: the timer slack cannot be set",
+    213: "SECUREBITS: the secure bits cannot be set",
+    214: "SETSCHEDULER: the CPU scheduling cannot be set",
+    215: "CPUAFFINITY: the CPU affinity cannot be set",
+    216: "GROUP: the group does not exist, or cannot be changed to",
+    217: "USER: the user does not exist, or cannot be changed to",
+    218: "CAPABILITIES: the capabilities cannot be set",
+    219: "CGROUP: the control group cannot be set up",
+    220: "SETSID: a new session cannot be made",
+    222: "STDERR: the standard error cannot be set up",
+    224: "PAM: the PAM session cannot be opened",
+    225: "NETWORK: the network namespace cannot be set up",
+    226: "NAMESPACE: the mount namespace cannot be set up; a path of it may be missing",
+    227: "NO_NEW_PRIVILEGES: new privileges cannot be switched off",
+    228: "SECCOMP: the system call filter cannot be installed",
+    229: "SELINUX_CONTEXT: the SELinux context cannot be set",
+    230: "PERSONALITY: the personality cannot be set",
+    231: "APPARMOR_PROFILE: the AppArmor profile cannot be set",
+    232: "ADDRESS_FAMILIES: the address families cannot be restricted",
+    233: "RUNTIME_DIRECTORY: the runtime directory cannot be set up",
+    235: "CHOWN: the owner of a file cannot be changed",
+    236: "SMACK_PROCESS_LABEL: the SMACK label cannot be set",
+    237: "KEYRING: the keyring cannot be set up",
+    238: "STATE_DIRECTORY: the state directory cannot be set up",
+    239: "CACHE_DIRECTORY: the cache directory cannot be set up",
+    240: "LOGS_DIRECTORY: the logs directory cannot be set up",
+    241: "CONFIGURATION_DIRECTORY: the configuration directory cannot be set up",
+    242: "NUMA_POLICY: the NUMA memory policy cannot be set",
+    243: "CREDENTIALS: a credential cannot be read",
+    245: "BPF: BPF restrictions cannot be set",
+}
+_RESULT_WORDS = {
+    "timeout": "it did not get ready, or did not stop, within its time limit",
+    "watchdog": "it stopped answering its watchdog",
+    "start-limit-hit": "its start limit was hit: it failed too often in a short time",
+    "resources": "a resource for it is missing; the journal says which",
+    "protocol": "it did not speak the protocol of its Type= (no readiness message, no PID file or no bus name)",
+    "oom-kill": "the kernel killed it for lack of memory",
+    "exec-condition": "its ExecCondition= was not met",
+    "service-start-limit-hit": "its service was started too often in a short time",
+    "trigger-limit-hit": "it was triggered too often in a short time",
+}
+
+
+class Failure(t.NamedTuple):
+    """One unit that did not come up."""
+
+    unit: str
+    why: str  # in words
+    result: str  # systemd's own word
+    exit_status: str  # in words; empty when no process ended
+    log: list[str]  # last journal lines of this start
+
+    def public(self) -> dict[str, t.Any]:
+        return self._asdict()
+
+
+class Limits(t.NamedTuple):
+    """What ``health`` asks of one unit: seconds, seconds, probes."""
+
+    timeout: float = 0.0  # 0: wait as long as systemd itself waits
+    stable: float = 0.0
+    probes: t.Sequence[t.Mapping[str, t.Any]] = ()
+
+
+def limits(option: t.Mapping[str, t.Any] | None) -> Limits:
+    if option is None:
+        return Limits()
+    return Limits(float(option.get("timeout") or 30), float(option.get("stable") or 0), option.get("probes") or ())
+
+
+def wait_for_jobs(
+    systemd: Systemd, argv: t.Sequence[str], wanted: t.Mapping[str, Limits], begun: float
+) -> tuple[int, str, list[str]]:
+    """Run a systemctl call that waits for its jobs, no longer than the units' own limits.
+
+    :param wanted: limits by unit; a unit without a time limit is waited for as long as systemd does.
+    :param begun: ``time.monotonic()`` at which the clock of the limits started.
+    :returns: exit status (-1 when not waited for to the end), output, and the units whose time is up.
+    """
+    process = systemd.start_command(argv)
+    late: list[str] = []
+    try:
+        while True:
+            due = sorted({begun + l.timeout for unit, l in wanted.items() if l.timeout and unit not in late})
+            try:
+                out, _none = process.communicate(timeout=max(0.0, due[0] - time.monotonic()) if due else None)
+                return process.returncode, out.decode("utf-8", "replace"), late
+            except Exception as error:
+                if type(error).__name__ != "TimeoutExpired":
+                    raise
+            now = time.monotonic()
+            over = [unit for unit, l in wanted.items() if l.timeout and begun + l.timeout <= now and unit not in late]
+            states = systemd.show(over, ("ActiveState", "Job"))
+            late += [unit for unit in over if _pending(states.get(unit, {}))]
+            wanted = {unit: l for unit, l in wanted.items() if unit not in over}
+            if late:
+                return -1, "", late
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def _pending(state: t.Mapping[str, str]) -> bool:
+    job = state.get("Job", "")
+    return job not in ("", "0") or state.get("ActiveState") in ("activating", "reloading", "refreshing", "deactivating")
+
+
+def judge(systemd: Systemd, wanted: t.Mapping[str, Limits], begun: float) -> tuple[dict[str, dict[str, str]], list[Failure]]:
+    """Watch all units at once until each is up, has stayed up and has answered its probes, or has failed.
+
+    :returns: the units' state as it was seen last, and the failures.
+    """
+    states = _settle(systemd, wanted, begun)
+    failures = []
+    up = {}
+    for unit, limit in wanted.items():
+        why = problem(unit, states.get(unit, {}), limit)
+        if why:
+            failures.append(describe(systemd, unit, states.get(unit, {}), why))
+        elif limit.stable or limit.probes:
+            up[unit] = limit
+    if up and not failures:
+        failures = _watch(systemd, up, states, begun)
+    return states, failures
+
+
+def _settle(systemd: Systemd, wanted: t.Mapping[str, Limits], begun: float) -> dict[str, dict[str, str]]:
+    """Ask until no unit has a job or is on its way any more, or its time is up."""
+    states = systemd.show(wanted)
+    pause = 0.05
+    while True:
+        now = time.monotonic()
+        waiting = [
+            unit
+            for unit, limit in wanted.items()
+            if _pending(states.get(unit, {}))
+            and not _restarting(states.get(unit, {}))
+            and now < begun + (limit.timeout or 90.0)
+        ]
+        if not waiting:
+            return states
+        time.sleep(pause)
+        pause = min(pause * 2, 0.5)
+        states.update(systemd.show(waiting))
+
+
+def _restarting(state: t.Mapping[str, str]) -> bool:
+    return state.get("SubState", "").startswith("auto-restart")
+
+
+def problem(unit: str, state: t.Mapping[str, str], limit: Limits) -> str:
+    """Why a unit that was started is not up; empty when it is."""
+    active = state.get("ActiveState", "")
+    if state.get("LoadState") in ("not-found", "bad-setting", "error"):
+        return f"systemd cannot load it ({state['LoadState']}): {state.get('LoadError', '')}".rstrip(": ")
+    if active == "failed" or _restarting(state):
+        return _result_words(state)
+    if active in ("active", "reloading", "refreshing"):
+        return ""
+    if active == "inactive":
+        if state.get("Result", "success") != "success":
+            return _result_words(state)
+        if state.get("ConditionResult") == "no" or state.get("Type") == "oneshot" or not (limit.stable or limit.probes):
+            return ""
+        return "it ended with success instead of staying up"
+    seconds = f" within {limit.timeout:.0f} s" if limit.timeout else ""
+    return f"it did not get ready{seconds}; it is {active} ({state.get('SubState', '')})"
+
+
+def _result_words(state: t.Mapping[str, str]) -> str:
+    result = state.get("Result", "")
+    if result in _RESULT_WORDS:
+        return _RESULT_WORDS[result]
+    return exit_words(state) or f"its result is {result or 'unknown'}"
+
+
+def exit_words(state: t.Mapping[str, str]) -> str:
+    """How the main process ended, in words; empty when it did not."""
+    code, status = state.get("ExecMainCode", "0"), state.get("ExecMainStatus", "0")
+    number = int(status) if status.isdigit() else 0
+    if code == "1":
+        if number in _EXIT_WORDS:
+            return f"its process ended with exit status {number}/{_EXIT_WORDS[number]}"
+        return f"its process ended with exit status {number}"
+    if code in ("2", "3"):
+        try:
+            name = signal.Signals(number).name
+        except ValueError:
+            name = f"signal {number}"
+        return f"its process was {'killed by' if code == '2' else 'dumped core on'} {name}"
+    return ""
+
+
+def describe(systemd: Systemd, unit: str, state: t.Mapping[str, str], why: str) -> Failure:
+    return Failure(unit, why, state.get("Result", ""), exit_words(state), journal(systemd, unit, state.get("InvocationID", "")))
+
+
+def journal(systemd: Systemd, unit: str, invocation: str, lines: int = LOG_LINES) -> list[str]:
+    """The last journal lines of a unit since its latest start: its own and systemd's about it."""
+    if not invocation:
+        return []
+    about = "USER_INVOCATION_ID" if systemd.scope == "user" else "INVOCATION_ID"
+    match = [f"_SYSTEMD_INVOCATION_ID={invocation}", "+", f"{about}={invocation}"]
+    try:
+        reply = systemd.command(["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={lines}", *match], 20.0)
+    except SystemdError:
+        return []
+    return [line for line in reply.out.splitlines() if line.strip()]
+
+
+# Watching
+
+def _watch(
+    systemd: Systemd, wanted: t.Mapping[str, Limits], states: dict[str, dict[str, str]], begun: float
+) -> list[Failure]:
+    """Probe all units at once, each in a thread of its own, while one loop watches that they stay up."""
+    started = time.monotonic()
+    first = {unit: dict(states.get(unit, {})) for unit in wanted}
+    failures: dict[str, Failure] = {}
+    with concurrent.futures.ThreadPoolExecutor(min(_WATCHERS, len(wanted))) as pool:
+        end = {unit: max(begun + limit.timeout, started + 1.0) for unit, limit in wanted.items()}
+        probes = {
+            pool.submit(_probe_until, systemd, probe, end[unit], first[unit]): unit
+            for unit, limit in wanted.items()
+            for probe in limit.probes
+        }
+        open_probes = set(probes)
+        while True:
+            done, open_probes = concurrent.futures.wait(open_probes, timeout=0.25) if open_probes else (set(), set())
+            for future in done:
+                if future.result():
+                    unit = probes[future]
+                    failures.setdefault(unit, describe(systemd, unit, systemd.show([unit]).get(unit, {}), future.result()))
+            now = time.monotonic()
+            steady = [unit for unit, limit in wanted.items() if unit not in failures and now < started + limit.stable]
+            if steady or open_probes or wanted:
+                states.update(systemd.show([unit for unit in wanted if unit not in failures]))
+            for unit in wanted:
+                why = _moved(first[unit], states.get(unit, {})) if unit not in failures else ""
+                if why:
+                    failures[unit] = describe(systemd, unit, states.get(unit, {}), why)
+            if failures or (not steady and not open_probes):
+                for future in open_probes:
+                    future.cancel()
+                return list(failures.values())
+            if not open_probes:
+                time.sleep(0.25)
+
+
+def _moved(before: t.Mapping[str, str], after: t.Mapping[str, str]) -> str:
+    """What happened to a unit that was up a moment ago; empty when it just stayed up."""
+    if after.get("ActiveState") not in ("active", "reloading", "refreshing") and before.get("ActiveState") == "active":
+        return f"it came up and did not stay up: {_result_words(after)}"
+    if after.get("NRestarts", "0") != before.get("NRestarts", "0") or (
+        after.get("InvocationID", "") != before.get("InvocationID", "")
+    ):
+        return "it came up and was restarted since"
+    return ""
+
+
+def _probe_until(systemd: Systemd, probe: t.Mapping[str, t.Any], end: float, state: t.Mapping[str, str]) -> str:
+    """Try a probe until it is content or the time is up; returns the last complaint, or an empty text."""
+    while True:
+        left = end - time.monotonic()
+        complaint = _probe(systemd, probe, max(0.5, min(left, 5.0)), state)
+        if not complaint or time.monotonic() + _PROBE_PAUSE >= end:
+            return complaint
+        time.sleep(_PROBE_PAUSE)
+
+
+def _probe(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
+    kind = next(name for name in PROBES if probe.get(name) is not None)
+    try:
+        return PROBES[kind](systemd, probe, timeout, state)
+    except (OSError, SystemdError) as error:
+        return f"probe {kind} {_target(probe[kind])}: {getattr(error, 'strerror', None) or error}"
+
+
+def _target(value: t.Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """``host:port`` or ``[::1]:port``; a port alone means this host.
+
+    :raises ValueError: for anything else.
+    """
+    host, _colon, port = str(address).rpartition(":")
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise ValueError(f"{address!r} is no host:port")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _tcp(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
+    with socket.create_connection(split_address(probe["tcp"]), timeout) as connection:
+        return _dialogue(connection, probe, "tcp", timeout)
+
+
+def _udp(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
+    family, kind, protocol, _name, address = socket.getaddrinfo(*split_address(probe["udp"]), type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, kind, protocol) as connection:
+        connection.settimeout(timeout)
+        connection.connect(address)
+        return _dialogue(connection, dict(probe, send=probe.get("send") or ""), "udp", min(timeout, 2.0))
+
+
+def _dialogue(connection: socket.socket, probe: t.Mapping[str, t.Any], kind: str, timeout: float) -> str:
+    """Send what is to be sent, and compare the answer with what is expected."""
+    connection.settimeout(timeout)
+    if probe.get("send") is not None:
+        connection.send(str(probe["send"]).encode("utf-8"))
+    expect = probe.get("expect")
+    if expect is None and kind == "tcp":
+        return ""
+    try:
+        answer = connection.recv(65535)
+    except socket.timeout:
+        return f"probe {kind} {probe[kind]} sent {probe.get('send')!r} and got no answer"
+    return _compare(f"{kind} {probe[kind]}", answer.decode("utf-8", "replace"), expect)
+
+
+def _compare(what: str, answer: str, expect: str | None) -> str:
+    if expect is None or expect == answer or (expect and expect in answer):
+        return ""
+    shown = answer if len(answer) <= 200 else answer[:200] + "..."
+    return f"probe {what} answered {shown!r} instead of {expect!r}"
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_args: t.Any, **_more: t.Any) -> None:
+        return None
+
+
+def _http(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
+    wanted = int(probe.get("status") or 200)
+    handlers: list[t.Any] = [urllib.request.ProxyHandler({})]
+    if 300 <= wanted < 400:
+        handlers.append(_NoRedirect())
+    try:
+        with urllib.request.build_opener(*handlers).open(probe["http"], timeout=timeout) as reply:
+            status, body = reply.status, reply.read(65536)
+    except urllib.error.HTTPError as error:
+        status, body = error.code, error.read(65536)
+    except urllib.error.URLError as error:
+        return f"probe http {probe['http']}: {error.reason}"
+    if status != wanted:
+        return f"probe http {probe['http']} answered status {status} instead of {wanted}"
+    return _compare(f"http {probe['http']}", body.decode("utf-8", "replace"), probe.get("expect"))
+
+
+def _socket(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout)
+        try:
+            connection.connect(probe["socket"])
+        except OSError as error:
+            if error.errno != 91:  # EPROTOTYPE: a datagram socket, which takes no connection but is there
+                raise
+            return ""
+        return _dialogue(connection, probe, "socket", timeout) if probe.get("expect") is not None else ""
+
+
+def _command(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
+    argv = [str(word) for word in probe["command"]]
+    reply = systemd.command(argv, max(timeout, 5.0))
+    if reply.code != 0:
+        words = (reply.err or reply.out).strip().splitlines()
+        return f"probe command {' '.join(argv)} ended with exit status {reply.code}" + (f": {words[-1]}" if words else "")
+    return _compare(f"command {' '.join(argv)}", reply.out, probe.get("expect"))
+
+
+def _log(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
+    lines = journal(systemd, state.get("Id", ""), state.get("InvocationID", ""), 1000)
+    if any(re.search(probe["log"], line) for line in lines):
+        return ""
+    return f"probe log: no journal line since this start matches {probe['log']!r}"
+
+
+PROBES: dict[str, t.Callable[[Systemd, t.Mapping[str, t.Any], float, t.Mapping[str, str]], str]] = {
+    "tcp": _tcp,
+    "udp": _udp,
+    "http": _http,
+    "socket": _socket,
+    "command": _command,
+    "log": _log,
+}

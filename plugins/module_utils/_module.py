@@ -1,0 +1,479 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""What the modules do, from options to result. The only file that sees AnsibleModule."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import re
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _plan, _render, _syntax, _transaction
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import SEVERITIES, Finding
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd, SystemdError
+
+STATES = ("present", "started", "stopped", "restarted", "reloaded", "absent")
+_DROPIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,240}\Z")
+_PROBE_KINDS = ("tcp", "udp", "http", "socket", "command", "log")
+
+
+class DeclarationError(Exception):
+    """The options contradict each other or name what cannot be; one message for each mistake."""
+
+    def __init__(self, messages: t.Sequence[str]) -> None:
+        super().__init__("\n".join(messages))
+        self.messages = list(messages)
+
+
+# Argument specs
+
+def unit_options() -> dict[str, t.Any]:
+    """What is declared of one unit; the options of ``unit`` and of each item of ``units``."""
+    probe = {
+        "tcp": {"type": "str"},
+        "udp": {"type": "str"},
+        "http": {"type": "str"},
+        "socket": {"type": "path"},
+        "command": {"type": "list", "elements": "str"},
+        "log": {"type": "str"},
+        "send": {"type": "str"},
+        "expect": {"type": "str"},
+        "status": {"type": "int"},
+    }
+    health = {
+        "timeout": {"type": "float", "default": 30},
+        "stable": {"type": "float", "default": 0},
+        "probes": {
+            "type": "list",
+            "elements": "dict",
+            "options": probe,
+            "mutually_exclusive": [_PROBE_KINDS],
+            "required_one_of": [_PROBE_KINDS],
+        },
+    }
+    return {
+        "name": {"type": "str", "required": True},
+        "sections": {"type": "dict"},
+        "content": {"type": "str"},
+        "dropin": {"type": "str"},
+        "state": {"type": "str", "choices": list(STATES), "default": "present"},
+        "enabled": {"type": "bool"},
+        "masked": {"type": "bool"},
+        "instances": {"type": "list", "elements": "str"},
+        "on_change": {"type": "str", "choices": ["auto", "restart", "reload", "none"], "default": "auto"},
+        "triggers": {"type": "list", "elements": "raw"},
+        "health": {"type": "dict", "options": health},
+    }
+
+
+def set_options() -> dict[str, t.Any]:
+    """What holds for the whole set of one task."""
+    return {
+        "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
+        "user": {"type": "str"},
+        "linger": {"type": "bool"},
+        "runtime": {"type": "bool", "default": False},
+        "root": {"type": "path"},
+        "verify": {"type": "bool", "default": True},
+        "fail_on": {"type": "str", "choices": ["error", "warning", "info", "never"], "default": "error"},
+        "ignore": {"type": "list", "elements": "str", "default": []},
+        "max_exposure": {"type": "float"},
+        "rollback": {"type": "bool", "default": True},
+        "set_name": {"type": "str"},
+        "prune": {"type": "bool", "default": False},
+    }
+
+
+def run_unit() -> None:
+    """The module ``unit``: a set of one item."""
+    module = AnsibleModule(argument_spec={**unit_options(), **set_options()}, supports_check_mode=True)
+    _run(module, [{option: module.params[option] for option in unit_options()}], listed=False)
+
+
+def run_units() -> None:
+    """The module ``units``."""
+    items = {"type": "list", "elements": "dict", "required": True, "options": unit_options()}
+    module = AnsibleModule(argument_spec={"units": items, **set_options()}, supports_check_mode=True)
+    _run(module, module.params["units"], listed=True)
+
+
+def _run(module: AnsibleModule, items: t.Sequence[t.Mapping[str, t.Any]], listed: bool) -> None:
+    task = Task(module.params, items, listed, module.check_mode)
+    try:
+        result = task.run()
+    except DeclarationError as error:
+        module.fail_json(msg=str(error), **task.result)
+    except (_plan.PlanError, SystemdError) as error:
+        module.fail_json(msg=str(error), **task.result)
+    except _transaction.TransactionError as error:
+        task.add_failure(error)
+        module.fail_json(msg=str(error), **task.result)
+    for warning in task.warnings:
+        module.warn(warning)
+    module.exit_json(**result)
+
+
+# Options -> wanted
+
+def declare(
+    items: t.Sequence[t.Mapping[str, t.Any]], folder: str, set_name: str | None, listed: bool = True
+) -> list[_plan.Want]:
+    """The declared items as the plan takes them.
+
+    :param listed: name the place in the list in messages.
+    :raises DeclarationError: with every mistake of every item.
+    """
+    wanted: list[_plan.Want] = []
+    mistakes: list[str] = []
+    seen: dict[tuple[str, str], int] = {}
+    for position, item in enumerate(items):
+        place = f"units[{position}]: " if listed else ""
+        try:
+            want = _declare_one(item, folder, set_name, position)
+        except (DeclarationError, ValueError) as error:
+            mistakes += [place + line for line in getattr(error, "messages", [str(error)])]
+            continue
+        key = (want.name, want.dropin)
+        if key in seen:
+            what = want.name + (f" with dropin {want.dropin}" if want.dropin else "")
+            mistakes.append(f"{what} is declared twice: units[{seen[key]}] and units[{position}]; join the two into one")
+        seen.setdefault(key, position)
+        wanted.append(want)
+    if mistakes:
+        raise DeclarationError(mistakes)
+    return wanted
+
+
+def _declare_one(item: t.Mapping[str, t.Any], folder: str, set_name: str | None, position: int) -> _plan.Want:
+    name = unit_name(item["name"])
+    mistakes = _contradictions(name, item)
+    if mistakes:
+        raise DeclarationError(mistakes)
+    dropin = dropin_name(name, item["dropin"])
+    path = posixpath.join(folder, f"{name}.d/{dropin}.conf" if dropin else name)
+    return _plan.Want(
+        name=name,
+        path=path,
+        dropin=dropin,
+        text=_text(name, item, set_name),
+        by_meaning=item["content"] is None,
+        state=item["state"],
+        enabled=item["enabled"],
+        masked=item["masked"],
+        instances=_instances(name, item["instances"] or ()),
+        follow=item["on_change"],
+        triggers=_triggers(name, item["triggers"] or ()),
+        health=item["health"],
+        position=position,
+    )
+
+
+def unit_name(given: str) -> str:
+    """The full unit name; a name without any suffix is a service.
+
+    :raises DeclarationError: for a name that systemd would refuse, or that is more than a name.
+    """
+    if "/" in given:
+        raise DeclarationError([
+            f"name: {given!r} holds a slash, and a unit name is no path; write the name alone, for example rot13.service"
+            " (unit_escape makes a name of a path)"
+        ])
+    name = given if "." in given else f"{given}.service"
+    problem = _syntax.unit_name_problem(name)
+    if not problem and name.endswith(".scope"):
+        problem = f"'{name}' is a scope, which programs make and no file can declare; declare a service"
+    if problem:
+        raise DeclarationError([f"name: {problem}"])
+    return name
+
+
+def dropin_name(unit: str, given: str | None) -> str:
+    """The drop-in's name without ``.conf``; empty for none."""
+    if given is None:
+        return ""
+    name = given[: -len(".conf")] if given.endswith(".conf") else given
+    if not _DROPIN_NAME.match(name):
+        raise DeclarationError([
+            f"dropin: {given!r} of {unit} is no name for a drop-in: write letters, digits and :_.@- without a folder, for"
+            " example 10-limits"
+        ])
+    return name
+
+
+def _contradictions(name: str, item: t.Mapping[str, t.Any]) -> list[str]:
+    mistakes = []
+    has_text = item["sections"] is not None or item["content"] is not None
+    state = item["state"]
+    if item["sections"] is not None and item["content"] is not None:
+        mistakes.append(f"{name}: give sections or content, not both")
+    if state == "absent" and has_text:
+        mistakes.append(f"{name}: state: absent takes no sections and no content; leave them out")
+    if state == "absent" and not item["dropin"] and (item["enabled"] or item["masked"]):
+        option = "enabled" if item["enabled"] else "masked"
+        mistakes.append(f"{name}: state: absent contradicts {option}: true; leave {option} out")
+    speaks = state != "present" or any(item[option] is not None for option in ("enabled", "masked", "triggers", "health"))
+    if not has_text and state != "absent" and (item["dropin"] is not None or not speaks):
+        mistakes.append(f"{name}: neither sections nor content says what the file shall hold; give one of them")
+    if item["content"] is not None:
+        mistakes += _content_mistakes(name, item["content"])
+    if item["sections"] is not None and not any(item["sections"].values()):
+        mistakes.append(f"{name}: sections sets no directive, and systemd takes an empty unit file for a masked unit")
+    if item["instances"] and "@." not in name:
+        mistakes.append(f"{name}: instances is for templates; write the name with an @, as in worker@.service")
+    return mistakes
+
+
+def _content_mistakes(name: str, content: str) -> list[str]:
+    if "\0" in content:
+        return [f"{name}: content holds a NUL byte; a unit file is plain text: remove it"]
+    if not content.strip():
+        return [f"{name}: content is empty, and systemd takes an empty unit file for a masked unit; use masked: true"]
+    try:
+        _syntax.parse(content, name=name)
+    except _syntax.UnitSyntaxError as error:
+        return [f"{name}: content: {error}"]
+    return []
+
+
+def _text(name: str, item: t.Mapping[str, t.Any], set_name: str | None) -> str | None:
+    """The file's text. Our header stands on what we rendered, and on given text only where a set must own it."""
+    if item["sections"] is not None:
+        settings = _render.settings_from_mapping(name, item["sections"])
+        return _render.render(settings, _render.header(set_name))
+    if item["content"] is None:
+        return None
+    if not set_name or _render.read_header(item["content"])[0]:
+        return str(item["content"])
+    return "\n".join(_render.header(set_name)) + "\n\n" + str(item["content"])
+
+
+def _instances(name: str, given: t.Sequence[str]) -> list[str]:
+    for instance in given:
+        problem = "it is empty" if not instance else _syntax.unit_name_problem(name.replace("@.", f"@{instance}."))
+        if problem:
+            raise DeclarationError([f"instances: {instance!r} of {name}: {problem}; the filter unit_escape makes one of any text"])
+    return list(dict.fromkeys(given))
+
+
+def _triggers(name: str, given: t.Sequence[t.Any]) -> list[tuple[str, bool]]:
+    triggers = []
+    for trigger in given:
+        entry = trigger if isinstance(trigger, dict) else {"path": trigger}
+        path = entry.get("path")
+        if not isinstance(path, str) or not path.startswith("/") or set(entry) - {"path", "reload"}:
+            raise DeclarationError([
+                f"triggers: {trigger!r} of {name}: write the absolute path of a file, or {{path: /etc/x, reload: true}}"
+            ])
+        if not isinstance(entry.get("reload", False), bool):
+            raise DeclarationError([f"triggers: reload of {path} for {name} must be true or false"])
+        triggers.append((path, entry.get("reload", False)))
+    return triggers
+
+
+class Task:
+    """One task: from declared items to a result.
+
+    :ivar result: what the module returns, filled as the task goes on, so that a failure returns what is known.
+    """
+
+    def __init__(
+        self, params: t.Mapping[str, t.Any], items: t.Sequence[t.Mapping[str, t.Any]], listed: bool, check_mode: bool
+    ) -> None:
+        self.params = params
+        self.items = items
+        self.listed = listed
+        self.check_mode = check_mode
+        self.warnings: list[str] = []
+        self.result: dict[str, t.Any] = {"changed": False, "actions": [], "diff": [], "findings": [], "units": {}}
+        self.store = _transaction.Store()
+
+    def run(self) -> dict[str, t.Any]:
+        params = self.params
+        self._check_set_options()
+        systemd = Systemd(params["scope"], params["user"] or "", params["runtime"], params["root"] or "")
+        wanted = declare(self.items, systemd.folder, params["set_name"], self.listed)
+        with systemd.as_owner():
+            problem = systemd.folder_problem()
+        if problem:
+            raise SystemdError(f"{'root' if params['root'] else 'scope'}: {problem}")
+        lock_problem = self._lock()
+        record = self.store.read_record()
+        now = systemd.read_now(wanted, _sums_by_unit(record))
+        plan = _plan.make_plan(now, wanted, systemd.has_manager)
+        self.warnings += plan.warnings
+        self._describe(plan)
+        if plan.changed() and lock_problem:
+            raise SystemdError(lock_problem)
+        states: dict[str, dict[str, str]] = {}
+        if not self.check_mode:
+            states = self._apply(plan, systemd, now, wanted, record)
+        self.result["units"] = self._units(systemd, wanted, now, states if not plan.changed() else None)
+        return self.result
+
+    def _check_set_options(self) -> None:
+        params = self.params
+        mistakes = []
+        if params["scope"] != "user" and params["user"]:
+            mistakes.append("user: only scope: user takes a user; set it, or leave user out")
+        if params["scope"] != "user" and params["linger"] is not None:
+            mistakes.append("linger: only scope: user takes linger")
+        if params["scope"] == "user" and params["root"]:
+            mistakes.append("root: scope: user needs a running user manager; use scope: global for units of every user")
+        if params["root"] and not os.path.isdir(params["root"]):
+            mistakes.append(f"root: {params['root']} is no folder on this host; unpack or mount the image first")
+        if params["prune"] and not params["set_name"]:
+            mistakes.append("prune: needs set_name, for only files that carry the name of the set are ever removed")
+        if mistakes:
+            raise DeclarationError(mistakes)
+
+    def _lock(self) -> str:
+        """Keep other runs out and undo what a killed one left; returns why that is impossible, if it is."""
+        if self.check_mode:
+            if self.store.read_intent() is not None:
+                self.warnings.append("a run on this host was interrupted; the next run without check mode first undoes it")
+            return ""
+        try:
+            self.store.lock()
+        except OSError as error:
+            return (
+                f"{self.store.folder}: {error.strerror}; the lock and the snapshot that a rollback needs have to be written"
+                " there. Make room, or make the folder writable"
+            )
+        recovered = _transaction.recover(self.store)
+        if recovered:
+            self.result["recovered"] = recovered
+            self.warnings.append(recovered)
+        return ""
+
+    def _describe(self, plan: _plan.Plan) -> None:
+        self.result["actions"] = [step._asdict() for step in plan.steps()]
+        self.result["changed"] = plan.changed()
+        self.result["diff"] = [
+            {
+                "before_header": change.path,
+                "after_header": change.path,
+                "before": _shown(change.before),
+                "after": _shown(change.after),
+            }
+            for change in plan.changes
+            if change.path
+        ]
+
+    def _apply(
+        self,
+        plan: _plan.Plan,
+        systemd: Systemd,
+        now: _plan.Now,
+        wanted: t.Sequence[_plan.Want],
+        record: dict[str, t.Any],
+    ) -> dict[str, dict[str, str]]:
+        new_record = self._new_record(plan, now, wanted, record)
+        if not plan.changed():
+            if new_record is not None:
+                self.store.write_record(new_record)
+            return now.live
+        snapshot = _transaction.take_snapshot(plan, systemd, now.live, now.links)
+        return _transaction.run(plan, systemd, self.store, snapshot, self.params["rollback"], new_record)
+
+    def _new_record(
+        self, plan: _plan.Plan, now: _plan.Now, wanted: t.Sequence[_plan.Want], record: dict[str, t.Any]
+    ) -> dict[str, t.Any] | None:
+        """The record as it shall be after this run; None when it stays as it is."""
+        after = {change.path: change.after for change in plan.changes}
+        new = {path: entry for path, entry in record.items() if after.get(path, _plan.File("file")).kind != "missing"}
+        for want in wanted:
+            if want.state == "absent" or (want.text is None and not want.triggers):
+                new.pop(want.path, None)
+                continue
+            file = after.get(want.path, now.files.get(want.path, _plan.MISSING))
+            entry = {
+                "unit": want.name,
+                "dropin": want.dropin,
+                "scope": self.params["scope"],
+                "user": self.params["user"] or "",
+                "set": self.params["set_name"] or "",
+                "sha256": hashlib.sha256(file.data).hexdigest() if want.text is not None else "",
+                "text": _syntax.from_bytes(file.data) if want.text is not None else None,
+                "enabled": want.enabled,
+                "masked": want.masked,
+                "sums": {path: now.trigger_sums.get(path, "") for path, _reload in want.triggers},
+            }
+            old = record.get(want.path, {})
+            if {key: old.get(key) for key in entry} != entry:
+                new[want.path] = {**entry, "time": int(time.time())}
+        return new if new != record else None
+
+    def _units(
+        self,
+        systemd: Systemd,
+        wanted: t.Sequence[_plan.Want],
+        now: _plan.Now,
+        states: dict[str, dict[str, str]] | None,
+    ) -> dict[str, dict[str, t.Any]]:
+        """The state of every declared unit: as read before when nothing changed, else asked for once more."""
+        names: dict[str, str] = {}
+        for want in wanted:
+            names.setdefault(want.name, posixpath.join(systemd.folder, want.name))
+            for instance in want.instances:
+                names.setdefault(want.name.replace("@.", f"@{instance}."), posixpath.join(systemd.folder, want.name))
+        live = now.live
+        if not self.check_mode and states is None and systemd.has_manager:
+            live = systemd.show([name for name in names if "@." not in name])
+        return {name: public_state(live.get(name, {}), path) for name, path in names.items()}
+
+    def add_failure(self, error: _transaction.TransactionError) -> None:
+        self.result["changed"] = error.rolled_back is False
+        if error.rolled_back is not None:
+            self.result["rolled_back"] = error.rolled_back
+        self.result["failed_units"] = [failure.public() for failure in error.failures]
+        if error.left_over:
+            self.result["not_undone"] = error.left_over
+
+
+def _shown(file: _plan.File) -> str:
+    if file.kind == "link":
+        return f"link to {file.target}\n"
+    return _syntax.from_bytes(file.data).encode("utf-8", "replace").decode("utf-8")
+
+
+def _sums_by_unit(record: t.Mapping[str, t.Any]) -> dict[str, dict[str, str]]:
+    sums: dict[str, dict[str, str]] = {}
+    for entry in record.values():
+        if entry.get("sums"):
+            sums.setdefault(entry["unit"], {}).update(entry["sums"])
+    return sums
+
+
+def public_state(state: t.Mapping[str, str], path: str) -> dict[str, t.Any]:
+    """One entry of the result's ``units``."""
+    entry: dict[str, t.Any] = {
+        "path": path,
+        "load_state": state.get("LoadState", ""),
+        "active_state": state.get("ActiveState", ""),
+        "sub_state": state.get("SubState", ""),
+        "unit_file_state": state.get("UnitFileState", ""),
+        "result": state.get("Result", ""),
+        "invocation_id": state.get("InvocationID", ""),
+    }
+    if "MainPID" in state:
+        entry["main_pid"] = int(state["MainPID"])
+    if "NRestarts" in state:
+        entry["n_restarts"] = int(state["NRestarts"])
+    return entry
+
+
+# Findings
+
+def stops(findings: t.Sequence[Finding], fail_on: str) -> list[Finding]:
+    """The findings that are severe enough to stop the task."""
+    if fail_on == "never":
+        return []
+    return [finding for finding in findings if SEVERITIES.index(finding.severity) <= SEVERITIES.index(fail_on)]

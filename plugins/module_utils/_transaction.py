@@ -1,0 +1,418 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""Carry out a plan as one transaction: lock, snapshot, steps, health, then commit, or put everything back.
+
+Everything it needs to put things back is on disk before the first change, so that the next run can undo what a killed
+one began.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import secrets
+import sys
+import time
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _files
+from ansible_collections.unitcraft.systemd.plugins.module_utils._plan import RUNNING, Change, File, Plan, enables
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import RELOAD_TIMEOUT, Systemd, SystemdError
+
+if t.TYPE_CHECKING:
+    from ansible_collections.unitcraft.systemd.plugins.module_utils._health import Failure, Limits
+
+STATE_FOLDER = "/var/lib/unitcraft"
+LOCK_TIMEOUT = 300.0  # seconds to wait for another run on this host
+_FORMAT = 1
+
+
+class TransactionError(Exception):
+    """The plan could not be carried out.
+
+    :ivar failures: the units that did not come up.
+    :ivar rolled_back: True when everything is as it was before, False when not, None when nothing had been changed.
+    :ivar left_over: what could not be undone, in words.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        failures: t.Sequence[Failure] = (),
+        rolled_back: bool | None = None,
+        left_over: t.Sequence[str] = (),
+    ) -> None:
+        super().__init__(message)
+        self.failures = list(failures)
+        self.rolled_back = rolled_back
+        self.left_over = list(left_over)
+
+
+class Store:
+    """Our own folder on the host: the lock, the intent of a running transaction, and the record of what was deployed.
+
+    :param folder: root-only folder; made when it is first needed.
+    """
+
+    def __init__(self, folder: str = "") -> None:
+        if not folder and os.geteuid() != 0:
+            folder = os.path.expanduser("~/.local/state/unitcraft")
+        self.folder = folder or STATE_FOLDER
+        self._lock = -1
+
+    def path(self, name: str) -> str:
+        return os.path.join(self.folder, name)
+
+    def lock(self, timeout: float = LOCK_TIMEOUT) -> None:
+        """Keep any other run on this host out until this process ends.
+
+        :raises TransactionError: when another run does not end in time; it is named.
+        :raises OSError: when the folder cannot be used.
+        """
+        if not os.path.isdir(self.folder):
+            _files.make_folder(self.folder, 0o700)
+        self._lock = os.open(self.path("lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise
+            if time.monotonic() > end:
+                holder = os.pread(self._lock, 500, 0).decode("utf-8", "replace").strip() or "an unknown process"
+                raise TransactionError(
+                    f"another run on this host holds {self.path('lock')} for over {timeout:.0f} s: {holder}. Wait for it to"
+                    " end, or end it; what it began is then undone by the next run"
+                )
+            time.sleep(0.1)
+        holder = f"pid {os.getpid()}, {' '.join(sys.argv)[:200]}, since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"
+        with contextlib.suppress(OSError):  # a full disk shall not stop a run that changes nothing
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, holder.encode("utf-8"), 0)
+
+    def unlock(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    # Intent
+
+    def write_intent(self, intent: t.Mapping[str, t.Any]) -> None:
+        _files.replace_file(self.path("intent.json"), json.dumps(intent).encode("ascii"))
+
+    def read_intent(self) -> dict[str, t.Any] | None:
+        """What a run began and did not end; None when the last one ended properly."""
+        try:
+            with open(self.path("intent.json"), "rb") as stream:
+                return json.loads(stream.read())
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return None
+
+    def forget_intent(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path("intent.json"))
+            _files.flush_folder(self.folder)
+
+    # Record
+
+    def read_record(self) -> dict[str, t.Any]:
+        """What was deployed: ``{path: {unit, scope, user, set, sha256, text, enabled, sums, time}}``."""
+        try:
+            with open(self.path("deployed.json"), "rb") as stream:
+                record = json.loads(stream.read())
+        except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):
+            return {}
+        return record.get("files", {}) if record.get("format") == _FORMAT else {}
+
+    def write_record(self, record: t.Mapping[str, t.Any]) -> None:
+        data = json.dumps({"format": _FORMAT, "files": record}, indent=1, sort_keys=True)
+        _files.replace_file(self.path("deployed.json"), data.encode("ascii"))
+
+
+def run(
+    plan: Plan,
+    systemd: Systemd,
+    store: Store,
+    snapshot: t.Mapping[str, t.Any],
+    rollback: bool = True,
+    record: t.Mapping[str, t.Any] | None = None,
+) -> dict[str, dict[str, str]]:
+    """Carry out *plan* and see that what it started is up.
+
+    :param snapshot: what ``take_snapshot`` returned.
+    :param record: the new content of the record, written when all is well; None leaves the old one.
+    :returns: the state of the units acted on, as ``Systemd.show`` gives it.
+    :raises TransactionError: with what failed and whether everything is as it was.
+    """
+    try:
+        store.write_intent(snapshot)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            store.forget_intent()
+        raise TransactionError(
+            f"{store.folder}: the snapshot that a rollback needs cannot be written ({error.strerror}); nothing was changed."
+            " Make room, or make the folder writable"
+        ) from None
+    try:
+        states = _Run(plan, systemd, snapshot["id"]).apply()
+        if record is not None:
+            store.write_record(record)
+    except (OSError, SystemdError, _NotUp) as error:
+        failures = error.failures if isinstance(error, _NotUp) else []
+        message = _words(error)
+        if not rollback and isinstance(error, _NotUp):
+            store.forget_intent()
+            raise TransactionError(f"{message}. Nothing was put back, for rollback is false", failures, False) from None
+        try:
+            left_over = undo(snapshot, systemd)
+        except (OSError, SystemdError) as second:
+            raise TransactionError(
+                f"{message}. Putting the old state back failed too ({_words(second)}); the next run tries again", failures, False
+            ) from None
+        store.forget_intent()
+        raise TransactionError(f"{message}. The state from before this task is back", failures, True, left_over) from None
+    store.forget_intent()
+    return states
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'a file'} cannot be changed: {error.strerror}"
+    return str(error)
+
+
+class _NotUp(Exception):
+    def __init__(self, failures: t.Sequence[Failure]) -> None:
+        self.failures = list(failures)
+        parts = []
+        for failure in failures[:5]:
+            words = f" ({failure.exit_status})" if failure.exit_status and failure.exit_status not in failure.why else ""
+            log = "".join(f"\n    {line}" for line in failure.log)
+            parts.append(f"{failure.unit}: {failure.why}{words}{log}")
+        more = f"\nand {len(failures) - 5} more" if len(failures) > 5 else ""
+        super().__init__("\n".join(parts) + more)
+
+
+class _Run:
+    """The steps of a plan, in few calls."""
+
+    def __init__(self, plan: Plan, systemd: Systemd, token: str) -> None:
+        self.plan = plan
+        self.systemd = systemd
+        self.token = token
+
+    def apply(self) -> dict[str, dict[str, str]]:
+        plan, systemd = self.plan, self.systemd
+        self._jobs("stop", [*plan.stop, *plan.cycle])
+        enable = ["--no-reload", *(["--runtime"] if systemd.runtime else [])]
+        if plan.disable:
+            systemd.ask(*enable, "disable", "--", *plan.disable)
+        with systemd.as_owner():
+            _files.apply([change for change in plan.changes if change.path], self.token)
+        for action in ("reenable", "enable"):
+            if getattr(plan, action):
+                systemd.ask(*enable, action, "--", *getattr(plan, action))
+        if plan.daemon_reload and systemd.has_manager:
+            systemd.ask("daemon-reload", timeout=RELOAD_TIMEOUT)
+        if plan.reset:
+            reset_failed(systemd, plan.reset)
+        return self._bring_up() if plan.acted_on() else {}
+
+    def _jobs(self, verb: str, units: t.Sequence[str], wanted: t.Mapping[str, Limits] | None = None, begun: float = 0.0) -> None:
+        """Ask for jobs of all units in one call, and wait for them."""
+        from ansible_collections.unitcraft.systemd.plugins.module_utils import _health
+
+        if not units:
+            return
+        asked = {unit: (wanted or {}).get(unit, _health.Limits()) for unit in units}
+        argv = self.systemd.systemctl(verb, "--", *units)
+        code, out, late = _health.wait_for_jobs(self.systemd, argv, asked, begun or time.monotonic())
+        if late or code == 0:
+            return
+        # A failed job shows in the state of its unit, where there is more to say about it. Not so a refused one.
+        refused = [line for line in out.splitlines() if line.startswith("Failed to ")]
+        if verb == "stop" or refused:
+            raise SystemdError("; ".join(refused) or f"systemctl {verb}: {out.strip()}")
+
+    def _bring_up(self) -> dict[str, dict[str, str]]:
+        from ansible_collections.unitcraft.systemd.plugins.module_utils import _health
+
+        plan, begun = self.plan, time.monotonic()
+        wanted = {unit: _health.limits(plan.health.get(unit)) for unit in plan.acted_on()}
+        self._jobs("restart", list(plan.restart), wanted, begun)
+        self._jobs("start", [*plan.cycle, *plan.start], wanted, begun)
+        self._jobs("reload", list(plan.reload), wanted, begun)
+        if plan.carried:
+            states = self.systemd.show(plan.carried, ("ActiveState", "Job"))
+            fallen = [unit for unit in plan.carried if states.get(unit, {}).get("ActiveState") in ("inactive", "failed")]
+            self._jobs("start", fallen, wanted, begun)
+        states, failures = _health.judge(self.systemd, wanted, begun)
+        if failures:
+            raise _NotUp(failures)
+        return states
+
+
+def reset_failed(systemd: Systemd, units: t.Iterable[str]) -> None:
+    """Clear the failed state of units; one that systemd does not hold in memory any more has none."""
+    reply = systemd.command(systemd.systemctl("reset-failed", "--", *units))
+    if reply.code != 0 and "not loaded" not in reply.err:
+        raise SystemdError(f"systemctl reset-failed: {reply.err.strip()}")
+
+
+# Snapshot and undo
+
+def take_snapshot(plan: Plan, systemd: Systemd, live: t.Mapping[str, t.Mapping[str, str]], links: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """All that is needed to put back what *plan* changes, fit for JSON."""
+    units = list(dict.fromkeys([*plan.touched(), *plan.dragged]))
+    related = sorted({*units, *plan.link_names})
+    return {
+        "format": _FORMAT,
+        "id": secrets.token_hex(4),
+        "boot": _boot_id(),
+        "begun": time.time(),
+        "scope": systemd.scope,
+        "user": systemd.account.pw_name if systemd.account else "",
+        "runtime": systemd.runtime,
+        "root": systemd.root,
+        "files": [_files.to_json(change.path, change.before) for change in plan.changes if change.path],
+        "names": related,
+        "links": {link: target for link, target in links.items() if enables(link, target, related)},
+        "units": {
+            unit: {
+                "active": live.get(unit, {}).get("ActiveState", "inactive"),
+                "invocation": live.get(unit, {}).get("InvocationID", ""),
+                "oneshot": live.get(unit, {}).get("Type") == "oneshot",
+            }
+            for unit in units
+        },
+        "reloads": list(plan.reload),
+        "daemon_reload": bool(plan.daemon_reload),
+        "linger": os.path.exists(systemd.linger_file()) if systemd.account else None,
+    }
+
+
+def _boot_id() -> str:
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+            return stream.read().strip()
+    except OSError:
+        return ""
+
+
+def recover(store: Store) -> str:
+    """Undo what a killed run began; returns what was done in words, or an empty text when there was nothing.
+
+    :raises TransactionError: when it cannot be undone.
+    """
+    intent = store.read_intent()
+    if intent is None:
+        return ""
+    begun = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(intent["begun"]))
+    said = f"a run that began at {begun} was interrupted"
+    if intent["root"] and not os.path.isdir(intent["root"]):
+        store.forget_intent()
+        return f"{said}; the root it worked on, {intent['root']}, is gone"
+    try:
+        systemd = Systemd(intent["scope"], intent["user"], intent["runtime"], intent["root"])
+        left_over = undo(intent, systemd)
+    except (OSError, SystemdError) as error:
+        raise TransactionError(
+            f"{said}, and what it began cannot be undone: {_words(error)}. The snapshot stays in {store.folder}"
+        ) from None
+    store.forget_intent()
+    names = ", ".join(intent["names"][:5]) + (" and more" if len(intent["names"]) > 5 else "")
+    return "; ".join([f"{said}; what it had begun was undone first ({names})", *left_over])
+
+
+def undo(snapshot: t.Mapping[str, t.Any], systemd: Systemd) -> list[str]:
+    """Put back files, links, masks and run state as the snapshot holds them.
+
+    It may be run again, also halfway through: it compares with what is there and changes only what differs.
+
+    :returns: what could not be undone, in words.
+    """
+    alive = systemd.has_manager and systemd.manager_answers()
+    before = snapshot["units"]
+    left_over: list[str] = []
+    changed_units = _units_that_moved(snapshot, systemd) if alive else []
+    if changed_units:
+        _quiet(systemd, "stop", changed_units)
+    files_changed = _restore_files(snapshot, systemd)
+    if alive and (files_changed or snapshot["daemon_reload"]):
+        systemd.ask("daemon-reload", timeout=RELOAD_TIMEOUT)
+    if not alive:
+        return left_over
+    states = systemd.show(before, ("ActiveState", "Type", "ExecMainStatus", "LoadState"))
+    failed = [u for u, state in states.items() if u in before and state.get("ActiveState") == "failed" and before[u]["active"] != "failed"]
+    if failed:
+        reset_failed(systemd, failed)
+    again = [unit for unit, was in before.items() if was["active"] in RUNNING and states.get(unit, {}).get("ActiveState") not in RUNNING]
+    start = [unit for unit in again if not (before[unit]["oneshot"] and before[unit]["active"] == "activating")]
+    if start:
+        _quiet(systemd, "start", start)
+    reload = [unit for unit in snapshot["reloads"] if unit not in start]
+    if reload:
+        _quiet(systemd, "reload", reload)
+    states = systemd.show(start, ("ActiveState", "SubState"))
+    for unit in start:
+        if states.get(unit, {}).get("ActiveState") not in RUNNING:
+            left_over.append(f"{unit} ran before and could not be started again")
+    for unit in changed_units:
+        if before[unit]["oneshot"]:
+            left_over.append(f"{unit} is a oneshot that ran; what it did cannot be undone")
+    return left_over
+
+
+def _units_that_moved(snapshot: t.Mapping[str, t.Any], systemd: Systemd) -> list[str]:
+    """The units that run now and did not, or that were started anew since the snapshot."""
+    states = systemd.show(snapshot["units"], ("ActiveState", "InvocationID"))
+    moved = []
+    for unit, was in snapshot["units"].items():
+        state = states.get(unit, {})
+        if state.get("ActiveState") not in RUNNING:
+            continue
+        if was["active"] not in RUNNING or state.get("InvocationID", "") != was["invocation"]:
+            moved.append(unit)
+    return moved
+
+
+def _quiet(systemd: Systemd, verb: str, units: t.Sequence[str]) -> None:
+    """A job while putting things back: one unit that refuses shall not keep the others from it."""
+    systemd.command(systemd.systemctl(verb, "--", *units), timeout=RELOAD_TIMEOUT)
+
+
+def _restore_files(snapshot: t.Mapping[str, t.Any], systemd: Systemd) -> bool:
+    """Bring files and links back to what the snapshot holds; True when anything differed."""
+    files = [_files.from_json(entry) for entry in snapshot["files"]]
+    if systemd.runtime and snapshot["boot"] != _boot_id():
+        return False  # the reboot has emptied the folder
+    with systemd.as_owner():
+        _files.remove_temporary({os.path.dirname(path) for path, _file in files}, snapshot["id"])
+        changes = []
+        for path, file in files:
+            now = systemd.read_file(path)
+            if now != file:
+                changes.append(Change("", path, now, file, "", ""))
+        links = {f"{systemd.folder}/{link}": target for link, target in snapshot["links"].items()}
+        present = {
+            f"{systemd.folder}/{link}": target
+            for link, target in systemd.list_links().items()
+            if enables(link, target, snapshot["names"])
+        }
+        paths = {path for path, _file in files}
+        for path in sorted({*links, *present} - paths):
+            if links.get(path) != present.get(path):
+                after = File("link", target=links[path]) if path in links else File()
+                changes.append(Change("", path, File(), after, "", ""))
+        _files.apply(changes, snapshot["id"])
+        _files.remove_empty_folders(change.path for change in changes)
+    return bool(changes)
