@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import math
 import re
 import typing as t
 from collections.abc import Mapping
@@ -28,15 +29,14 @@ _SET = "# Set: "
 _DIRECTIVE_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.:-]*\Z")
 _SECTION_NAME = re.compile(r"[A-Za-z0-9_.](?:[A-Za-z0-9_.: -]*[A-Za-z0-9_.:-])?\Z")
 # Parsers whose words may be quoted (EXTRACT_UNQUOTE); elsewhere a quote is part of the word.
-_QUOTING_PARSERS = frozenset(
-    "environ pass_environ unset_environ log_extra_fields namespace_path_strv bind_paths temporary_filesystems"
-    " exec_directories mount_images extension_images documentation unit_path_strv_printf user_group_strv_compat"
-    " unit_mounts_for".split()
-)
+_QUOTING_PARSERS = frozenset([
+    "environ", "pass_environ", "unset_environ", "log_extra_fields", "namespace_path_strv", "bind_paths",
+    "temporary_filesystems", "exec_directories", "mount_images", "extension_images", "unit_path_strv_printf",
+    "unit_mounts_for",
+])  # fmt: skip
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _FIELD_NAME = re.compile(r"[A-Z0-9][A-Z0-9_]{0,63}\Z")
 _CREDENTIAL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}\Z")
-_CONTROL_BUT_TAB_AND_NEWLINE = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class RenderError(ValueError):
@@ -147,8 +147,8 @@ class _Values:
         if isinstance(value, int):
             if value.bit_length() > 64:
                 raise self.error("the number is beyond 64 bits, which systemd does not read", value)
-            return "%d" % value
-        if value != value or value in (float("inf"), float("-inf")):
+            return int.__repr__(value)
+        if not math.isfinite(value):
             raise self.error(
                 f"{value} is no number that systemd reads: write 'infinity' in quotes where that is meant", value
             )
@@ -202,10 +202,8 @@ class _Values:
         if isinstance(item, (list, tuple, Mapping)):
             raise self.error(f"an item of the list is {_show(item)}: write strings", item)
         text = self._scalar(item)
-        if self.joins in ("words", "deps") and self.parser in _QUOTING_PARSERS and " " in text:
-            # One item is one word, unless its author has quoted or escaped it.
-            if not any(mark in text for mark in "\"'\\"):
-                return f'"{text}"'
+        if self.parser in _QUOTING_PARSERS and re.search("[ \t]", text) and not re.search("[\"'\\\\]", text):
+            return f'"{text}"'  # one item is one word, unless its author has quoted or escaped it
         return text
 
     # -- mappings
@@ -250,11 +248,10 @@ class _Values:
             raise self.error(
                 f"'{_cut(name)}' is no name of an environment variable: letters, digits and _, no digit first", name
             )
-        # systemd drops such a variable, however it is escaped.
-        if _CONTROL_BUT_TAB_AND_NEWLINE.search(content) or _syntax.NOT_UTF8.search(content):
+        if "\0" in content or _syntax.NOT_UTF8.search(content):
+            # systemd drops such a variable, however it is escaped.
             raise self.error(
-                f"the variable {name} holds {_cut(content)!a}, and systemd takes only UTF-8 text without control characters other than "
-                "tab and newline: pass it in a file or as a credential",
+                f"the variable {name} holds {_cut(content)!a}, and systemd takes only UTF-8 text: pass it as a credential",
                 content,
             )
         return _syntax.quote(_syntax.escape_specifiers(f"{name}={content}"))
@@ -291,8 +288,8 @@ class _Values:
             option = next((item for item in items[1:] if item.startswith("--")), None)
             if option is not None:
                 raise self.error(
-                    f"a flat list of strings is several command lines, and '{_cut(option)}' is none: write [[program, argument, "
-                    "...]] for one command with arguments",
+                    f"a flat list of strings is several command lines, and '{_cut(option)}' is none: write "
+                    "[[program, argument, ...]] for one command with arguments",
                     items,
                 )
         return [self._command(item) for item in items if item is not None]
@@ -408,9 +405,9 @@ def header(set_name: str | None = None) -> list[str]:
 def read_header(text: str) -> tuple[bool, str]:
     """``(managed, set name)``: whether the comments at the top of a text are ours, and the set they name, if any."""
     managed = False
-    for line in text.lstrip(_syntax.BOM).split("\n"):
-        line = line.rstrip("\r")
-        if not line.startswith("#"):
+    for match in re.finditer(r"(#[^\r\n]*)\r?(?:\n|\Z)|.", text):
+        line = match.group(1)
+        if line is None:
             break
         if line == MANAGED:
             managed = True
@@ -444,12 +441,10 @@ def _natural(section: str, directive: str, values: list[str]) -> t.Any:
     if joins == "single":
         return _natural_scalar(parser, values[-1])
     if joins in ("words", "deps") and not any(mark in value for value in values for mark in "\"'\\~"):
-        words = [word for value in values for word in (value.split(" ") if value else [""])]
-        if all(words) or (all(values) is False and "" not in [w for v in values if v for w in v.split(" ")]):
-            return words[0] if len(words) == 1 else words
-    if len(values) == 1:
-        return _natural_scalar(parser, values[0]) if joins != "exec" else values[0]
-    return values
+        values = [word for value in values for word in (value.split() if value else [""])]
+    if len(values) > 1:
+        return values
+    return values[0] if joins == "exec" else _natural_scalar(parser, values[0])
 
 
 def _natural_scalar(parser: str, value: str) -> t.Any:
@@ -473,7 +468,7 @@ def _variables(values: list[str]) -> dict[str, str] | None:
             if not equals or "%" in word.replace("%%", "") or not _ENVIRONMENT_NAME.match(name) or name in variables:
                 return None
             content = word.partition("=")[2].replace("%%", "%")
-            if _CONTROL_BUT_TAB_AND_NEWLINE.search(content) or _syntax.NOT_UTF8.search(content):
+            if _syntax.NOT_UTF8.search(content):
                 return None
             variables[name] = content
         if not words:

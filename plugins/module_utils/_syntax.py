@@ -41,7 +41,7 @@ class UnitSyntaxError(ValueError):
         self.message = message
         self.line = line
         self.path = path
-        place = "%s:%d: " % (path, line) if path and line else "line %d: " % line if line else ""
+        place = f"{path}:{line}: " if path and line else f"line {line}: " if line else ""
         super().__init__(place + message)
 
 
@@ -205,8 +205,9 @@ class _Reader:
             return Line(number, "blank", self.section, "", "", raw)
         broken = NOT_UTF8.search(body)
         if broken:
+            culprit = _name_character(broken.group())
             raise UnitSyntaxError(
-                f"the line holds {_name_character(broken.group())}, which is not valid UTF-8, and systemd refuses the whole file: save it as UTF-8",
+                f"the line holds {culprit}, which is not valid UTF-8, and systemd refuses the whole file: save it as UTF-8",
                 number,
                 self.path,
             )
@@ -223,10 +224,8 @@ class _Reader:
         guess = re.match(r"\[\s*([A-Za-z][A-Za-z0-9-]*)", body)
         if guess:
             self.section = guess.group(1)
-        message = "'{}' is no section header, and systemd refuses the whole file: write [{}] alone on its line".format(
-            _shorten(body),
-            self.section or "Unit",
-        )
+        meant = self.section or "Unit"
+        message = f"'{_shorten(body)}' is no section header, and systemd refuses the whole file: write [{meant}] alone"
         return Line(number, "bad", self.section, "", "", raw, message)
 
     def _assignment(self, number: int, body: str, raw: str) -> Line:
@@ -334,14 +333,14 @@ def _bad_escape(text: str, pos: int) -> str:
 class _WordReader:
     """``extract_first_word()`` of systemd: one instance for each combination of flags."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  one parameter for each flag of systemd's
         self, separators: str, unquote: bool, cunescape: bool, relax: bool, unescape_relax: bool,
         retain_escape: bool, coalesce: bool,
     ) -> None:  # fmt: skip
         special = ("" if retain_escape else "\\\\") + ("\"'" if unquote else "")
         self.plain = re.compile(f"[^{re.escape(separators)}{special}]+")
-        # A negated class must not be empty: NUL never comes here.
-        self.quoted = {quote: re.compile("[^{}{}]+".format(quote, "" if retain_escape else "\\\\")) for quote in "\"'"}
+        backslash = "" if retain_escape else "\\\\"
+        self.quoted = {mark: re.compile(f"[^{mark}{backslash}]+") for mark in "\"'"}
         self.blanks = re.compile(f"[{re.escape(separators)}]*")
         self.separators = separators
         self.unquote, self.cunescape, self.relax = unquote, cunescape, relax
@@ -401,7 +400,7 @@ class _WordReader:
                 raise UnitSyntaxError("the value ends in a backslash: write \\\\ for a backslash")
             return pos + 1
         if not self.cunescape:
-            pieces.append(following)
+            pieces.append("\\" + following if self.unescape_relax else following)
             return pos + 2
         decoded = _unescape_one(text, pos + 1)
         if decoded is None:
@@ -420,7 +419,7 @@ def _word_reader(*flags: t.Any) -> _WordReader:
     return _WordReader(*flags)
 
 
-def split_words(
+def split_words(  # noqa: PLR0913, PLR0917  one parameter for each flag of systemd's
     value: str,
     unquote: bool = True,
     cunescape: bool = True,
@@ -484,8 +483,8 @@ def escape_specifiers(text: str) -> str:
 
 # ------------------------------------------------------------------------------------------------------ command lines
 
-EXEC_PREFIXES = "@-:+!|"  # systemd.service(5), table "Special executable prefixes"; | came with 258
-# The executable's name must pass systemd's string_is_safe().
+EXEC_PREFIXES = "@-:+!|"  # systemd.service(5), table "Special executable prefixes"; releases before 258 lack the |
+# A program's name must pass systemd's string_is_safe(); since 258 it must be UTF-8, too.
 _UNSAFE_IN_PATH = re.compile("[\x00-\x1f\x7f\"'\\\\]")
 
 
@@ -493,8 +492,8 @@ class ExecCommand(t.NamedTuple):
     """One command of an ``Exec*=`` value, specifiers and variables not yet resolved."""
 
     prefixes: str  # any of EXEC_PREFIXES, as written
-    path: str  # the program; empty only after a lone |
-    argv: list[str]  # what the program gets as its argv, argv[0] first
+    path: str  # the program; empty only after a lone |, which starts the user's shell
+    argv: list[str]  # what the program gets, argv[0] first; after | the words that a shell gets joined by blanks
     raw: str  # the text of this command
 
 
@@ -504,7 +503,8 @@ def exec_quote(args: t.Sequence[str | bytes], prefix: str = "") -> str:
     :param args: the program and its arguments; with ``@`` in ``prefix`` the second one is the program's ``argv[0]``.
     :param prefix: prefix characters of systemd.service(5), for example ``-`` or ``!``.
     :raises UnitSyntaxError: for what systemd cannot start: no program, a NUL, a program's name with quotes,
-        backslashes, control characters or a leading prefix character.
+        backslashes, control characters or a leading prefix character; and for ``|``, with which a shell would split
+        the arguments again.
     """
     words = [from_bytes(arg) if isinstance(arg, bytes) else arg for arg in args]
     if not words or not words[0]:
@@ -512,18 +512,13 @@ def exec_quote(args: t.Sequence[str | bytes], prefix: str = "") -> str:
     for word in words:
         if "\0" in word:
             raise UnitSyntaxError(f"the argument '{_shorten(word)}' holds a NUL, which no argument can hold")
-    unknown = prefix.strip(EXEC_PREFIXES)
-    if unknown:
-        raise UnitSyntaxError(
-            "'{}' is no prefix of a command: systemd knows {}".format(prefix, " ".join(EXEC_PREFIXES))
-        )
+    _check_prefix(prefix)
     program, rest = words[0], words[1:]
-    if "|" not in prefix:
-        _check_program(program)
+    _check_program(program)
     if "@" in prefix and not rest:
         raise UnitSyntaxError("the prefix @ wants a second item, which becomes the program's argv[0]")
     expands = ":" not in prefix
-    if expands and "$" in program and "@" not in prefix and "|" not in prefix:
+    if expands and "$" in program and "@" not in prefix:
         # systemd resolves variables in argv[0] but not in the path, so the two must be written apart.
         prefix += "@"
         rest = [program, *rest]
@@ -534,10 +529,23 @@ def exec_quote(args: t.Sequence[str | bytes], prefix: str = "") -> str:
     return " ".join(line)
 
 
-def _check_program(program: str) -> None:
-    if _UNSAFE_IN_PATH.search(program):
+def _check_prefix(prefix: str) -> None:
+    if "|" in prefix:
         raise UnitSyntaxError(
-            f"systemd starts no program whose name holds quotes, backslashes or control characters: '{c_escape(_shorten(program))}'"
+            "with the prefix | a shell splits the arguments again, so that a list cannot say what the program gets: "
+            "write the command as a string"
+        )
+    if _exec_prefixes(prefix) != prefix:
+        raise UnitSyntaxError(
+            f"'{_shorten(prefix)}' is no prefix of a command: systemd takes @ - : once each, and one of + ! !!"
+        )
+
+
+def _check_program(program: str) -> None:
+    if _UNSAFE_IN_PATH.search(program) or NOT_UTF8.search(program):
+        shown = c_escape(_shorten(program))
+        raise UnitSyntaxError(
+            f"systemd starts no program whose name holds quotes, backslashes or control characters: '{shown}'"
         )
     if program == ";" or program[0] in EXEC_PREFIXES:
         raise UnitSyntaxError(
@@ -589,23 +597,19 @@ def _read_command(reader: _WordReader, value: str, first: str, start: int, pos: 
     raw = value[start:end].strip(WHITESPACE)
     if not path and "|" not in prefixes:
         raise UnitSyntaxError(f"the prefix '{prefixes}' stands before no program: '{_shorten(raw)}'")
-    if not argv or (not argv[0] and "|" not in prefixes):
+    if not argv:
         raise UnitSyntaxError(f"the prefix @ wants a second word, which becomes argv[0]: '{_shorten(raw)}'")
     return ExecCommand(prefixes, path, argv, raw), pos
 
 
 def _exec_prefixes(word: str) -> str:
-    """The prefix characters that systemd takes off the front: each once, ``+`` and ``!`` (or ``!!``) exclude each other."""
+    """The prefix characters that systemd takes off the front: each once, and one of ``+``, ``!`` and ``!!``."""
     taken = ""
     for character in word:
         if character not in EXEC_PREFIXES:
             break
-        if character in "+!":
-            if "+" in taken or taken.count("!") > (0 if character == "+" else 1):
-                break
-            if character == "+" and "!" in taken:
-                break
-        elif character in taken:
+        privileges = taken.count("!") + 2 * taken.count("+")
+        if (privileges > (1 if character == "!" else 0)) if character in "+!" else (character in taken):
             break
         taken += character
     return taken
@@ -616,7 +620,7 @@ def _exec_prefixes(word: str) -> str:
 _NAME_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:-_.\\")
 
 
-def unit_name_problem(name: str, allow_template: bool = True) -> str:
+def unit_name_problem(name: str, allow_template: bool = True) -> str:  # noqa: PLR0911  one for each fault
     """What is wrong with a unit name and what to write instead; empty when systemd takes it.
 
     :param allow_template: whether ``worker@.service`` will do.
@@ -625,26 +629,19 @@ def unit_name_problem(name: str, allow_template: bool = True) -> str:
     if not name:
         return "the unit has no name"
     if suffix not in UNIT_TYPES or not dot:
-        return "'{}' does not end in a unit type: add .service (or one of .{})".format(
-            _shorten(name),
-            ", .".join(UNIT_TYPES[1:]),
-        )
+        others = ", .".join(UNIT_TYPES[1:])
+        return f"'{_shorten(name)}' does not end in a unit type: add .service (or one of .{others})"
     if not stem:
         return f"'{name}' has nothing before its suffix"
     size = len(name.encode("utf-8", "surrogatepass"))
     if size > UNIT_NAME_MAX:
-        return "the unit name '%s' has %d bytes, more than the %d that systemd takes" % (
-            _shorten(name),
-            size,
-            UNIT_NAME_MAX,
-        )
+        return f"the unit name '{_shorten(name)}' has {size} bytes, more than the {UNIT_NAME_MAX} that systemd takes"
     bad = sorted(set(stem) - _NAME_CHARACTERS - {"@"})
     if bad:
+        shown = ", ".join(map(ascii, bad[:5]))
         return (
-            "'{}' holds {}, which no unit name can hold: letters, digits and :-_.\\ will do (see unit_escape)".format(
-                _shorten(name),
-                ", ".join(map(ascii, bad[:5])),
-            )
+            f"'{_shorten(name)}' holds {shown}, which no unit name can hold: only letters, digits and :-_.\\ and one @ "
+            "before an instance (unit_escape helps)"
         )
     prefix, at, instance = stem.partition("@")
     if at and not prefix:
@@ -682,8 +679,8 @@ def unit_escape(text: str, path: bool = False, template: str | None = None, suff
     escaped = _escape_path(text) if path else _escape_name(text)
     if template is not None:
         prefix, instance, kind = split_unit_name(template)
-        if instance is None:
-            raise UnitSyntaxError(f"'{template}' is no template: a template has an @ before its suffix")
+        if instance != "":
+            raise UnitSyntaxError(f"'{template}' is no template: a template ends in @ and its suffix")
         return _valid_name(f"{prefix}@{escaped}.{kind}", text)
     if suffix is not None:
         return _valid_name("{}.{}".format(escaped, suffix.lstrip(".")), text)
@@ -739,8 +736,8 @@ def unit_unescape(text: str, path: bool = False, template: str | None = None) ->
 def _instance_of(name: str, template: str) -> str:
     prefix, instance, suffix = split_unit_name(name)
     wanted, empty, kind = split_unit_name(template)
-    if empty is None:
-        raise UnitSyntaxError(f"'{template}' is no template: a template has an @ before its suffix")
+    if empty != "":
+        raise UnitSyntaxError(f"'{template}' is no template: a template ends in @ and its suffix")
     if not instance or (prefix, suffix) != (wanted, kind):
         raise UnitSyntaxError(f"'{name}' is no instance of '{template}'")
     return instance
