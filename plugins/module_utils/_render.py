@@ -251,7 +251,7 @@ class _Values:
         if "\0" in content or _syntax.NOT_UTF8.search(content):
             # systemd drops such a variable, however it is escaped.
             raise self.error(
-                f"the variable {name} holds {_cut(content)!a}, and systemd takes only UTF-8 text: pass it as a credential",
+                f"the variable {name} holds {_cut(content)!a}, and systemd takes only UTF-8: pass it as a credential",
                 content,
             )
         return _syntax.quote(_syntax.escape_specifiers(f"{name}={content}"))
@@ -309,8 +309,8 @@ class _Values:
         elif not isinstance(item, (list, tuple)):
             raise self.error(f"{_show(item)} is no command: write a string or a list of arguments", item)
         for argument in argv:
-            if argument is None or isinstance(argument, (list, tuple, Mapping)):
-                raise self.error(f"the argument {_show(argument)} is no string", argv)
+            if argument is None or isinstance(argument, (bool, list, tuple, Mapping)):
+                raise self.error(f"the argument {_show(argument)} is no string: write it in quotes", argv)
         words = [self._content(argument) for argument in argv]
         text = self._escaped(lambda _none: _syntax.exec_quote(words, prefix), "")
         self._check_characters(text, argv)
@@ -405,7 +405,7 @@ def header(set_name: str | None = None) -> list[str]:
 def read_header(text: str) -> tuple[bool, str]:
     """``(managed, set name)``: whether the comments at the top of a text are ours, and the set they name, if any."""
     managed = False
-    for match in re.finditer(r"(#[^\r\n]*)\r?(?:\n|\Z)|.", text):
+    for match in re.finditer(r"(#[^\r\n]*)\r?(?:\n|\Z)|[\s\S]", text):
         line = match.group(1)
         if line is None:
             break

@@ -207,7 +207,7 @@ class _Reader:
         if broken:
             culprit = _name_character(broken.group())
             raise UnitSyntaxError(
-                f"the line holds {culprit}, which is not valid UTF-8, and systemd refuses the whole file: save it as UTF-8",
+                f"the line holds {culprit}, which is not valid UTF-8, and systemd refuses the file: save it as UTF-8",
                 number,
                 self.path,
             )
@@ -234,7 +234,8 @@ class _Reader:
         value = after.lstrip(WHITESPACE)
         if self.section.startswith("X-"):
             # systemd skips what is in such a section without a look.
-            return Line(number, "assignment" if equals and key else "bad", self.section, key, value, raw)
+            kind = "assignment" if equals and key else "bad"
+            return Line(number, kind, self.section, key if equals else "", value, raw)
         message = ""
         if body.startswith(".include"):
             message = "'.include' is no longer read by systemd (since 243): use a drop-in instead"

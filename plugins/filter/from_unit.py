@@ -1,0 +1,85 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Filter: text of a unit file -> sections mapping."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: from_unit
+short_description: Read the text of a systemd unit into a mapping
+version_added: 0.1.0
+author:
+  - The unitcraft.systemd contributors (@unitcraft)
+description:
+  - Reads the text of a unit file or drop-in as systemd does and gives the shortest natural mapping that renders to the
+    same meaning with P(unitcraft.systemd.to_unit#filter).
+  - Comments, spacing, and the order of different directives are lost.
+positional: _input
+options:
+  _input:
+    description: The text of the unit file.
+    type: str
+    required: true
+  name:
+    description: The name of the unit, for better error messages.
+    type: str
+    default: ''
+  strict:
+    description: Fail when systemd could not read a line. Otherwise such lines are left out, as systemd does.
+    type: bool
+    default: true
+seealso:
+  - plugin: unitcraft.systemd.to_unit
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Read a unit from the controller
+  ansible.builtin.debug:
+    msg: "{{ lookup('ansible.builtin.file', 'web.service') | unitcraft.systemd.from_unit }}"
+# =>
+# Unit:
+#   Description: Web server
+#   After: [network.target, local-fs.target]
+# Service:
+#   Environment: {PORT: '80'}
+#   ExecStart: /usr/bin/web --port $PORT
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The sections, each a mapping of directives to values.
+    - A directive that stands several times, or holds several words, has a list. C(Environment) has a mapping when it
+      holds no specifiers.
+  type: dict
+"""
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _render, _syntax
+
+
+def from_unit(text: t.Any, name: str = "", strict: bool = True) -> dict[str, dict[str, t.Any]]:
+    """The sections mapping for a text; see DOCUMENTATION."""
+    if not isinstance(text, (str, bytes)):
+        raise AnsibleFilterError(f"from_unit: expected the text of a unit file, not {type(text).__name__}")
+    try:
+        unit = _syntax.read_unit(name, text)
+    except _syntax.UnitSyntaxError as error:
+        raise AnsibleFilterError(f"from_unit: {name + ': ' if name else ''}{error}") from error
+    if strict and unit.problems:
+        problems = "; ".join(f"line {line}: {message}" for line, message in unit.problems)
+        raise AnsibleFilterError(f"from_unit: {name + ': ' if name else ''}{problems}")
+    return _render.mapping_from_settings(unit.settings)
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Filter names and functions."""
+        return {"from_unit": from_unit}

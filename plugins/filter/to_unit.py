@@ -1,0 +1,110 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Filter: sections mapping -> text of a unit file."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: to_unit
+short_description: Write the text of a systemd unit from a mapping
+version_added: 0.1.0
+author:
+  - The unitcraft.systemd contributors (@unitcraft)
+description:
+  - Turns a mapping of sections into the text of a unit file or drop-in, as the option
+    O(unitcraft.systemd.unit#module:sections) does.
+  - The text is not validated. Use M(unitcraft.systemd.unit_lint) or let M(unitcraft.systemd.unit) write it.
+positional: _input
+options:
+  _input:
+    description:
+      - The sections, each a mapping of directives to values. Sections and directives stay in the order given.
+      - A string is systemd's own syntax and is written as it stands. Numbers are written as they are, booleans as
+        V(true) or V(false). A directive whose value is V(null) is left out. An empty string writes C(Directive=), which
+        resets a list, and is refused where systemd takes no empty value.
+      - A list becomes one line of words or repeated lines, as the directive's grammar says.
+      - C(Environment), C(LogExtraFields) and C(SetCredential) also take a mapping of names to
+        plain values, which are quoted and escaped.
+      - The value of an C(Exec*) directive is one command or a list of commands. A command is a string, a list of
+        arguments, or a mapping with C(argv) (list of arguments) and C(prefix) (such as C(-) or C(!)). Arguments are
+        quoted and escaped so that the program gets exactly these bytes. A flat list of strings is several commands.
+    type: dict
+    required: true
+  name:
+    description: The name of the unit, for error messages.
+    type: str
+    default: ''
+  set_name:
+    description:
+      - Write the header of managed files on top, with this name of a set.
+      - An empty string writes the header without a set. Without this option there is no header.
+    type: str
+  order:
+    description:
+      - With V(given) the sections stay in the order of the mapping.
+      - With V(standard) C([Unit]) comes first and C([Install]) last.
+    type: str
+    choices: [given, standard]
+    default: given
+seealso:
+  - plugin: unitcraft.systemd.from_unit
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Show the text of a service
+  ansible.builtin.debug:
+    msg: "{{ sections | unitcraft.systemd.to_unit }}"
+  vars:
+    sections:
+      Unit:
+        Description: Greets once
+        After: [network.target, local-fs.target]
+      Service:
+        Type: oneshot
+        Environment:
+          GREETING: 100% "hello"
+        ExecStart:
+          - [/usr/bin/printf, '%s costs $5\n', a b]
+# =>
+# [Unit]
+# Description=Greets once
+# After=network.target local-fs.target
+#
+# [Service]
+# Type=oneshot
+# Environment="GREETING=100%% \"hello\""
+# ExecStart=/usr/bin/printf "%%s costs $$5\\n" "a b"
+"""
+
+RETURN = r"""
+_value:
+  description: The text of the unit file.
+  type: str
+"""
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _render
+
+
+def to_unit(sections: t.Any, name: str = "", set_name: str | None = None, order: str = "given") -> str:
+    """The text for a sections mapping; see DOCUMENTATION."""
+    if order not in ("given", "standard"):
+        raise AnsibleFilterError(f"to_unit: order must be given or standard, not {order!r}")
+    try:
+        lines = [] if set_name is None else _render.header(set_name)
+        return _render.render(_render.settings_from_mapping(name, sections), lines, order == "standard")
+    except _render.RenderError as error:
+        raise AnsibleFilterError(f"to_unit: {error}") from error
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Filter names and functions."""
+        return {"to_unit": to_unit}

@@ -1,0 +1,201 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+import pytest
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _syntax
+from case_files import load
+
+
+@pytest.mark.parametrize("case", load("syntax/parse"))
+def test_parse(case: dict[str, t.Any]) -> None:
+    data = bytes.fromhex(case["bytes"]) if "bytes" in case else case["text"]
+    if "error" in case:
+        with pytest.raises(_syntax.UnitSyntaxError) as caught:
+            _syntax.parse(data, "/etc/a.service")
+        assert caught.value.line == case["error"]["line"]
+        assert case["error"]["message"] in str(caught.value)
+        assert str(caught.value).startswith(f"/etc/a.service:{caught.value.line}: ")
+        return
+    text = _syntax.parse(data, "/etc/a.service", case.get("unit", ""))
+    assert _syntax.to_bytes(text.write()) == (data if isinstance(data, bytes) else data.encode())
+    if "lines" in case:
+        assert [[line.kind, line.section, line.key, line.value] for line in text.lines] == case["lines"]
+        wanted = [line[1:] for line in case["lines"] if line[0] == "assignment"]
+        assert [[setting.section, setting.directive, setting.value] for setting in text.settings] == wanted
+    problems = dict(text.problems)
+    expected = case.get("problems", {})
+    assert sorted(problems) == sorted(expected)
+    for line, part in expected.items():
+        assert part in problems[line]
+
+
+def test_line_numbers_are_those_of_the_first_physical_line() -> None:
+    text = _syntax.parse("[Unit]\n# a\nDescription=a\\\n#\n b\nAfter=c\n", "/x")
+    assert [(setting.directive, setting.line, setting.path) for setting in text.settings] == [
+        ("Description", 3, "/x"),
+        ("After", 6, "/x"),
+    ]
+
+
+def test_read_unit() -> None:
+    unit = _syntax.read_unit("a.service", b"[Unit]\nAfter=b\nx\n", "/p", "10-x")
+    assert (unit.name, unit.path, unit.dropin) == ("a.service", "/p", "10-x")
+    assert [setting.value for setting in unit.settings] == ["b"]
+    assert [line for line, _message in unit.problems] == [3]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[Unit]\nDescription=" + "x" * (_syntax.LONG_LINE_MAX - 13), None),
+        ("[Unit]\nDescription=" + "x" * (_syntax.LONG_LINE_MAX - 12), 2),
+        ("[Unit]\n#" + "é" * (_syntax.LONG_LINE_MAX // 2), 2),
+        ("[Unit]\nDescription=" + ("x" * 1000 + "\\\n") * 1100, 1049),
+    ],
+    ids=["longest", "too long", "bytes count, comments too", "continued"],
+)
+def test_longest_line(text: str, line: int | None) -> None:
+    if line is None:
+        assert len(_syntax.parse(text).settings[0].value) == _syntax.LONG_LINE_MAX - 13
+    else:
+        with pytest.raises(_syntax.UnitSyntaxError, match="longer than 1 MiB") as caught:
+            _syntax.parse(text)
+        assert caught.value.line == line
+
+
+@pytest.mark.parametrize("case", load("syntax/words"))
+def test_split_words(case: dict[str, t.Any]) -> None:
+    flags = case.get("flags", {})
+    if "error" in case:
+        with pytest.raises(_syntax.UnitSyntaxError) as caught:
+            _syntax.split_words(case["value"], **flags)
+        assert case["error"] in str(caught.value)
+    else:
+        assert _syntax.split_words(case["value"], **flags) == case["words"]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "plain"),
+    [
+        ("a\\nb\\x41", {}, "a\nbA"),
+        ("\\xc3\\xa9\\303\\251", {}, "éé"),
+        ("\\x00", {"accept_nul": True}, "\0"),
+        ("a\\qb\\", {"relax": True}, "a\\qb\\"),
+        ("\\xff", {}, "\udcff"),
+        ("\\ud800", {}, "\udced\udca0\udc80"),
+    ],
+)
+def test_c_unescape(text: str, options: dict[str, bool], plain: str) -> None:
+    assert _syntax.c_unescape(text, **options) == plain
+
+
+@pytest.mark.parametrize("text", ["\\", "\\q", "\\x0", "\\x00", "\\u12"])
+def test_c_unescape_refuses(text: str) -> None:
+    with pytest.raises(_syntax.UnitSyntaxError, match="is no escape"):
+        _syntax.c_unescape("a" + text)
+
+
+@pytest.mark.parametrize("case", load("syntax/exec"))
+def test_parse_exec(case: dict[str, t.Any]) -> None:
+    relax = case.get("relax", False)
+    if "error" in case:
+        with pytest.raises(_syntax.UnitSyntaxError) as caught:
+            _syntax.parse_exec(case["value"], relax)
+        assert case["error"] in str(caught.value)
+    else:
+        commands = _syntax.parse_exec(case["value"], relax)
+        assert [[command.prefixes, command.path, command.argv] for command in commands] == case["commands"]
+        # What one command was read from reads as that command alone.
+        assert [_syntax.parse_exec(command.raw, relax)[0] for command in commands] == commands
+
+
+@pytest.mark.parametrize("case", load("syntax/exec_quote"))
+def test_exec_quote(case: dict[str, t.Any]) -> None:
+    prefix = case.get("prefix", "")
+    if "error" in case:
+        with pytest.raises(_syntax.UnitSyntaxError) as caught:
+            _syntax.exec_quote(case["args"], prefix)
+        assert case["error"] in str(caught.value)
+    else:
+        assert _syntax.exec_quote(case["args"], prefix) == case["text"]
+
+
+def test_exec_quote_takes_bytes() -> None:
+    assert _syntax.exec_quote([b"/bin/a", b"\xff\xc3\xa9", b"%"]) == "/bin/a \\xffé %%"
+
+
+@pytest.mark.parametrize("case", load("syntax/names"))
+def test_unit_names(case: dict[str, t.Any]) -> None:
+    name = case["name"] if "name" in case else "a" * (case["name_length"] - 8) + ".service"
+    problem = _syntax.unit_name_problem(name, case.get("template", True))
+    if "problem" in case:
+        assert case["problem"] in problem
+        if "template" not in case:
+            with pytest.raises(_syntax.UnitSyntaxError):
+                _syntax.split_unit_name(name)
+    else:
+        assert problem == ""
+        parts = case["parts"] if "parts" in case else ["a" * case["parts_length"], None, "service"]
+        assert list(_syntax.split_unit_name(name)) == parts
+
+
+@pytest.mark.parametrize("case", load("syntax/escape"))
+def test_unit_escape(case: dict[str, t.Any]) -> None:
+    options = case.get("options", {})
+    if "error" in case:
+        with pytest.raises(_syntax.UnitSyntaxError) as caught:
+            if "unescape" in case:
+                _syntax.unit_unescape(case["unescape"], **options)
+            else:
+                _syntax.unit_escape(case["text"], **options)
+        assert case["error"] in str(caught.value)
+        return
+    assert _syntax.unit_escape(case["text"], **options) == case["escaped"]
+    if not case.get("one_way"):
+        assert _syntax.unit_unescape(case["escaped"], **options) == case["text"]
+
+
+@pytest.mark.parametrize("case", load("syntax/changed"))
+def test_changed_settings(case: dict[str, t.Any]) -> None:
+    old, new = (_syntax.parse(case[key]).settings for key in ("old", "new"))
+    dropin = case.get("dropin", False)
+    assert [list(change) for change in _syntax.changed_settings(old, new, dropin)] == case["changes"]
+    assert _syntax.same_meaning(old, new, dropin) is (case["changes"] == [])
+    assert _syntax.same_meaning(new, old, dropin) is (case["changes"] == [])
+
+
+def test_text_that_no_file_can_hold() -> None:
+    with pytest.raises(_syntax.UnitSyntaxError, match="lone surrogate"):
+        _syntax.quote("\ud800")
+
+
+LONG = {
+    "a 2 MB line": lambda: _syntax.parse("[Service]\nExecStart=" + "x" * 2_000_000),
+    "100,000 lines": lambda: _syntax.parse("[Service]\n" + "Environment=A=b c\n" * 100_000).write(),
+    "100,000 continuations": lambda: _syntax.parse("[Service]\nExecStart=" + "a\\\n#\n" * 50_000).write(),
+    "backslashes": lambda: _syntax.parse("[Service]\nExecStart=" + "\\" * 1_000_001),
+    "words": lambda: _syntax.split_words("a " * 500_000),
+    "escapes": lambda: _syntax.split_words("\\x41" * 250_000),
+    "quotes": lambda: _syntax.split_words("''" * 500_000),
+    "commands": lambda: _syntax.parse_exec("a ; " * 250_000),
+    "blanks": lambda: _syntax.parse_exec("a" + " " * 2_000_000),
+    "arguments": lambda: _syntax.exec_quote(["/a", "$%" * 500_000, *["x y"] * 200_000]),
+    "names": lambda: _syntax.unit_unescape(_syntax.unit_escape("-/" * 200_000)),
+}
+
+
+@pytest.mark.parametrize("what", LONG)
+def test_no_quadratic_time(what: str) -> None:
+    # The limit is some ten times what it takes: a quadratic way would take minutes.
+    start = time.process_time()
+    try:
+        LONG[what]()
+    except _syntax.UnitSyntaxError as error:
+        assert "1 MiB" in str(error)
+    assert time.process_time() - start < 5
