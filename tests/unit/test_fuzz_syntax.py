@@ -1,0 +1,239 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Properties of the text layer that hold for any input. The examples are the same on every run.
+
+``UNITCRAFT_FUZZ=20000`` tries that many random examples for each property instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+import pytest
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _model, _render, _syntax
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+EXAMPLES = int(os.environ.get("UNITCRAFT_FUZZ", "0"))
+profile = settings(
+    derandomize=not EXAMPLES,
+    max_examples=EXAMPLES or 200,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+# Unit files are made of few characters that matter: most examples are built from them.
+PIECES = st.sampled_from(
+    [
+        "[",
+        "]",
+        "[Unit]",
+        "[Service]",
+        "=",
+        "\\",
+        "\n",
+        "\r",
+        "\r\n",
+        "\n\r",
+        "#",
+        ";",
+        " ",
+        "\t",
+        "'",
+        '"',
+        "%",
+        "$",
+        "%%",
+        "$$",
+        "${A}",
+        "\\x41",
+        "\\n",
+        "\\;",
+        "-",
+        "@",
+        "+",
+        "!",
+        "|",
+        ":",
+        "~",
+        "/",
+        ".",
+        "..",
+        "ExecStart",
+        "After",
+        "é",
+        "Environment=",
+        "A=b",
+        ".include /x",
+        "X-",
+        "\ufeff",
+        "\ufffe",
+        "\u2028",
+        "\x1f",
+        "\x7f",
+        "a",
+        "b",
+        ".service",
+    ]
+)
+TEXT = st.lists(PIECES | st.text(max_size=3), max_size=40).map("".join)
+BYTES = st.binary(max_size=60) | TEXT.map(lambda text: text.encode("utf-8", "surrogatepass"))
+NO_NUL = st.binary(max_size=30).map(lambda data: data.replace(b"\0", b""))
+ARGUMENT = NO_NUL | TEXT.map(lambda text: text.replace("\0", "").encode("utf-8", "ignore"))
+
+UNIT_TYPES = sorted(_catalog.UNIT_SECTIONS)
+PAIRS = [
+    (section, name)
+    for kind in UNIT_TYPES
+    for section in _catalog.UNIT_SECTIONS[kind]
+    for name in _catalog.names(section)
+]
+SCALAR = TEXT | st.booleans() | st.integers() | st.floats() | st.none()
+VALUE = st.recursive(
+    SCALAR,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT | st.just("argv"), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@profile
+@given(BYTES | TEXT)
+def test_what_is_read_is_written_back(data: bytes | str) -> None:
+    with contextlib.suppress(_syntax.UnitSyntaxError):
+        text = _syntax.parse(data, "/x", "a.service").write()
+        assert (_syntax.to_bytes(text) if isinstance(data, bytes) else text) == data
+
+
+@profile
+@given(TEXT)
+def test_only_our_error_comes_out(text: str) -> None:
+    for function in (
+        _syntax.parse,
+        _syntax.split_words,
+        _syntax.c_unescape,
+        _syntax.c_escape,
+        _syntax.quote,
+        _syntax.parse_exec,
+        _syntax.split_unit_name,
+        _syntax.unit_escape,
+        _syntax.unit_unescape,
+        lambda value: _syntax.unit_escape(value, path=True, suffix="mount"),
+        lambda value: _syntax.unit_escape(value, template="a@.service"),
+        lambda value: _syntax.unit_unescape(value, path=True),
+        lambda value: _syntax.unit_unescape(value, template="a@.service"),
+        lambda value: _syntax.exec_quote([value, value]),
+    ):
+        with contextlib.suppress(_syntax.UnitSyntaxError):
+            function(text)
+    _syntax.unit_name_problem(text)
+    _render.read_header(text)
+    _syntax.split_words(text, relax=True, unescape_relax=True)
+
+
+@profile
+@given(TEXT, st.booleans(), st.booleans(), st.booleans())
+def test_splitting_ends_with_any_flags(text: str, unquote: bool, cunescape: bool, retain: bool) -> None:
+    for separators, coalesce in ((_syntax.WHITESPACE, True), (":", False)):
+        with contextlib.suppress(_syntax.UnitSyntaxError):
+            _syntax.split_words(
+                text, unquote, cunescape, retain_escape=retain, separators=separators, coalesce=coalesce
+            )
+
+
+def _bytes(text: str) -> bytes:
+    return _syntax.to_bytes(text)
+
+
+@profile
+@given(st.lists(ARGUMENT, max_size=6))
+def test_quoted_words_are_read_back(words: list[bytes]) -> None:
+    line = " ".join(_syntax.quote(_syntax.from_bytes(word)) for word in words)
+    assert [_bytes(word) for word in _syntax.split_words(line)] == words
+
+
+@profile
+@given(st.lists(ARGUMENT, max_size=6), st.sampled_from(["", "-", ":", "+", "!!", "-:"]))
+def test_arguments_arrive(arguments: list[bytes], prefix: str) -> None:
+    line = _syntax.exec_quote([b"/bin/a b", *arguments], prefix)
+    # What we write must survive the file, too.
+    read = _syntax.parse("[Service]\n" + _render.render([_model.Setting("Service", "ExecStart", line, 0)])).settings
+    (command,) = _syntax.parse_exec(read[0].value)
+    assert (command.prefixes, command.path) == (prefix, "/bin/a b")
+    for argument, wanted in zip(command.argv[1:], arguments):
+        assert "%" not in argument.replace("%%", "")
+        plain = argument.replace("%%", "%")
+        if ":" not in prefix:
+            assert "$" not in plain.replace("$$", "")
+            plain = plain.replace("$$", "$")
+        assert _bytes(plain) == wanted
+    assert len(command.argv) == len(arguments) + 1
+
+
+@profile
+@given(st.sampled_from(PAIRS), VALUE)
+def test_rendered_values_are_read_back(pair: tuple[str, str], value: t.Any) -> None:
+    section, directive = pair
+    try:
+        wanted = _render.settings_from_mapping("a.service", {section: {directive: value}})
+        text = _render.render(wanted)
+    except _render.RenderError as error:
+        assert error.message
+        return
+    read = _syntax.parse(text)
+    assert read.problems == []
+    assert [setting[:3] for setting in read.settings] == [setting[:3] for setting in wanted]
+
+
+@profile
+@given(st.lists(st.tuples(st.sampled_from(PAIRS), TEXT), max_size=6))
+def test_sections_keep_their_meaning(rows: list[tuple[tuple[str, str], str]]) -> None:
+    lines = [f"[{section}]\n{name}={value}\n" for (section, name), value in rows]
+    try:
+        old = _syntax.parse("".join(lines)).settings
+    except _syntax.UnitSyntaxError:
+        return
+    old = [setting for setting in old if _catalog.get(setting.section, setting.directive)]
+    try:
+        new = _render.settings_from_mapping("a.service", _render.mapping_from_settings(old))
+    except _render.RenderError:
+        return  # a value that systemd takes from no file of ours, such as an empty one where it takes none
+    before = [change for change in _syntax.changed_settings(old, new) if change[1] != "Environment"]
+    assert before == []
+    # The mapping of Environment= quotes anew: its words must be the same.
+    assert _words(old) == _words(new)
+
+
+def _words(rows: t.Sequence[_model.Setting]) -> list[t.Any]:
+    found: list[t.Any] = []
+    for row in rows:
+        if row.directive == "Environment":
+            try:
+                found.extend(_syntax.split_words(row.value) or [""])
+            except _syntax.UnitSyntaxError:
+                found.append(row.value)
+    return found
+
+
+@profile
+@given(ARGUMENT, st.booleans())
+def test_escaped_names_are_read_back(data: bytes, path: bool) -> None:
+    text = _syntax.from_bytes(data)
+    try:
+        escaped = _syntax.unit_escape(text, path)
+    except _syntax.UnitSyntaxError:
+        return
+    assert set(escaped) <= _syntax._NAME_CHARACTERS
+    if path:
+        parts = [part for part in text.split("/") if part not in ("", ".")]
+        text = "/" + "/".join(parts)
+    assert _syntax.unit_unescape(escaped, path) == text
+
+
+@pytest.mark.parametrize("kind", UNIT_TYPES)
+def test_fuzz_knows_every_section(kind: str) -> None:
+    assert set(_catalog.UNIT_SECTIONS[kind]) - {"Target", "Device"} <= {section for section, _name in PAIRS}
