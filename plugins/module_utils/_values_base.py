@@ -36,6 +36,7 @@ class Context(t.NamedTuple):
     release: int
     unit_name: str  # empty when it is not known
     target: str  # "system" or "user"
+    earlier: t.Mapping[str, str] = {}  # values of the same section that stand above it
 
 
 def byte_length(text: str) -> int:
