@@ -196,6 +196,8 @@ class _Values:
         if self.joins not in ("words", "deps") or any(text.startswith("~") for text in texts):
             # With ~ at the front of one word, systemd inverts the whole line: each item keeps its own.
             return texts
+        if self.joins == "words" and any(_syntax.quoted_words(text) is None for text in texts):
+            return texts  # an unclosed quote must not take in the next word
         return _fill(texts, len(self.directive) + 1)
 
     def _item(self, item: t.Any) -> str:
@@ -441,7 +443,7 @@ def _natural(section: str, directive: str, values: list[str]) -> t.Any:
     if joins == "single":
         return _natural_scalar(parser, values[-1])
     if joins in ("words", "deps") and not any(mark in value for value in values for mark in "\"'\\~"):
-        values = [word for value in values for word in (value.split() if value else [""])]
+        values = [word for value in values for word in (_syntax.raw_words(value) or [""])]
     if len(values) > 1:
         return values
     return values[0] if joins == "exec" else _natural_scalar(parser, values[0])

@@ -451,6 +451,30 @@ def split_words(  # noqa: PLR0913, PLR0917  one parameter for each flag of syste
         words.append(word)
 
 
+_NO_BLANKS = re.compile(f"[^{WHITESPACE}]+")
+
+
+def raw_words(value: str) -> list[str]:
+    """The words between what systemd calls blank, quotes and escapes untouched. ``str.split()`` knows more blanks."""
+    return _NO_BLANKS.findall(value)
+
+
+def quoted_words(value: str) -> list[str] | None:
+    """The words of a value whose words may be quoted, as they stand; None when a quote is not closed."""
+    reader = _word_reader(WHITESPACE, True, False, False, False, False, True)
+    words = []
+    pos = 0
+    while True:
+        start = pos
+        try:
+            word, pos = reader.word(value, pos)
+        except UnitSyntaxError:
+            return None
+        if word is None:
+            return words
+        words.append(value[start : len(value) if pos < 0 else pos].strip(WHITESPACE))
+
+
 # Control characters, DEL, C1, the line separators of Unicode, what is no UTF-8: never raw in what we write.
 _NEVER_RAW = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\\\\]|" + NOT_UTF8.pattern)
 _NEEDS_QUOTES = re.compile("[ \"']")
@@ -821,15 +845,18 @@ def joins_of(section: str, directive: str) -> str:
 
 
 def _sense(joins: str, values: t.Sequence[str]) -> tuple[t.Any, ...]:
-    if joins in ("words", "deps") and not any(value.startswith("~") for value in values):
-        # Escapes and quotes stay: two ways to quote one word count as a change, which is on the safe side.
-        words: list[str] = []
-        for value in values:
-            words.extend(value.split() or [""])
-        return tuple(words) if not any(mark in word for word in words for mark in "\"'\\") else tuple(values)
     if joins == "exec":
         return tuple(_command_sense(value) for value in values)
-    return tuple(values)
+    if joins not in ("words", "deps") or any(value.startswith("~") for value in values):
+        return tuple(values)
+    words: list[str] = []
+    for value in values:
+        # Quotes and escapes stay: two ways to quote one word count as a change, which is on the safe side.
+        found = raw_words(value) if joins == "deps" else quoted_words(value)
+        if found is None:
+            return tuple(values)
+        words.extend(found or [""])
+    return tuple(words)
 
 
 def _command_sense(value: str) -> t.Any:
