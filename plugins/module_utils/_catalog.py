@@ -170,7 +170,7 @@ IOWriteIOPSMax,5d,30,1b IPAccounting,5d,35,0 IPAddressAllow,5d,35,1e:501f IPAddr
 IPCNamespacePath,6s,48,1g IPEgressFilterPath,5d,43,1h IPIngressFilterPath,5d,43,1h IPTOS,0s,19,1i IPTTL,0s,19,1j
 IgnoreOnIsolate,3d,19,0 IgnoreOnSnapshot,3d,19,p IgnoreSIGPIPE,6s,19,0 ImportCredential,6s,54,1k
 InaccessibleDirectories,6s,19,Y InaccessiblePaths,6s,31,Y JobRunningTimeoutSec,3d,34,1l JobTimeoutAction,3d,19,13
-JobTimeoutRebootArgument,3d,19,P:561m JobTimeoutSec,3d,19,1n JoinsNamespaceOf,3s,19,3 KeepAlive,0s,19,0
+JobTimeoutRebootArgument,3d,19,P:521m JobTimeoutSec,3d,19,1n JoinsNamespaceOf,3s,19,3 KeepAlive,0s,19,0
 KeepAliveIntervalSec,0s,19,1 KeepAliveProbes,0s,19,j KeepAliveTimeSec,0s,19,1 KeyringMode,6s,35,1o KillMode,cd,19,1p
 KillSignal,cd,19,17 LUOSession,8s,62,1q LazyUnmount,dd,32,0 LimitAS,6s,19,1r,1 LimitCORE,6s,19,1r,2 LimitCPU,6s,19,1r,3
 LimitDATA,6s,19,1r,4 LimitFSIZE,6s,19,1r,5 LimitLOCKS,6s,19,1r,6 LimitMEMLOCK,6s,19,1r,7 LimitMSGQUEUE,6s,19,1r,8
@@ -206,7 +206,7 @@ ProtectControlGroups,6s,32,0:5726 ProtectHome,6s,19,27 ProtectHostname,6s,42,0:6
 ProtectKernelModules,6s,32,0 ProtectKernelTunables,6s,32,0 ProtectProc,6s,47,29 ProtectSystem,6s,19,2a
 RandomizedDelaySec,1d,29,1 RandomizedOffsetSec,1d,62,1 ReadOnlyDirectories,6s,19,Y ReadOnlyPaths,6s,31,Y
 ReadWriteDirectories,6s,19,Y ReadWriteOnly,ds,46,0 ReadWritePaths,6s,31,Y RebootArgument,8d,19,P
-RebootArgument,3d,29,P:561m ReceiveBuffer,0s,19,1Z RefreshOnReload,8d,62,2b RefuseManualStart,3d,19,0
+RebootArgument,3d,29,P:521m ReceiveBuffer,0s,19,1Z RefreshOnReload,8d,62,2b RefuseManualStart,3d,19,0
 RefuseManualStop,3d,19,0 ReloadPropagatedFrom,3d,19,3 ReloadSignal,8d,53,17 RemainAfterElapse,1d,28,0
 RemainAfterExit,8s,19,0 RemoveIPC,6s,36,0 RemoveOnStop,0d,19,0 RequiredBy,4e,19,4 Requires,3d,19,3
 RequiresMountsFor,3d,19,2c:562d RequiresOverridable,3d,19,2e Requisite,3d,19,3 RequisiteOverridable,3d,19,2e

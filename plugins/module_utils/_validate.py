@@ -411,6 +411,8 @@ class _Judge:
         what = self.view.text("Swap", "What")
         if what.startswith("/"):
             self._same_path("What", what)
+        elif what and self.release >= 256 and not what.startswith(("UUID=", "LABEL=", "PARTUUID=", "PARTLABEL=")):
+            self.refused("What", "'%s' is no path" % _short(what), "write an absolute path, or UUID= and the like")
 
     def _automount(self) -> None:
         where = self.view.path("Automount", "Where")

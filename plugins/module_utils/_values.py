@@ -78,19 +78,28 @@ def check(
     if entry is None:
         return None
     grammar, want = entry
+    if len(value) * 4 > _syntax.LONG_LINE_MAX and _values_base.byte_length(value) >= _syntax.LONG_LINE_MAX:
+        return Problem("the value is longer than a line of 1 MiB, which systemd refuses; split it up", True)
     context = Context(directive.name, directive.section, directive.ltype, release, unit_name, target, earlier or {})
     try:
         grammar(value.strip(_values_base.BLANKS), context)
+        if release < 251 and directive.name in _WANT_MOUNTS:
+            _mount_names(value.strip(_values_base.BLANKS), context)
     except ValueError as error:
         fatal = isinstance(error, _Fatal) or directive.ltype == "1" or directive.parser in _FATAL_PARSERS
         return Problem("%s; %s" % (error, want), fatal)
     return None
 
 
+def _each(text: str, **flags: bool) -> t.Iterable[str]:
+    """The different words of a value."""
+    return dict.fromkeys(_words(text, **flags))
+
+
 # --------------------------------------------------------------------------------------------------------------- enums
 
 # parser: values, each with @ and the release it came in. yes/no stand for every spelling of a boolean,
-# "empty" for an empty value, #N for a number up to N.
+# "empty" for an empty value, #N for a number up to N, !4 for none that the kernel does not know.
 _ENUMS = """\
 collect_mode inactive inactive-or-failed
 device_policy auto closed strict
@@ -127,7 +136,7 @@ socket_defer_trigger yes/no patient
 exec_memory_thp inherit disable madvise system
 kill_mode control-group process mixed none empty
 exec_io_class none realtime best-effort idle empty #7
-exec_cpu_sched_policy other batch idle fifo rr ext@260 empty #2147483647
+exec_cpu_sched_policy other batch idle fifo rr ext@260 empty #2147483647 !4@260
 log_facility kern user mail daemon auth syslog lpr news uucp cron authpriv ftp local0 local1 local2 local3 local4 local5 local6 local7 #127
 log_level emerg alert crit err warning notice info debug #7
 exec_mount_propagation_flag shared slave private empty
@@ -186,10 +195,12 @@ def _enum(text: str, c: Context, names: str = "") -> None:
     number = [name for name in known if name[0] == "#"]
     if number and text:
         try:
-            _unsigned(text, int(number[0][1:]))
-            return
+            value = _unsigned(text, int(number[0][1:]))
         except ValueError:
-            pass
+            value = -1
+        # systemd 260 and later ask the kernel, which knows the policies 0 to 7 but for 4.
+        if value >= 0 and not ("!4" in known and (value == 4 or value > 7)):
+            return
     raise ValueError(_later(text, names))
 
 
@@ -205,7 +216,7 @@ def _enum_want(names: str) -> str:
     shown = []
     for item in names.split():
         name, _at, since = item.partition("@")
-        if name[0] == "#" or name == "empty":
+        if name[0] in "#!" or name == "empty":
             continue
         shown.append(name.replace("yes/no", "yes, no") + (" (since %s)" % since if since else ""))
     return "write one of: " + ", ".join(shown)
@@ -394,7 +405,7 @@ def _signal(text: str, c: Context) -> None:
 
 
 def _exit_statuses(text: str, c: Context) -> None:
-    for word in _words(text, unquote=False):
+    for word in _each(text, unquote=False):
         if word in _known(_values_names.EXIT_STATUSES, c.release):
             continue
         try:
@@ -454,7 +465,7 @@ def _oom_mode(text: str, c: Context) -> None:
 
 def _oom_rules(text: str, c: Context) -> None:
     _only(c, "Service Scope Slice")
-    for word in _words(text, retain_escape=True):
+    for word in _each(text, retain_escape=True):
         if not _is_filename(word) or not _is_safe(word, globs=False):
             raise ValueError("'%s' is no name of a rule" % _values_base.shorten(word))
 
@@ -489,7 +500,7 @@ def _coredump_filter(text: str, c: Context) -> None:
         " private-huge shared-huge private-dax shared-dax",
         c.release,
     )
-    for word in _words(text, unquote=False):
+    for word in _each(text, unquote=False):
         if word not in known:
             _integer(word, 0, _UINT64_MAX, 16)
 
@@ -520,7 +531,7 @@ def _cpu_set(text: str, c: Context) -> None:
             raise ValueError("'%s' is no CPU that a kernel can have" % _values_base.shorten(word))
 
 
-_CPU_LIMIT = 8192 * 128
+_CPU_LIMIT = 8192
 
 
 def _cpu_words(text: str) -> list[str]:
@@ -579,7 +590,7 @@ def _unit_name(text: str, c: Context, template: bool = True) -> str:
 
 
 def _unit_deps(text: str, c: Context) -> None:
-    for word in _words(text, unquote=False, retain_escape=True):
+    for word in _each(text, unquote=False, retain_escape=True):
         _unit_name(word, c)
 
 
@@ -597,7 +608,7 @@ def _socket_service(text: str, c: Context) -> None:
 
 
 def _service_sockets(text: str, c: Context) -> None:
-    for word in _words(text, unquote=False):
+    for word in _each(text, unquote=False):
         if not _unit_name(word, c).endswith(".socket"):
             raise ValueError("'%s' is no socket unit" % _values_base.shorten(word))
 
@@ -612,7 +623,7 @@ _URL = re.compile("(?:https?://|file:/|info:|man:)[\x00-\x7f]+")
 
 
 def _documentation(text: str, c: Context) -> None:
-    for word in _words(_expand(text, c), retain_escape=True):
+    for word in _each(_expand(text, c), retain_escape=True):
         if not _URL.fullmatch(word):
             raise ValueError("'%s' is no URL" % _values_base.shorten(word))
 
@@ -647,7 +658,7 @@ def _user_name(text: str) -> None:
 
 
 def _users(text: str, c: Context) -> None:
-    for word in _words(text, unquote=False):
+    for word in _each(text, unquote=False):
         _user(word, c)
 
 
@@ -655,7 +666,7 @@ _ENV_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _environ(text: str, c: Context) -> None:
-    for word in _words(text, cunescape=True):
+    for word in _each(text, cunescape=True):
         _assignment(_expand(word, c))
 
 
@@ -668,13 +679,13 @@ def _assignment(word: str) -> None:
 
 
 def _pass_environ(text: str, c: Context) -> None:
-    for word in _words(text):
+    for word in _each(text):
         if not _ENV_NAME.fullmatch(_expand(word, c)):
             raise ValueError("'%s' is no name of a variable" % _values_base.shorten(word))
 
 
 def _unset_environ(text: str, c: Context) -> None:
-    for word in _words(text, cunescape=True):
+    for word in _each(text, cunescape=True):
         name = _expand(word, c)
         if not _ENV_NAME.fullmatch(name):
             _assignment(name)
@@ -684,7 +695,7 @@ _FIELD = re.compile("[A-Z][A-Z0-9_]{0,63}")
 
 
 def _log_extra_fields(text: str, c: Context) -> None:
-    for word in _words(text, cunescape=True):
+    for word in _each(text, cunescape=True):
         name, equals, _value = _expand(word, c).partition("=")
         if not equals or not _FIELD.fullmatch(name):
             raise ValueError("'%s' is no journal field" % _values_base.shorten(word))
@@ -756,7 +767,7 @@ def _bind_interface(text: str, c: Context) -> None:
 
 
 def _interfaces(text: str, c: Context) -> None:
-    for word in _words(text[1:] if text[0] == "~" else text):
+    for word in _each(text[1:] if text[0] == "~" else text):
         if not _is_interface(word, c.release, alternative=c.release >= 256):
             raise ValueError("'%s' is no name of a network interface" % _values_base.shorten(word))
 
@@ -764,7 +775,7 @@ def _interfaces(text: str, c: Context) -> None:
 def _delegate(text: str, c: Context) -> None:
     _only(c, "Service Scope")
     if text and not _is_bool(text):
-        for word in _words(text):
+        for word in _each(text):
             _one_of(word, _CONTROLLERS, c.release)
 
 
@@ -798,7 +809,7 @@ def _namespaces(text: str, c: Context) -> None:
 def _address_families(text: str, c: Context) -> None:
     if not text or (text == "none" and c.release >= 249):
         return
-    for word in _words(text[1:] if text[0] == "~" else text):
+    for word in _each(text[1:] if text[0] == "~" else text):
         name = word.lower() if word.isascii() else word
         if name[:3] != "af_" or name[3:] not in _known(_values_names.ADDRESS_FAMILIES, c.release):
             raise ValueError("'%s' is no address family" % _values_base.shorten(word))
@@ -811,7 +822,7 @@ def _errno(text: str, low: int = 0) -> None:
 
 def _syscall_filter(text: str, c: Context) -> None:
     inverted = text[:1] == "~"
-    for word in _words(text[1:] if inverted else text, unquote=False):
+    for word in _each(text[1:] if inverted else text, unquote=False):
         name, colon, error = word.partition(":")
         if colon:
             if c.name == "SystemCallLog" or not name:
@@ -834,10 +845,10 @@ def _syscall(name: str, release: int) -> None:
 
 
 def _syscall_archs(text: str, c: Context) -> None:
-    for word in _words(text):
+    for word in _each(text):
         _one_of(
             word,
-            "native x86 x86-64 x32 arm arm64 loongarch64@258 mips mips64 mips64-n32 mips-le mips64-le mips64-le-n32"
+            "native x86 x86-64 x32 arm arm64 loongarch64@255 mips mips64 mips64-n32 mips-le mips64-le mips64-le-n32"
             " parisc parisc64 ppc ppc64 ppc64-le riscv64@248 s390 s390x",
             c.release,
         )
@@ -849,14 +860,14 @@ def _syscall_errno(text: str, c: Context) -> None:
 
 
 def _filesystems(text: str, c: Context) -> None:
-    for word in _words(text[1:] if text[:1] == "~" else text):
+    for word in _each(text[1:] if text[:1] == "~" else text):
         if word[:1] == "@" and word[1:] not in _known(_values_names.FILESYSTEM_GROUPS, c.release):
             raise ValueError("'%s' is no group of file systems" % _values_base.shorten(word))
 
 
 def _refresh_on_reload(text: str, c: Context) -> None:
     if text and not _is_bool(text):
-        for word in _words(text[1:] if text[0] == "~" else text, unquote=False):
+        for word in _each(text[1:] if text[0] == "~" else text, unquote=False):
             _one_of(word, "extensions credentials", c.release)
 
 
@@ -864,7 +875,7 @@ def _refresh_on_reload(text: str, c: Context) -> None:
 
 
 def _ip_prefixes(text: str, c: Context) -> None:
-    for word in _words(text, unquote=False):
+    for word in _each(text, unquote=False):
         if word in ("any", "link-local", "multicast") or _is_localhost(word, c.release):
             continue
         address, slash, length = word.partition("/")
@@ -989,7 +1000,7 @@ def _port_range(token: str, release: int) -> None:
     first, dash, last = token.partition("-")
     low = _unsigned(first)
     high = _unsigned(last) if dash else low
-    if high > 65535 or high < low or (low == 0 and release < 252):
+    if high > 65535 or high < low or (low == 0 and release < 256):
         raise ValueError("'%s' is no range of ports" % _values_base.shorten(token))
 
 
@@ -1024,12 +1035,12 @@ def _env_file(text: str, c: Context) -> None:
 
 
 def _path_words(text: str, c: Context) -> None:
-    for word in _words(text):
+    for word in _each(text):
         _path(word, c)
 
 
 def _namespace_paths(text: str, c: Context) -> None:
-    for word in _words(text):
+    for word in _each(text):
         word = word[1:] if word[:1] == "-" else word
         _path(word[1:] if word[:1] == "+" else word, c)
 
@@ -1075,7 +1086,7 @@ def _label(text: str, c: Context) -> None:
 
 
 def _directories(text: str, c: Context) -> None:
-    for item in _words(text, retain_escape=c.release >= 250):
+    for item in _each(text, retain_escape=c.release >= 250):
         fields = _colon_fields(item, coalesce=c.release < 257) if c.release >= 250 else [item]
         source = _path(fields[0] if fields else "", c, absolute=False)
         if source == "private" or source.startswith("private/"):
@@ -1122,15 +1133,39 @@ def _colon_fields(text: str, coalesce: bool = True) -> list[str]:
     return fields
 
 
+# Directives whose paths must be mounted first, and the folder that their paths start from.
+_WANT_MOUNTS = {
+    "WorkingDirectory": "", "RootDirectory": "", "RootImage": "", "RequiresMountsFor": "", "PathExists": "",
+    "PathExistsGlob": "", "PathChanged": "", "PathModified": "", "DirectoryNotEmpty": "", "ListenFIFO": "",
+    "ListenSpecial": "", "ListenUSBFunction": "", "ListenMessageQueue": "", "What": "", "RuntimeDirectory": "/run/",
+    "StateDirectory": "/var/lib/", "CacheDirectory": "/var/cache/", "LogsDirectory": "/var/log/",
+    "ConfigurationDirectory": "/etc/",
+}  # fmt: skip
+
+
+def _mount_names(text: str, c: Context) -> None:
+    """Before systemd 251 a unit is refused when the mount unit of a path it needs cannot have so long a name."""
+    many = c.name.endswith("Directory") and _WANT_MOUNTS[c.name] or c.name == "RequiresMountsFor"
+    for word in _each(text) if many else [text.lstrip("-")]:
+        path = _WANT_MOUNTS[c.name] + _expand(word, c)
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        plain = sum(
+            character.isascii() and (character.isalnum() or character in ":_.") for part in parts for character in part
+        )
+        length = plain + 4 * (sum(map(_values_base.byte_length, parts)) - plain) + len(parts) - 1
+        if path.startswith("/") and length + len(".mount") > _syntax.UNIT_NAME_MAX:
+            raise _Fatal("the path is too long for the name of a mount unit, which systemd before 251 wants")
+
+
 def _temporary_filesystems(text: str, c: Context) -> None:
-    for word in _words(text):
+    for word in _each(text):
         path, _options = _values_base.first_word(word, ":")
         _path(path or "", c)
 
 
 def _bind_paths(text: str, c: Context) -> None:
     if c.release >= 262:
-        for item in _words(text, retain_escape=True):
+        for item in _each(text, retain_escape=True):
             fields = _colon_fields(item, coalesce=False)
             if len(fields) > 3:
                 raise ValueError("'%s' has more than three parts" % _values_base.shorten(item))
@@ -1177,7 +1212,7 @@ def _partition(name: str, release: int) -> None:
 
 
 def _root_image_options(text: str, c: Context) -> None:
-    for item in _words(text, retain_escape=True):
+    for item in _each(text, retain_escape=True):
         fields = _colon_fields(item)
         if len(fields) > 2:
             raise ValueError("'%s' has more than two parts" % _values_base.shorten(item))
@@ -1189,7 +1224,7 @@ def _root_image_options(text: str, c: Context) -> None:
 
 def _images(destination: bool) -> Grammar:
     def images(text: str, c: Context) -> None:
-        for item in _words(text, retain_escape=True):
+        for item in _each(text, retain_escape=True):
             fields = _colon_fields(item)
             if not fields:
                 continue
@@ -1209,12 +1244,17 @@ def _images(destination: bool) -> Grammar:
     return images
 
 
+_POLICY_FLAGS = (
+    "verity signed encrypted unprotected unused absent open ignore read-only-on read-only-off growfs-on growfs-off"
+)
+
+
 def _image_policy(text: str, c: Context) -> None:
     if text in ("-", "*", "~"):
         return
     seen = set()
     for rule in _words(text, unquote=False, separators=":"):
-        name, equals, _flags = rule.partition("=")
+        name, equals, flags = rule.partition("=")
         name = name.strip(_values_base.BLANKS)
         if not equals:
             raise ValueError("'%s' lacks its =" % _values_base.shorten(rule))
@@ -1222,6 +1262,11 @@ def _image_policy(text: str, c: Context) -> None:
             raise ValueError("the partition '%s' is named twice" % _values_base.shorten(name))
         if not name or name in _known(_PARTITIONS, c.release):
             seen.add(name)
+        elif c.release < 259:
+            raise ValueError("the partition '%s' is not known" % _values_base.shorten(name))
+        flags = flags.strip(_values_base.BLANKS)
+        for flag in flags.split("+") if c.release < 259 and flags not in ("", "-") else ():
+            _one_of(flag.strip(_values_base.BLANKS), _POLICY_FLAGS, c.release)
 
 
 # ---------------------------------------------------------------------------------------------- devices and credentials
@@ -1375,7 +1420,7 @@ _NFT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9/\\_.]{0,30}")
 
 
 def _nft_set(text: str, c: Context) -> None:
-    for item in _words(text, retain_escape=True):
+    for item in _each(text, retain_escape=True):
         fields = [field for field in _syntax.split_words(item, unquote=False, separators=":") if field]
         if len(fields) != 4:
             raise ValueError("'%s' has not four parts" % _values_base.shorten(item))

@@ -112,7 +112,7 @@ ETIMEDOUT ETOOMANYREFS ETXTBSY EUCLEAN EUNATCH EUSERS EWOULDBLOCK EXDEV EXFULL
 # without AF_; case does not count
 ADDRESS_FAMILIES = """\
 alg appletalk ash atmpvc atmsvc ax25 bluetooth bridge caif can decnet econet file ib ieee802154 inet inet6 ipx irda isdn
-iucv kcm key llc local mctp mpls netbeui netlink netrom nfc packet phonet pppox qipcrtr rds rose route rxrpc security
+iucv kcm key llc local mctp@250 mpls netbeui netlink netrom nfc packet phonet pppox qipcrtr rds rose route rxrpc security
 smc sna tipc unix vsock wanpipe x25 xdp
 """
 SIGNALS = """\
