@@ -233,3 +233,13 @@ def exec_section(unit: Unit) -> str:
 def literal(text: str) -> bool:
     """True when nothing in the text is filled in later: no specifier, no variable."""
     return "%" not in text.replace("%%", "") and "$" not in text
+
+
+def assignments(value: str) -> list[tuple[str, str]]:
+    """``NAME=value`` words of an Environment= line; words without ``=`` are left out."""
+    try:
+        words = _syntax.split_words(value, relax=True, unescape_relax=True)
+    except _syntax.UnitSyntaxError:
+        return []
+    pairs = [word.partition("=") for word in words]
+    return [(name, text) for name, equals, text in pairs if equals]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _values, _view
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _values_time, _view
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting, Unit
 
 SECOND = 1_000_000  # all times here are whole microseconds, as in systemd; None is infinity
@@ -102,18 +102,18 @@ def settings_of(unit: Unit, release: int) -> Settings:
     """Read the policy of a unit; values that systemd cannot read count as unset, as they do for systemd."""
     kind = _view.kind(unit.name)
     restart = _view.last(unit, "Service", "Restart") if kind == "service" else None
-    delay = _readable(unit, (("Service", "RestartSec"),), _values.parse_timespan)
+    delay = _readable(unit, (("Service", "RestartSec"),), _values_time.parse_timespan)
     # the names of before 230 stand in [Service] too; whichever stands last wins
     burst = _readable(unit, (("Unit", "StartLimitBurst"), (kind.capitalize(), "StartLimitBurst")), _count)
     interval = _readable(
         unit,
         (("Unit", "StartLimitIntervalSec"), ("Unit", "StartLimitInterval"), (kind.capitalize(), "StartLimitInterval")),
-        _values.parse_timespan,
+        _values_time.parse_timespan,
     )
     steps = longest = None
     if release >= STEPS_SINCE:
         steps = _readable(unit, (("Service", "RestartSteps"),), _count)
-        longest = _readable(unit, (("Service", "RestartMaxDelaySec"),), _values.parse_timespan)
+        longest = _readable(unit, (("Service", "RestartMaxDelaySec"),), _values_time.parse_timespan)
     policy = Policy(
         restart=restart.value if restart is not None and restart.value in RESTARTS_AFTER else "no",
         delay=_span(delay, DEFAULT_RESTART),
@@ -125,16 +125,22 @@ def settings_of(unit: Unit, release: int) -> Settings:
     return Settings(policy, restart, delay, burst, interval)
 
 
-def _count(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("not a count")
+    return int(text)
 
 
 def _readable(
-    unit: Unit, places: t.Sequence[tuple[str, str]], parse: t.Callable[[str], t.Any]
+    unit: Unit, places: t.Sequence[tuple[str, str]], parse: t.Callable[[str], int]
 ) -> Setting | None:
     found = None
     for setting in unit.settings:
-        if (setting.section, setting.directive) in places and parse(setting.value) is not None:
+        if (setting.section, setting.directive) in places:
+            try:
+                parse(setting.value)
+            except ValueError:
+                continue
             found = setting
     return found
 
@@ -142,8 +148,8 @@ def _readable(
 def _span(setting: Setting | None, default: int | None) -> int | None:
     if setting is None:
         return default
-    parsed = _values.parse_timespan(setting.value)
-    return None if parsed is None or parsed >= 2**64 - 1 else int(parsed)
+    parsed = _values_time.parse_timespan(setting.value)
+    return None if parsed >= _values_time.INFINITY else parsed
 
 
 def arithmetic(policy: Policy) -> str:

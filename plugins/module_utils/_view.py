@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _values
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _values_base
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting, Unit
 
 
@@ -101,8 +101,10 @@ def truth(unit: Unit, section: str, directive: str, default: bool) -> bool:
     result = default
     for setting in unit.settings:
         if setting.directive == directive and setting.section == section:
-            parsed = _values.parse_bool(setting.value)
-            result = result if parsed is None else parsed
+            try:
+                result = _values_base.parse_bool(setting.value)
+            except ValueError:
+                continue
     return result
 
 
