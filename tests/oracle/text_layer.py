@@ -6,8 +6,8 @@
 
     text_layer.py [--lists 2000] [--seed 1] [--releases 252 262] [--roundtrip 247 252 257 262]
 
-Argument lists and environments of random bytes are rendered, systemd starts a program with them, and the program copies
-what the kernel says it got. Every unit file that the images ship is read and written. Prints one line of figures each;
+Argument lists, environments and credentials of random bytes are rendered, systemd starts a program with them, and the
+program copies what it got. Every unit file that the images ship is read and written. Prints one line of figures each;
 the exit status is 1 when anything differs.
 """
 
@@ -28,11 +28,10 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import _render, 
 from images import containers
 
 DUMP = "/run/dump"
-PROGRAM = (
-    b"#!/bin/sh\n# argv: KIND ID ARGUMENT...; what the kernel holds for this process goes to a file\ncat /proc/$$/$1 > %s/$2\n"
-    % (DUMP.encode())
-)
+# argv: KIND ID ARGUMENT...; what the kernel holds for this process goes to a file
+PROGRAM = b"#!/bin/sh\ncat /proc/$$/$1 > %s/$2\n" % DUMP.encode()
 COMMANDS_PER_UNIT = 50
+CREDENTIALS_FROM = 262  # older releases leave every credentials folder empty in these containers
 UNITS_PER_CALL = 100
 UNIT_FOLDERS = [f"{base}/systemd/{scope}" for base in ("/lib", "/usr/lib", "/etc") for scope in ("system", "user")]
 SPECIAL = [b"%", b"$", b"\\", b'"', b"'", b" ", b"\t", b"\n", b"\r", b";", b"#", b"=", b"~"]
@@ -166,6 +165,22 @@ def check_environments(container: str, count: int, seed: int) -> int:
     return report(f"{container}: environments", count, differences)
 
 
+def check_credentials(container: str, count: int, seed: int) -> int:
+    """Random credentials, NUL bytes included; how many arrive otherwise."""
+    source = random.Random(seed)
+    wanted, units = {}, {}
+    for number in range(count):
+        secret = random_argument(source).replace(b"~", b"\0")
+        wanted[str(number)] = secret
+        unit = f"text-layer-{number}.service"
+        command = f'/bin/sh -c "cat $CREDENTIALS_DIRECTORY/secret > {DUMP}/{number}"'
+        units[unit] = unit_text(unit, {"SetCredential": {"secret": secret}, "ExecStart": command})
+    got = run_units(container, units)
+    differences = [f"{number}: {secret!r} became {got.get(number)!r}" for number, secret in wanted.items()
+                   if got.get(number) != secret]  # fmt: skip
+    return report(f"{container}: credentials", count, differences)
+
+
 def check_shipped_files(container: str) -> int:
     """Read and write every unit file and drop-in of the container; how many come out otherwise."""
     # /lib is a link to /usr/lib in all releases but the oldest.
@@ -204,6 +219,8 @@ def main() -> int:
         if release in options.releases:
             failed += check_arguments(container, options.lists, options.seed)
             failed += check_environments(container, options.lists, options.seed)
+            if int(release) >= CREDENTIALS_FROM:
+                failed += check_credentials(container, options.lists // 10, options.seed)
         containers.stop(container)
     return 1 if failed else 0
 
