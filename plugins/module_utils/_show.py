@@ -18,7 +18,7 @@ import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _merge
 
-_STATE = """Id Names Description LoadState LoadError ActiveState SubState UnitFileState UnitFilePreset FragmentPath
+_OF_ALL = """Id Names Description LoadState LoadError ActiveState SubState UnitFileState UnitFilePreset FragmentPath
     SourcePath DropInPaths NeedDaemonReload Transient CanStart CanStop CanReload Following Job InvocationID Documentation
     Result ConditionResult ConditionTimestamp AssertResult
     StateChangeTimestamp ActiveEnterTimestamp ActiveExitTimestamp InactiveEnterTimestamp InactiveExitTimestamp
@@ -33,7 +33,7 @@ DEPENDENCIES = """Requires Requisite Wants BindsTo PartOf Upholds Conflicts Befo
     Triggers PropagatesReloadTo PropagatesStopTo JoinsNamespaceOf""".split()
 DEPENDENCIES_ON_IT = """RequiredBy RequisiteOf WantedBy BoundBy ConsistsOf UpheldBy ConflictedBy OnFailureOf OnSuccessOf
     TriggeredBy ReloadPropagatedFrom StopPropagatedFrom""".split()
-STATE_PROPERTIES = tuple(dict.fromkeys([*_STATE, *_OF_SERVICE, *_OF_OTHERS]))
+STATE_PROPERTIES = tuple(dict.fromkeys([*_OF_ALL, *_OF_SERVICE, *_OF_OTHERS]))
 GRAPH_PROPERTIES = tuple(dict.fromkeys(["Id", "Names", *DEPENDENCIES, *DEPENDENCIES_ON_IT, "Slice", "RequiresMountsFor"]))
 
 _MANY_LINES = frozenset(("ExecStart", "Listen", "TimersCalendar", "TimersMonotonic", "Paths", "EnvironmentFiles"))
@@ -57,35 +57,31 @@ def parse(text: str, properties: t.Iterable[str]) -> dict[str, dict[str, list[st
     """Output of ``systemctl show --property=...`` -> ``{Id: {property: [value, ...]}}``.
 
     A property that is printed once for each of its items has several values. A line that does not start with the name
-    of an asked property goes on the value before it.
+    of an asked property goes on the value before it, for a command line may hold a line break.
 
     :arg properties: the names that were asked for, Id among them.
     """
     names = frozenset(properties)
     units: dict[str, dict[str, list[str]]] = {}
     block: dict[str, list[str]] = {}
+    before: dict[str, list[str]] = {}
     last: list[str] | None = None
     for line in [*text.splitlines(), ""]:
         name, equals, value = line.partition("=")
         if equals and name in names:
-            if name == "Id" and "Id" in block:
-                block = {}
             last = block.setdefault(name, [])
             last.append(value)
-            if name == "Id":
-                _add(units, block, value)
         elif line:
             if last:
                 last[-1] += "\n" + line
         elif "Id" in block:
-            block, last = {}, None
-        elif last:
-            last[-1] += "\n"
+            units[block["Id"][0]] = before = block
+            block = {}
+        elif before:  # the empty line stood inside a value of the unit before
+            for other, values in block.items():
+                before.setdefault(other, []).extend(values)
+            block = {}
     return units
-
-
-def _add(units: dict[str, dict[str, list[str]]], block: dict[str, list[str]], name: str) -> None:
-    units[name] = block
 
 
 def typed(name: str, values: t.Sequence[str]) -> t.Any:
