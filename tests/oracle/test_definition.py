@@ -1,0 +1,229 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""unit_info's definition against systemd itself: same files in the same order, same text, same values.
+
+Every unit that has a file in an image, plus a set that uses every way to override, on each release. Run with -s for
+the numbers.
+"""
+
+from __future__ import annotations
+
+import collections
+import re
+
+import pytest
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _merge, _syntax
+from images import containers
+
+from oracle import on_target
+
+ASK = """
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _info, _systemd
+question = _info.Question(tuple(given["names"]), frozenset(given["what"]), 10)
+answer = _info.ask(_systemd.Systemd(), question)
+answer = {"units": answer.units, "findings": [f._asdict() for f in answer.findings]}
+"""
+
+OVERRIDES = {
+    "/usr/lib/systemd/system/o-base.service": "[Unit]\nDescription=base\n[Service]\nExecStart=/bin/true a\nRestartSec=7\n",
+    "/usr/lib/systemd/system/o-base.service.d/50-x.conf": "[Service]\nRestartSec=8\nEnvironment=A=1\n",
+    "/run/systemd/system/o-base.service.d/50-x.conf": "[Service]\nRestartSec=9\n",
+    "/etc/systemd/system/o-base.service.d/10-y.conf": "[Service]\nExecStart=\nExecStart=/bin/true b\nExecStart=\n"
+    "ExecStart=/bin/true c d\n",
+    "/etc/systemd/system/o-.service.d/60-prefix.conf": "[Unit]\nDescription=by prefix\n",
+    "/etc/systemd/system/o-base.service.d/70-mask.conf": "-> /dev/null",
+    "/usr/lib/systemd/system/o-base.service.d/70-mask.conf": "[Service]\nNice=5\n",
+    "/etc/systemd/system/service.d/05-all.conf": "[Service]\nLogLevelMax=info\n",
+    "/etc/systemd/system/o-alias.service": "-> /usr/lib/systemd/system/o-base.service",
+    "/etc/systemd/system/o-alias.service.d/80-by-alias.conf": "[Service]\nUMask=0027\n",
+    "/usr/lib/systemd/system/o-w@.service": "[Service]\nExecStart=/bin/true %i\n",
+    "/etc/systemd/system/o-w@.service.d/1.conf": "[Service]\nTimeoutStopSec=1min 5s\n",
+    "/etc/systemd/system/o-w@7.service.d/2.conf": "[Service]\nTimeoutStopSec=2min\n",
+    "/etc/systemd/system/o-@.service.d/3.conf": "[Service]\nMemoryMax=1.5G\n",
+    "/etc/systemd/system/o-v@.service": "-> /usr/lib/systemd/system/o-w@.service",
+    "/srv/o/linked.service": "[Service]\nExecStart=/bin/true linked\n",
+    "/etc/systemd/system/o-linked.service": "-> /srv/o/linked.service",
+    "/etc/systemd/system/o-masked.service": "-> /dev/null",
+    "/usr/lib/systemd/system/o-masked.service": "[Service]\nExecStart=/bin/true\n",
+    "/usr/lib/systemd/system/o-self.service": "[Service]\nExecStart=/bin/true self\n",
+    "/etc/systemd/system/o-self.service": "-> /usr/lib/systemd/system/o-self.service",
+    "/etc/systemd/system/o-reset.timer": "[Timer]\nOnCalendar=daily\nOnBootSec=5min\nOnUnitActiveSec=\nOnCalendar=weekly\n",
+    "/etc/systemd/system/o-reset.service": "[Service]\nExecStart=/bin/true\n",
+    "/etc/systemd/system/o-cond.service": "[Unit]\nConditionPathExists=/a\nConditionUser=root\nConditionHost=\n"
+    "ConditionPathExists=/b\n[Service]\nExecStart=/bin/true\n",
+    "/etc/systemd/system/o-list.socket": "[Socket]\nListenStream=/run/a\nListenFIFO=/run/f\nListenDatagram=\n"
+    "ListenStream=/run/c\n",
+    "/etc/systemd/system/o-list.service": "[Service]\nExecStart=/bin/true\n",
+    "/etc/systemd/system/o--b.service": "[Service]\nExecStart=/bin/true\n",
+    "/etc/systemd/system/o--.service.d/4.conf": "[Service]\nNice=4\n",
+}
+# names that only exist as instances or aliases, and one that has drop-ins only
+EXTRA = ("o-w@7.service", "o-w@8.service", "o-v@7.service", "o-alias.service", "o-nothing.service")
+
+
+@pytest.fixture(scope="module", params=sorted(containers.SUITES))
+def target(request):
+    """A container with the set of overrides; gives its name and release."""
+    name = "definition" + request.param
+    containers.start(request.param, name)
+    on_target.install(name)
+    for path, text in OVERRIDES.items():
+        folder = path.rpartition("/")[0]
+        containers.run(name, ["mkdir", "-p", folder])
+        if text.startswith("-> "):
+            containers.run(name, ["ln", "-sfn", text[3:], path])
+        else:
+            containers.write_file(name, path, text)
+    containers.run(name, ["systemctl", "daemon-reload"])
+    yield name, int(request.param)
+    containers.stop(name)
+
+
+@pytest.fixture(scope="module")
+def described(target):
+    name, _release = target
+    answer = on_target.call(name, ASK, {"names": ["*", *EXTRA], "what": ["definition", "files", "state"]})
+    return answer["units"]
+
+
+@pytest.fixture(scope="module")
+def shown(target, described):
+    """Every property of every unit that has a file, by any name."""
+    name, _release = target
+    names = [n for n, unit in described.items() if unit["shape"] != "template" and unit["definition"]]
+    done = containers.run(name, ["env", "LC_ALL=C", "TZ=UTC", "systemctl", "show", "--all", "--", *names], check=False)
+    units = {}
+    for block in done.stdout.split("\n\n"):
+        properties = collections.defaultdict(list)
+        for line in block.splitlines():
+            key, _equals, value = line.partition("=")
+            properties[key].append(value)
+        for unit in properties.get("Names", [""])[0].split():
+            units[unit] = properties
+    return units
+
+
+def by_name(described):
+    return {name: unit for name, unit in described.items() if unit["shape"] != "template" and unit["definition"]}
+
+
+def test_the_same_files_in_the_same_order(target, described, shown):
+    _name, release = target
+    wrong, count = [], 0
+    for name, unit in by_name(described).items():
+        properties = shown[name]
+        fragment = properties["FragmentPath"][0]
+        ours = unit["definition"]
+        count += 1
+        if properties["LoadState"] == ["masked"]:
+            assert unit["masked"], name
+        elif release < 250 and fragment and not fragment.startswith(("/etc/systemd", "/run/systemd", "/lib/", "/usr/lib/")):
+            assert ours["fragment"], name  # older releases name the file that a linked unit leads to
+        elif (ours["fragment"] or "") != fragment:
+            wrong.append((name, ours["fragment"], fragment))
+        if ours["dropins"] != properties["DropInPaths"][0].split():
+            wrong.append((name, ours["dropins"], properties["DropInPaths"]))
+        if unit["id"] != properties["Id"][0]:
+            wrong.append((name, unit["id"], properties["Id"]))
+        if sorted({name, *unit["aliases"]}) != sorted(properties["Names"][0].split()):
+            wrong.append((name, unit["aliases"], properties["Names"]))
+    print("\n%s: files, id and names of %d units compared" % (release, count))
+    assert wrong == []
+    assert count > 150
+
+
+def test_the_same_text_as_systemctl_cat(target, described, shown):
+    name, release = target
+    units = {n: u for n, u in by_name(described).items() if not u["masked"] and u["id"] == n}
+    done = containers.run(name, ["systemctl", "cat", "--", *units], check=False)
+    cat = {}
+    for part in re.split(r"(?m)^# (?=/)", done.stdout)[1:]:
+        path, _line, text = part.partition("\n")
+        cat[path] = text.strip()
+    wrong = []
+    for unit in units.values():
+        for file in unit["files"]:
+            if file["content"] and cat.get(file["path"]) != file["content"].strip():
+                wrong.append(file["path"])
+    print("\n%s: text of %d files compared" % (release, len(cat)))
+    # a comment line of a file that looks like a path would part it; none may be missing altogether
+    assert wrong == []
+
+
+# what show tells in other words than the file, or not at all
+NOT_SHOWN_ALIKE = frozenset(
+    """CapabilityBoundingSet AmbientCapabilities SystemCallFilter SystemCallLog SystemCallArchitectures SecureBits
+    RestrictAddressFamilies RestrictNamespaces StandardInput StandardOutput StandardError DeviceAllow LoadCredential
+    SocketUser LogLevelMax SyslogLevel SyslogFacility SyslogLevelPrefix IPAddressAllow IPAddressDeny Slice Sockets
+    RestrictFileSystems ImportCredential SetCredential Delegate CPUQuota TasksMax BindPaths BindReadOnlyPaths
+    WorkingDirectory TemporaryFileSystem SuccessExitStatus RestartPreventExitStatus RestartForceExitStatus
+    Unit Type What Where Options Also Alias WantedBy RequiredBy UpheldBy DefaultInstance OpenFile MemoryPressureWatch""".split()
+)
+SIGNALS = {"SIGHUP": "1", "SIGINT": "2", "SIGQUIT": "3", "SIGKILL": "9", "SIGUSR1": "10", "SIGUSR2": "12", "SIGTERM": "15",
+           "SIGCONT": "18", "SIGRTMIN+4": "38"}  # fmt: skip
+
+
+def property_of(directive: str) -> str:
+    return directive[:-3] + "USec" if directive.endswith("Sec") else directive
+
+
+def same(directive, definition, section, properties):
+    """True or False when show tells the directive in terms that can be compared, else None."""
+    value = definition["value"]
+    texts = [place["text"] for place in definition["set_by"]]
+    known = _catalog.get(section, directive)
+    if known is None or directive in NOT_SHOWN_ALIKE or any("%" in text for text in texts) or value is None:
+        return None
+    if directive.startswith(("Condition", "Assert")):
+        return None
+    if known.parser == "socket_listen":
+        return all(any(text in shown for shown in properties["Listen"]) for text in texts)
+    if section == "Timer" and known.parser == "timer":
+        return None  # calendar expressions are shown in their normal form
+    if known.parser == "path_spec":
+        return all("%s (%s)" % (text, directive) in properties["Paths"] for text in texts)
+    key = property_of(directive)
+    if key not in properties:
+        return None
+    shown = properties[key]
+    if known.joins == "exec":
+        return len(shown) == len(texts) and all(
+            "argv[]=%s ;" % " ".join(command.argv) in line
+            for text, line in zip(texts, shown)
+            for command in _syntax.parse_exec(text)
+        )
+    if known.joins in ("words", "deps", "lines", "colons"):
+        ours = {word for item in value for word in _syntax.split_words(item)}
+        theirs = {word for line in shown for word in line.split()}
+        if known.joins == "lines":
+            ours, theirs = set(value), {line.partition(" (ignore_errors")[0] for line in shown}
+            ours = {item.lstrip("-") for item in ours}
+        return ours <= theirs
+    if known.parser == "signal":
+        return SIGNALS.get(value if value.startswith("SIG") else "SIG" + value) == shown[-1]
+    if known.parser == "mode":
+        return int(value, 8) == int(shown[-1], 8)
+    return value == _merge.typed_text(known.parser, shown[-1]) or str(value) == shown[-1]
+
+
+def test_the_same_values_as_systemctl_show(target, described, shown):
+    _name, release = target
+    wrong, compared, silent = [], 0, collections.Counter()
+    for name, unit in by_name(described).items():
+        if unit["masked"] or shown[name]["LoadState"] != ["loaded"] or shown[name]["NeedDaemonReload"] != ["no"]:
+            continue
+        for section, directives in unit["definition"]["sections"].items():
+            for directive, definition in directives.items():
+                verdict = same(directive, definition, section, shown[name])
+                if verdict is None:
+                    silent[directive] += 1
+                else:
+                    compared += 1
+                    if not verdict:
+                        key = property_of(directive)
+                        wrong.append((name, directive, definition["value"], shown[name].get(key)))
+    print("\n%s: %d values compared, %d not told by show in the same terms" % (release, compared, sum(silent.values())))
+    assert wrong == []
+    assert compared > 500
