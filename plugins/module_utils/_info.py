@@ -134,7 +134,7 @@ def _kind(name: str, files: _unitfiles.UnitFiles, state: t.Mapping[str, t.Sequen
         "shape": shape,
         "origin": origin,
         "masked": found.masked,
-        "exists": bool(path or found.dropins) or state.get("LoadState", ["not-found"]) != ["not-found"],
+        "exists": bool(path) or state.get("LoadState", ["not-found"]) != ["not-found"],
     }
 
 

@@ -150,7 +150,8 @@ class Live:
         if not shown:
             return None
         if self._graph is None:
-            plain = {unit: {p: "\n".join(v) for p, v in found.items()} for unit, found in self._shown().items()}
+            plain = {unit: {p: " ".join(_show.words(v[-1])) for p, v in found.items() if p in _show.GRAPH_PROPERTIES}
+                     for unit, found in self._shown().items()}
             self._graph = _graph.from_show(plain)
         unit_id = shown["Id"][0]
         result: dict[str, t.Any] = {}

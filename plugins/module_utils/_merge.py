@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
 
 # parsers whose directives form one list that an empty value of any of them clears
@@ -106,10 +106,16 @@ def _reset_with(key: tuple[str, str], parser: str, merged: t.Mapping[tuple[str, 
 def texts(value: Effective) -> list[str]:
     """The values that count: one per assignment, or one per word where words are joined."""
     if value.joins in ("words", "deps"):
-        return [word for setting in value.settings for word in setting.value.split()]
+        return [word for setting in value.settings for word in _words(setting.value)]
     if value.joins == "colons":
         return [part for setting in value.settings for part in setting.value.split(":") if part]
     return [setting.value for setting in value.settings]
+
+
+def _words(text: str) -> list[str]:
+    if not any(mark in text for mark in "\"'\\"):
+        return text.split()
+    return _syntax.split_words(text, relax=True, unescape_relax=True)
 
 
 def typed(value: Effective) -> t.Any:

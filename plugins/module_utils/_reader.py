@@ -18,7 +18,7 @@ import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _unitfiles
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, WARNING, Finding
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd, SystemdError
 
 MAX_BYTES = 4 << 20  # a unit file above this is not read; the largest ones of distributions have 10 kB
 _MAX_LINKS = 40  # as the kernel follows, path_resolution(7)
@@ -36,10 +36,11 @@ _SYSTEM_PATH = (
     "/run/systemd/system.attached",
     "/run/systemd/generator",
     "/usr/local/lib/systemd/system",
-    "/lib/systemd/system",  # read by releases before 255 of distributions that once had a separate /usr
+    "/lib/systemd/system",
     "/usr/lib/systemd/system",
     "/run/systemd/generator.late",
 )
+_SPLIT_USR = "/lib/systemd/system"  # systemd 255 no longer looks there (its NEWS, on unmerged /usr)
 _USER_PATH = (
     "{config}/systemd/user.control",
     "{runtime}/systemd/user.control",
@@ -82,12 +83,19 @@ class Reader:
         """The unit folders of the scope, the most important first."""
         account = self._systemd.account
         if self._systemd.scope == "system":
-            return _manager_path(_SYSTEM_PATH) if not self._root else list(_SYSTEM_PATH)
+            folders = [path for path in _SYSTEM_PATH if path != _SPLIT_USR or self._reads_split_usr()]
+            return folders if self._root else _manager_path(folders)
         if account is None:  # global: what every user manager shares
             return [path for path in _USER_PATH if not path.startswith("{")]
         home = account.pw_dir.rstrip("/")
         places = {"config": home + "/.config", "data": home + "/.local/share", "runtime": "/run/user/%d" % account.pw_uid}
         return [path.format(**places) for path in _USER_PATH]
+
+    def _reads_split_usr(self) -> bool:
+        try:
+            return self._systemd.release_of_files() < 255
+        except SystemdError:
+            return True
 
     def unit_files(self) -> _unitfiles.UnitFiles:
         """What the unit folders hold. Broken links, loops and folders without permission become findings."""
@@ -100,13 +108,12 @@ class Reader:
                 if entries is None:
                     continue
                 listing[folder] = entries
-                real = self._real(folder)
-                if real != folder:
-                    resolved[folder] = real
+                resolved[folder] = self._real(folder)
                 for name, entry in entries.items():
                     if entry.kind == _unitfiles.FOLDER and name.endswith(_SUBFOLDERS):
-                        below = self._names("%s/%s" % (folder, name))
-                        listing["%s/%s" % (folder, name)] = dict.fromkeys(below, _unitfiles.Entry(_unitfiles.FILE))
+                        place = "%s/%s" % (folder, name)
+                        listing[place] = dict.fromkeys(self._names(place), _unitfiles.Entry(_unitfiles.FILE))
+                        resolved[place] = self._real(place)
         return _unitfiles.UnitFiles(path, listing, resolved)
 
     def read(self, path: str) -> Content:

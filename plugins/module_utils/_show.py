@@ -16,7 +16,7 @@ import json
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _merge
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _merge, _syntax
 
 _OF_ALL = """Id Names Description LoadState LoadError ActiveState SubState UnitFileState UnitFilePreset FragmentPath
     SourcePath DropInPaths NeedDaemonReload Transient CanStart CanStop CanReload Following Job InvocationID Documentation
@@ -90,7 +90,7 @@ def typed(name: str, values: t.Sequence[str]) -> t.Any:
         return [v for v in values if v]
     text = values[-1] if values else ""
     if name in _LISTS:
-        return text.split()
+        return words(text)
     if text in ("", "n/a", "[not set]", "[no data]"):
         return None
     if name in _BOOLEANS:
@@ -107,6 +107,11 @@ def typed(name: str, values: t.Sequence[str]) -> t.Any:
         number = _merge.limit(text)
         return None if number == _NOT_SET else number
     return text
+
+
+def words(text: str) -> list[str]:
+    """A list as show prints it: names with a backslash or a blank are quoted and escaped."""
+    return _syntax.split_words(text, relax=True, unescape_relax=True) if '"' in text or "\\" in text else text.split()
 
 
 def key(name: str) -> str:

@@ -223,7 +223,7 @@ class Systemd:
         :raises SystemdError: when it cannot be told.
         """
         if self.root:
-            return self._release_of_root()
+            return self.release_of_files()
         first = self.command(["systemctl", "--version"]).out.partition("\n")[0]
         found = re.match(r"systemd (\d+)(?: \((.*)\))?", first)
         if not found:
@@ -231,7 +231,7 @@ class Systemd:
         self.release_text = found.group(2) or found.group(1)
         return int(found.group(1))
 
-    def _release_of_root(self) -> int:
+    def release_of_files(self) -> int:
         """The release by the name of the library that all its programs share, for nothing in a root can be run."""
         for folder in ("usr/lib/systemd", "lib/systemd", "usr/lib/*/systemd", "usr/lib64/systemd"):
             for path in glob.glob(f"{glob.escape(self.root)}/{folder}/libsystemd-shared-*.so"):

@@ -96,7 +96,7 @@ class UnitFiles:
 
     :arg search_path: folders, the most important first.
     :arg listing: ``{folder: {name: Entry}}`` of these folders and of their ``*.d``, ``*.wants``, ... subfolders.
-    :arg resolved: ``{folder: real path}`` for folders that are reached through symlinks.
+    :arg resolved: ``{folder: real path}`` for those of them that are reached through symlinks.
     """
 
     def __init__(
@@ -107,7 +107,8 @@ class UnitFiles:
     ) -> None:
         self._search_path = list(search_path)
         self._listing = listing
-        self._inside = tuple("%s/" % p for p in [*search_path, *(resolved or {}).values()])
+        self._resolved = dict(resolved or {})
+        self._inside = tuple("%s/" % p for p in [*search_path, *(self._resolved.get(p, p) for p in search_path)])
         self._ids = self._build_ids()
         self._aliases = self._build_aliases()
 
@@ -199,7 +200,8 @@ class UnitFiles:
                     place = "%s/%s.d" % (folder, owner)
                     for conf in self._listing.get(place, ()):
                         if conf.endswith(".conf") and not conf.startswith("."):
-                            chosen.setdefault(conf, "%s/%s" % (place, conf))
+                            # systemd names a drop-in by its real folder, a fragment by the folder it looked into
+                            chosen.setdefault(conf, "%s/%s" % (self._resolved.get(place, place), conf))
         return [chosen[conf] for conf in sorted(chosen)]
 
     def linked_from(self, kind: str) -> dict[str, list[str]]:
@@ -238,8 +240,8 @@ def _may_be_alias(name: str, target: str) -> bool:
 def dropin_owners(name: str) -> list[str]:
     """Names whose ``.d`` folder speaks of this unit, the most special first.
 
-    ``foo-bar@x.service`` -> itself, ``foo-bar@.service``, ``foo-@.service``, ``foo-@x.service``; a bare type name
-    (``service``) stands for itself.
+    ``foo-bar@x.service`` -> itself, ``foo-bar@.service``, ``foo-.service``, ``foo-@x.service``, ``foo-@.service``; a bare
+    type name (``service``) stands for itself.
     """
     owners = [name]
     parts = split_name(name)
@@ -252,5 +254,6 @@ def dropin_owners(name: str) -> list[str]:
         prefix = prefix[:-1]  # only one dash is skipped: foo-- has no foo-
     head, dash, _tail = prefix.rpartition("-")
     if dash and head and (head + dash) != parts.prefix:
-        owners += dropin_owners(str(parts._replace(prefix=head + dash)))
+        # the prefix of a template is looked for as a plain name, that of an instance with the instance
+        owners += dropin_owners(str(UnitName(head + dash, parts.instance or None, parts.type)))
     return [o for i, o in enumerate(owners) if o not in owners[:i]]
