@@ -62,7 +62,7 @@ _USER_PATH = (
 
 
 class Content(t.NamedTuple):
-    """The bytes of a file, or None and why not."""
+    """The bytes of a file, or None and why not, unless that has been said before."""
 
     data: bytes | None
     problem: Finding | None = None
@@ -78,6 +78,7 @@ class Reader:
         self._systemd = systemd
         self._root = systemd.root
         self.findings: list[Finding] = []
+        self._broken: set[str] = set()
 
     def search_path(self) -> list[str]:
         """The unit folders of the scope, the most important first."""
@@ -123,7 +124,7 @@ class Reader:
                 place = self._below(self._real(path))
                 handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             except OSError as error:
-                return Content(None, _cannot_read(path, error))
+                return Content(None, None if path in self._broken else _cannot_read(path, error))
             with open(handle, "rb") as stream:
                 info = os.fstat(stream.fileno())
                 if stat.S_ISCHR(info.st_mode):
@@ -182,9 +183,12 @@ class Reader:
         except OSError as error:
             self.findings.append(_cannot_read(path, error))
             return None
+        if target == "/dev/null":  # which need not exist in an image
+            return _unitfiles.Entry(_unitfiles.LINK, target, True)
         try:
             info = os.stat(self._below(self._real(path)))
         except OSError as error:
+            self._broken.add(path)
             self.findings.append(_broken_link(path, target, error))
             return _unitfiles.Entry(_unitfiles.LINK, target)
         if stat.S_ISDIR(info.st_mode):
@@ -194,8 +198,9 @@ class Reader:
 
     def _link_target(self, path: str) -> str:
         """Where the text of a link leads: folders resolved, its own end not followed."""
-        text = os.path.join(os.path.dirname(path), os.readlink(self._below(self._real(os.path.dirname(path)) + "/" + os.path.basename(path))))
-        folder, name = os.path.split(os.path.normpath(text))
+        parent, own_name = os.path.split(path)
+        text = os.readlink(self._below("%s/%s" % (self._real(parent), own_name)))
+        folder, name = os.path.split(os.path.normpath(os.path.join(parent, text)))
         return "%s/%s" % (self._real(folder).rstrip("/"), name)
 
     def _real(self, path: str) -> str:
@@ -204,8 +209,7 @@ class Reader:
         :raises OSError: ELOOP for a loop.
         """
         if not self._root:
-            real = os.path.realpath(path)
-            return real
+            return os.path.realpath(path)
         todo, done, links = [part for part in path.split("/") if part][::-1], "", 0
         while todo:
             part = todo.pop()
