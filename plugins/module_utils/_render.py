@@ -34,6 +34,7 @@ _QUOTING_PARSERS = frozenset([
     "temporary_filesystems", "exec_directories", "mount_images", "extension_images", "unit_path_strv_printf",
     "unit_mounts_for",
 ])  # fmt: skip
+_QUOTING_MARKS = re.compile("[\"'\\\\]")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _FIELD_NAME = re.compile(r"[A-Z0-9][A-Z0-9_]{0,63}\Z")
 _CREDENTIAL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}\Z")
@@ -196,15 +197,15 @@ class _Values:
         if self.joins not in ("words", "deps") or any(text.startswith("~") for text in texts):
             # With ~ at the front of one word, systemd inverts the whole line: each item keeps its own.
             return texts
-        if self.joins == "words" and any(_syntax.quoted_words(text) is None for text in texts):
-            return texts  # an unclosed quote must not take in the next word
+        if self.joins == "words" and any(isinstance(item, str) and _QUOTING_MARKS.search(item) for item in items):
+            return texts  # an unclosed quote or a bad escape makes systemd drop its line, so each item keeps its own
         return _fill(texts, len(self.directive) + 1)
 
     def _item(self, item: t.Any) -> str:
         if isinstance(item, (list, tuple, Mapping)):
             raise self.error(f"an item of the list is {_show(item)}: write strings", item)
         text = self._scalar(item)
-        if self.parser in _QUOTING_PARSERS and re.search("[ \t]", text) and not re.search("[\"'\\\\]", text):
+        if self.parser in _QUOTING_PARSERS and re.search("[ \t]", text) and not _QUOTING_MARKS.search(text):
             return f'"{text}"'  # one item is one word, unless its author has quoted or escaped it
         return text
 

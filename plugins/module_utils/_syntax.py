@@ -461,8 +461,10 @@ def raw_words(value: str) -> list[str]:
 
 def quoted_words(value: str) -> list[str] | None:
     """The words of a value whose words may be quoted, as they stand; None when a quote is not closed."""
+    if not re.search("[\"'\\\\]", value):
+        return raw_words(value)
     reader = _word_reader(WHITESPACE, True, False, False, False, False, True)
-    words = []
+    words: list[str] = []
     pos = 0
     while True:
         start = pos
@@ -476,18 +478,17 @@ def quoted_words(value: str) -> list[str] | None:
 
 
 # Control characters, DEL, C1, the line separators of Unicode, what is no UTF-8: never raw in what we write.
-_NEVER_RAW = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\\\\]|" + NOT_UTF8.pattern)
+_NEVER_RAW = re.compile(f"(?:[\x00-\x1f\x7f-\x9f\u2028\u2029\\\\]|{NOT_UTF8.pattern})+")
 _NEEDS_QUOTES = re.compile("[ \"']")
-_ESCAPED = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}
+_ESCAPED = [f"\\x{byte:02x}" for byte in range(256)]
+_ESCAPED[ord("\n")], _ESCAPED[ord("\t")], _ESCAPED[ord("\r")], _ESCAPED[ord("\\")] = "\\n", "\\t", "\\r", "\\\\"
 
 
 def c_escape(text: str) -> str:
     """Write control characters, backslashes and bytes that are no UTF-8 as C escapes that every systemd reads."""
 
     def escape(match: re.Match[str]) -> str:
-        character = match.group()
-        known = _ESCAPED.get(character)
-        return known or "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
+        return "".join([_ESCAPED[byte] for byte in match.group().encode("utf-8", "surrogateescape")])
 
     to_bytes(text)  # a lone surrogate that stands for no byte has no escape
     return _NEVER_RAW.sub(escape, text)
