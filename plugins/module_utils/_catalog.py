@@ -58,16 +58,18 @@ Mount Scope Service Slice Socket Swap
 Mount Service Socket Swap
 Scope Slice
 Service
+Mount Service Slice Socket Swap
+Scope
 Automount Mount Socket
 Path
 Automount
 Mount Scope Service Socket Swap
 Mount
-Scope
+Mount Socket Swap
+Scope Service Slice
 Mount Swap
 Swap
 Scope Service
-Mount Socket Swap
 Path Timer
 Automount Mount
 """
@@ -152,27 +154,27 @@ CapabilityBoundingSet,6s,19,9 CollectMode,3d,36,H ConcurrencyHardMax,2d,62,2 Con
 ?User,3d,34,b ?Version,3d,62,b ?Virtualization,3d,19,b ConfigurationDirectory,6s,35,E ConfigurationDirectoryMode,6s,35,F
 Conflicts,3d,19,3 CoredumpFilter,6s,46,I CoredumpReceive,6s,55,0 CoredumpReceive,7d,55,0 DefaultDependencies,3d,19,0
 DefaultInstance,4e,19,4 DefaultMemoryLow,5d,43,J:62p DefaultMemoryMin,5d,43,J:62p DefaultStartupMemoryLow,5d,54,J:62p
-DeferAcceptSec,0s,19,1 DeferReactivation,1d,57,0 DeferTrigger,0s,62,K DeferTriggerMaxSec,0s,62,L Delegate,6s,19,M
-Delegate,7d,19,M DelegateNamespaces,6s,62,N DelegateSubgroup,6s,54,O DelegateSubgroup,7d,54,O Description,3d,19,P
-DeviceAllow,5d,19,Q DevicePolicy,5d,19,R DirectoryMode,9s,19,F DirectoryMode,ad,19,F DirectoryNotEmpty,ad,19,S
+DeferAcceptSec,0s,19,1 DeferReactivation,1d,57,0 DeferTrigger,0s,62,K DeferTriggerMaxSec,0s,62,L Delegate,9s,19,M
+Delegate,ad,19,M DelegateNamespaces,6s,62,N DelegateSubgroup,9s,54,O DelegateSubgroup,ad,54,O Description,3d,19,P
+DeviceAllow,5d,19,Q DevicePolicy,5d,19,R DirectoryMode,bs,19,F DirectoryMode,cd,19,F DirectoryNotEmpty,cd,19,S
 DisableControllers,6s,40,T DisableControllers,7d,40,T Documentation,3d,19,U DynamicUser,6s,32,0,0 Environment,6s,19,V
 EnvironmentFile,6s,19,W ExecCondition,8s,43,X ExecPaths,6s,48,Y ExecReload,8d,19,X ExecReloadPost,8d,62,X
 ExecSearchPath,6s,50,Z ExecStart,8s,19,X ExecStartPost,8s,19,X ExecStartPost,0s,19,X ExecStartPre,8s,19,X
 ExecStartPre,0s,19,X ExecStop,8d,19,X ExecStopPost,8d,19,X ExecStopPost,0d,19,X ExecStopPre,0d,19,X ExitType,8s,50,10
-ExtensionDirectories,6s,51,Y ExtensionImagePolicy,6s,54,11 ExtensionImages,6s,48,12 ExtraOptions,bs,50,P
+ExtensionDirectories,6s,51,Y ExtensionImagePolicy,6s,54,11 ExtensionImages,6s,48,12 ExtraOptions,ds,50,P
 FailureAction,8d,19,13 FailureAction,3d,36,13 FailureActionExitStatus,3d,40,14 FileDescriptorName,0s,27,15
-FileDescriptorStoreMax,8s,19,j FileDescriptorStorePreserve,8s,54,16 FinalKillSignal,cd,40,17 FixedRandomDelay,1d,47,0
-FlushPending,0s,47,0 ForceUnmount,dd,32,0 FreeBind,0s,19,0 Group,6s,19,18 GuessMainPID,8s,19,0 IOAccounting,5d,30,0
+FileDescriptorStoreMax,8s,19,j FileDescriptorStorePreserve,8s,54,16 FinalKillSignal,ed,40,17 FixedRandomDelay,1d,47,0
+FlushPending,0s,47,0 ForceUnmount,fd,32,0 FreeBind,0s,19,0 Group,6s,19,18 GuessMainPID,8s,19,0 IOAccounting,5d,30,0
 IODeviceLatencyTargetSec,5d,40,19 IODeviceWeight,5d,30,1a IOPressureThresholdSec,6s,62,1 IOPressureThresholdSec,7d,62,1
 IOPressureWatch,6s,62,v IOPressureWatch,7d,62,v IOReadBandwidthMax,5d,30,1b IOReadIOPSMax,5d,30,1b
 IOSchedulingClass,6s,19,1c IOSchedulingPriority,6s,19,1d IOWeight,5d,30,C IOWriteBandwidthMax,5d,30,1b
 IOWriteIOPSMax,5d,30,1b IPAccounting,5d,35,0 IPAddressAllow,5d,35,1e:501f IPAddressDeny,5d,35,1e:501f
-IPCNamespacePath,6s,48,1g IPEgressFilterPath,5d,43,1h IPIngressFilterPath,5d,43,1h IPTOS,0s,19,1i IPTTL,0s,19,1j
+IPCNamespacePath,6s,48,1g IPEgressFilterPath,5s,43,1h IPIngressFilterPath,5s,43,1h IPTOS,0s,19,1i IPTTL,0s,19,1j
 IgnoreOnIsolate,3d,19,0 IgnoreOnSnapshot,3d,19,p IgnoreSIGPIPE,6s,19,0 ImportCredential,6s,54,1k
 InaccessibleDirectories,6s,19,Y InaccessiblePaths,6s,31,Y JobRunningTimeoutSec,3d,34,1l JobTimeoutAction,3d,19,13
 JobTimeoutRebootArgument,3d,19,P:521m JobTimeoutSec,3d,19,1n JoinsNamespaceOf,3s,19,3 KeepAlive,0s,19,0
-KeepAliveIntervalSec,0s,19,1 KeepAliveProbes,0s,19,j KeepAliveTimeSec,0s,19,1 KeyringMode,6s,35,1o KillMode,cd,19,1p
-KillSignal,cd,19,17 LUOSession,8s,62,1q LazyUnmount,dd,32,0 LimitAS,6s,19,1r,1 LimitCORE,6s,19,1r,2 LimitCPU,6s,19,1r,3
+KeepAliveIntervalSec,0s,19,1 KeepAliveProbes,0s,19,j KeepAliveTimeSec,0s,19,1 KeyringMode,6s,35,1o KillMode,ed,19,1p
+KillSignal,ed,19,17 LUOSession,8s,62,1q LazyUnmount,fd,32,0 LimitAS,6s,19,1r,1 LimitCORE,6s,19,1r,2 LimitCPU,6s,19,1r,3
 LimitDATA,6s,19,1r,4 LimitFSIZE,6s,19,1r,5 LimitLOCKS,6s,19,1r,6 LimitMEMLOCK,6s,19,1r,7 LimitMSGQUEUE,6s,19,1r,8
 LimitNICE,6s,19,1r,9 LimitNOFILE,6s,19,1r,a LimitNPROC,6s,19,1r,b LimitRSS,6s,19,1r,c LimitRTPRIO,6s,19,1r,d
 LimitRTTIME,6s,19,1r,e LimitSIGPENDING,6s,19,1r,f LimitSTACK,6s,19,1r,g ListenDatagram,0s,19,1s,h ListenFIFO,0s,19,1s,i
@@ -180,47 +182,49 @@ ListenMessageQueue,0s,19,1s,j ListenNetlink,0s,19,1s,h ListenSequentialPacket,0s
 ListenStream,0s,19,1s,h ListenUSBFunction,0s,27,1s,l LoadCredential,6s,47,1t LoadCredentialEncrypted,6s,50,1t,0
 LockPersonality,6s,35,0 LogExtraFields,6s,36,1u LogFilterPatterns,6s,53,1v LogLevelMax,6s,36,1w LogNamespace,6s,45,1x
 LogRateLimitBurst,6s,40,j LogRateLimitIntervalSec,6s,40,1 LogsDirectory,6s,35,E LogsDirectoryAccounting,6d,62,0
-LogsDirectoryMode,6s,35,F LogsDirectoryQuota,6s,62,G MakeDirectory,ad,19,0 ManagedOOMMemoryPressure,5d,47,1y
-ManagedOOMMemoryPressureDurationSec,5d,57,1z ManagedOOMMemoryPressureLimit,5d,48,1A
-ManagedOOMMemoryPressureLimitPercent,5d,47-47,1A ManagedOOMPreference,5d,48,1B ManagedOOMSwap,5d,47,1y Mark,0s,19,1j
-MaxConnections,0d,19,j MaxConnectionsPerSource,0d,32,j MemoryAccounting,5d,19,0 MemoryDenyWriteExecute,6s,31,0
-MemoryHigh,5d,31,J MemoryKSM,6s,54,l MemoryLimit,5d,19,J:62p MemoryLow,5d,31,J MemoryMax,5d,31,J MemoryMin,5d,40,J
-MemoryPressureThresholdSec,6s,54,1 MemoryPressureThresholdSec,7d,54,1 MemoryPressureWatch,6s,54,1C:62v
-MemoryPressureWatch,7d,54,1C:62v MemorySwapMax,5d,32,J MemoryTHP,6s,62,1D MemoryZSwapMax,5d,53,J
-MemoryZSwapWriteback,5d,56,0 MessageQueueMaxMessages,0s,19,1E MessageQueueMessageSize,0s,19,1E:621F
-MountAPIVFS,6s,33,0:481G:56l MountFlags,6s,19,1H:541I MountImagePolicy,6s,54,11 MountImages,6s,47,1J NFTSet,5d,55,1K
-NUMAMask,6s,43,1L NUMAPolicy,6s,43,1M NetClass,6s,27,p NetClass,7d,27,p NetworkNamespacePath,6s,42,1g Nice,6s,19,1N
-NoDelay,0s,19,0 NoExecPaths,6s,48,Y NoNewPrivileges,6s,19,0 NonBlocking,8s,19,0 NotifyAccess,8d,19,1O OOMPolicy,ed,52,1P
-OOMPolicy,8s,43,1P OOMRules,5d,62,1Q,0 OOMScoreAdjust,6s,19,1R OnActiveSec,1d,19,1S,m OnBootSec,1d,19,1S,n
-OnCalendar,1d,19,1S,o OnClockChange,1d,42,0 OnFailure,3d,19,3 OnFailureIsolate,3d,19,1T OnFailureJobMode,3d,19,1U
-OnStartupSec,1d,19,1S,p OnSuccess,3d,49,3 OnSuccessJobMode,3d,49,1U OnTimezoneChange,1d,42,0 OnUnitActiveSec,1d,19,1S,q
-OnUnitInactiveSec,1d,19,1S,r OpenFile,8s,53,1V Options,fs,19,P PAMName,6s,19,P PIDFile,8s,19,1W PartOf,3d,19,3
-PassCredentials,0s,19,0 PassEnvironment,6s,28,1X PassFileDescriptorsToExec,0s,56,0 PassPIDFD,0s,62,0
-PassPacketInfo,0s,46,0 PassSecurity,0s,19,0 PathChanged,ad,19,S PathExists,ad,19,S PathExistsGlob,ad,19,S
-PathModified,ad,19,S PermissionsStartOnly,8s,19,0 Persistent,1d,19,0 Personality,6s,19,1Y PipeSize,0s,19,1Z
-PollLimitBurst,0d,55,j PollLimitIntervalSec,0d,55,1 Priority,0s,19,1j Priority,gs,19,20 PrivateBPF,6s,62,21
-PrivateDevices,6s,19,0 PrivateIPC,6s,48,0 PrivateMounts,6s,39,0:54l PrivateNetwork,6s,19,0 PrivatePIDs,6s,57,22
-PrivateTmp,6s,19,0:5723 PrivateUsers,6s,32,0:5724 ProcSubset,6s,47,25 PropagateReloadFrom,3d,19,3
-PropagateReloadTo,3d,19,3 PropagatesReloadTo,3d,19,3 PropagatesStopTo,3d,49,3 ProtectClock,6s,45,0
-ProtectControlGroups,6s,32,0:5726 ProtectHome,6s,19,27 ProtectHostname,6s,42,0:6228 ProtectKernelLogs,6s,44,0
-ProtectKernelModules,6s,32,0 ProtectKernelTunables,6s,32,0 ProtectProc,6s,47,29 ProtectSystem,6s,19,2a
-RandomizedDelaySec,1d,29,1 RandomizedOffsetSec,1d,62,1 ReadOnlyDirectories,6s,19,Y ReadOnlyPaths,6s,31,Y
-ReadWriteDirectories,6s,19,Y ReadWriteOnly,ds,46,0 ReadWritePaths,6s,31,Y RebootArgument,8d,19,P
-RebootArgument,3d,29,P:521m ReceiveBuffer,0s,19,1Z RefreshOnReload,8d,62,2b RefuseManualStart,3d,19,0
-RefuseManualStop,3d,19,0 ReloadPropagatedFrom,3d,19,3 ReloadSignal,8d,53,17 RemainAfterElapse,1d,28,0
-RemainAfterExit,8s,19,0 RemoveIPC,6s,36,0 RemoveOnStop,0d,19,0 RequiredBy,4e,19,4 Requires,3d,19,3
-RequiresMountsFor,3d,19,2c:562d RequiresOverridable,3d,19,2e Requisite,3d,19,3 RequisiteOverridable,3d,19,2e
-Restart,8d,19,2f RestartForceExitStatus,8d,19,2g RestartKillSignal,cd,44,17 RestartMaxDelaySec,8d,54,1
-RestartMode,8d,54,2h RestartPreventExitStatus,8d,19,2g RestartRandomizedDelaySec,8d,62,1 RestartSec,8d,19,1
-RestartSteps,8d,54,j RestrictAddressFamilies,6s,19,2i RestrictFileSystems,6s,50,2j RestrictNamespaces,6s,33,2k:62N
-RestrictNetworkInterfaces,5d,50,2l RestrictRealtime,6s,31,0 RestrictSUIDSGID,6s,42,0 ReusePort,0s,19,0
-RootDirectory,6s,19,1g,0 RootDirectoryStartOnly,8s,19,0 RootEphemeral,6s,54,0 RootHash,6s,46,2m
+LogsDirectoryMode,6s,35,F LogsDirectoryQuota,6s,62,G MakeDirectory,cd,19,0 ManagedOOMMemoryPressure,gs,47,1y
+ManagedOOMMemoryPressure,hd,47,1y ManagedOOMMemoryPressureDurationSec,gs,57,1z
+ManagedOOMMemoryPressureDurationSec,hd,57,1z ManagedOOMMemoryPressureLimit,gs,48,1A
+ManagedOOMMemoryPressureLimit,hd,48,1A ManagedOOMMemoryPressureLimitPercent,gs,47-47,1A
+ManagedOOMMemoryPressureLimitPercent,hd,47-47,1A ManagedOOMPreference,5d,48,1B ManagedOOMSwap,gs,47,1y
+ManagedOOMSwap,hd,47,1y Mark,0s,19,1j MaxConnections,0d,19,j MaxConnectionsPerSource,0d,32,j MemoryAccounting,5d,19,0
+MemoryDenyWriteExecute,6s,31,0 MemoryHigh,5d,31,J MemoryKSM,6s,54,l MemoryLimit,5d,19,J:62p MemoryLow,5d,31,J
+MemoryMax,5d,31,J MemoryMin,5d,40,J MemoryPressureThresholdSec,6s,54,1 MemoryPressureThresholdSec,7d,54,1
+MemoryPressureWatch,6s,54,1C:62v MemoryPressureWatch,7d,54,1C:62v MemorySwapMax,5d,32,J MemoryTHP,6s,62,1D
+MemoryZSwapMax,5d,53,J MemoryZSwapWriteback,5d,56,0 MessageQueueMaxMessages,0s,19,1E
+MessageQueueMessageSize,0s,19,1E:621F MountAPIVFS,6s,33,0:481G:56l MountFlags,6s,19,1H:541I MountImagePolicy,6s,54,11
+MountImages,6s,47,1J NFTSet,5s,55,1K NUMAMask,6s,43,1L NUMAPolicy,6s,43,1M NetClass,6s,27,p NetClass,7d,27,p
+NetworkNamespacePath,6s,42,1g Nice,6s,19,1N NoDelay,0s,19,0 NoExecPaths,6s,48,Y NoNewPrivileges,6s,19,0
+NonBlocking,8s,19,0 NotifyAccess,8d,19,1O OOMPolicy,ad,52,1P OOMPolicy,8s,43,1P OOMRules,gs,62,1Q,0 OOMRules,hd,62,1Q,0
+OOMScoreAdjust,6s,19,1R OnActiveSec,1d,19,1S,m OnBootSec,1d,19,1S,n OnCalendar,1d,19,1S,o OnClockChange,1d,42,0
+OnFailure,3d,19,3 OnFailureIsolate,3d,19,1T OnFailureJobMode,3d,19,1U OnStartupSec,1d,19,1S,p OnSuccess,3d,49,3
+OnSuccessJobMode,3d,49,1U OnTimezoneChange,1d,42,0 OnUnitActiveSec,1d,19,1S,q OnUnitInactiveSec,1d,19,1S,r
+OpenFile,8s,53,1V Options,is,19,P PAMName,6s,19,P PIDFile,8s,19,1W PartOf,3d,19,3 PassCredentials,0s,19,0
+PassEnvironment,6s,28,1X PassFileDescriptorsToExec,0s,56,0 PassPIDFD,0s,62,0 PassPacketInfo,0s,46,0 PassSecurity,0s,19,0
+PathChanged,cd,19,S PathExists,cd,19,S PathExistsGlob,cd,19,S PathModified,cd,19,S PermissionsStartOnly,8s,19,0
+Persistent,1d,19,0 Personality,6s,19,1Y PipeSize,0s,19,1Z PollLimitBurst,0d,55,j PollLimitIntervalSec,0d,55,1
+Priority,0s,19,1j Priority,js,19,20 PrivateBPF,6s,62,21 PrivateDevices,6s,19,0 PrivateIPC,6s,48,0
+PrivateMounts,6s,39,0:54l PrivateNetwork,6s,19,0 PrivatePIDs,6s,57,22 PrivateTmp,6s,19,0:5723 PrivateUsers,6s,32,0:5724
+ProcSubset,6s,47,25 PropagateReloadFrom,3d,19,3 PropagateReloadTo,3d,19,3 PropagatesReloadTo,3d,19,3
+PropagatesStopTo,3d,49,3 ProtectClock,6s,45,0 ProtectControlGroups,6s,32,0:5726 ProtectHome,6s,19,27
+ProtectHostname,6s,42,0:6228 ProtectKernelLogs,6s,44,0 ProtectKernelModules,6s,32,0 ProtectKernelTunables,6s,32,0
+ProtectProc,6s,47,29 ProtectSystem,6s,19,2a RandomizedDelaySec,1d,29,1 RandomizedOffsetSec,1d,62,1
+ReadOnlyDirectories,6s,19,Y ReadOnlyPaths,6s,31,Y ReadWriteDirectories,6s,19,Y ReadWriteOnly,fs,46,0
+ReadWritePaths,6s,31,Y RebootArgument,8d,19,P RebootArgument,3d,29,P:521m ReceiveBuffer,0s,19,1Z
+RefreshOnReload,8d,62,2b RefuseManualStart,3d,19,0 RefuseManualStop,3d,19,0 ReloadPropagatedFrom,3d,19,3
+ReloadSignal,8d,53,17 RemainAfterElapse,1d,28,0 RemainAfterExit,8s,19,0 RemoveIPC,6s,36,0 RemoveOnStop,0d,19,0
+RequiredBy,4e,19,4 Requires,3d,19,3 RequiresMountsFor,3d,19,2c:562d RequiresOverridable,3d,19,2e Requisite,3d,19,3
+RequisiteOverridable,3d,19,2e Restart,8d,19,2f RestartForceExitStatus,8d,19,2g RestartKillSignal,ed,44,17
+RestartMaxDelaySec,8d,54,1 RestartMode,8d,54,2h RestartPreventExitStatus,8d,19,2g RestartRandomizedDelaySec,8d,62,1
+RestartSec,8d,19,1 RestartSteps,8d,54,j RestrictAddressFamilies,6s,19,2i RestrictFileSystems,6s,50,2j
+RestrictNamespaces,6s,33,2k:62N RestrictNetworkInterfaces,5d,50,2l RestrictRealtime,6s,31,0 RestrictSUIDSGID,6s,42,0
+ReusePort,0s,19,0 RootDirectory,6s,19,1g,0 RootDirectoryStartOnly,8s,19,0 RootEphemeral,6s,54,0 RootHash,6s,46,2m
 RootHashSignature,6s,46,2n RootImage,6s,33,1g,0 RootImageOptions,6s,47,2o RootImagePolicy,6s,54,11 RootMStack,6s,62,1g,0
 RootVerity,6s,46,1g,0 RuntimeDirectory,6s,19,E RuntimeDirectoryMode,6s,19,F RuntimeDirectoryPreserve,6s,35,2p:5416
-RuntimeMaxSec,ed,44,1 RuntimeMaxSec,8d,29,1 RuntimeRandomizedExtraSec,hd,50,1 SELinuxContext,6s,19,2q
-SELinuxContextFromNet,0s,19,0 SecureBits,6s,19,2r SendBuffer,0s,19,1Z SendSIGHUP,cd,19,0 SendSIGKILL,cd,19,0
-Service,0s,19,2s SetCredential,6s,47,2t SetCredentialEncrypted,6s,50,2t,0 SetLoginEnvironment,6s,55,l Slice,6s,19,2u
-Slice,7d,19,2u SloppyOptions,ds,19,0 SmackLabel,0s,19,P SmackLabelIPIn,0s,19,P SmackLabelIPOut,0s,19,P
+RuntimeMaxSec,ad,44,1 RuntimeMaxSec,8d,29,1 RuntimeRandomizedExtraSec,kd,50,1 SELinuxContext,6s,19,2q
+SELinuxContextFromNet,0s,19,0 SecureBits,6s,19,2r SendBuffer,0s,19,1Z SendSIGHUP,ed,19,0 SendSIGKILL,ed,19,0
+Service,0s,19,2s SetCredential,6s,47,2t SetCredentialEncrypted,6s,50,2t,0 SetLoginEnvironment,6s,55,l Slice,9s,19,2u
+Slice,ad,19,2u SloppyOptions,fs,19,0 SmackLabel,0s,19,P SmackLabelIPIn,0s,19,P SmackLabelIPOut,0s,19,P
 SmackProcessLabel,6s,19,2v SocketBindAllow,5d,49,2w SocketBindDeny,5d,49,2w SocketGroup,0s,19,18 SocketMode,0s,19,F
 SocketProtocol,0s,29,2x SocketUser,0s,19,18 Sockets,8s,19,2y SourcePath,3d,19,1g StandardError,6s,19,2z
 StandardInput,6s,19,2A StandardInputData,6s,36,2B StandardInputText,6s,36,2C StandardOutput,6s,19,2z
@@ -236,14 +240,14 @@ SyslogFacility,6s,19,2F SyslogIdentifier,6s,19,P SyslogLevel,6s,19,1w SyslogLeve
 SystemCallArchitectures,6s,19,2G SystemCallErrorNumber,6s,19,2H SystemCallFilter,6s,19,2I SystemCallLog,6s,47,2J
 TCPCongestion,0s,19,2K TTYColumns,6s,50,2L TTYPath,6s,19,1g TTYReset,6s,19,0 TTYRows,6s,50,2L TTYVHangup,6s,19,0
 TTYVTDisallocate,6s,19,0 TasksAccounting,5d,27,0 TasksMax,5d,27,2M TemporaryFileSystem,6s,38,2N TimeoutAbortSec,8d,43,2O
-TimeoutCleanSec,is,43,1 TimeoutCleanSec,8d,43,1 TimeoutIdleSec,bs,20,L TimeoutSec,id,19,L TimeoutSec,8d,19,2P
-TimeoutStartFailureMode,8d,46,2Q TimeoutStartSec,8d,19,2P TimeoutStopFailureMode,8d,46,2Q TimeoutStopSec,ed,19,1
-TimeoutStopSec,8d,19,L TimerSlackNSec,6s,19,2R Timestamping,0s,47,2S Transparent,0s,19,0 TriggerLimitBurst,ad,50,j
-TriggerLimitBurst,0d,30,j TriggerLimitIntervalSec,ad,50,1 TriggerLimitIntervalSec,0d,30,1 Type,ds,19,P Type,8s,19,2T
-UMask,6s,19,F USBFunctionDescriptors,8s,27,1g USBFunctionStrings,8s,27,1g Unit,jd,19,2U UnsetEnvironment,6s,35,2V
+TimeoutCleanSec,gs,43,1 TimeoutCleanSec,8d,43,1 TimeoutIdleSec,ds,20,L TimeoutSec,gd,19,L TimeoutSec,8d,19,2P
+TimeoutStartFailureMode,8d,46,2Q TimeoutStartSec,8d,19,2P TimeoutStopFailureMode,8d,46,2Q TimeoutStopSec,ad,19,1
+TimeoutStopSec,8d,19,L TimerSlackNSec,6s,19,2R Timestamping,0s,47,2S Transparent,0s,19,0 TriggerLimitBurst,cd,50,j
+TriggerLimitBurst,0d,30,j TriggerLimitIntervalSec,cd,50,1 TriggerLimitIntervalSec,0d,30,1 Type,fs,19,P Type,8s,19,2T
+UMask,6s,19,F USBFunctionDescriptors,8s,27,1g USBFunctionStrings,8s,27,1g Unit,ld,19,2U UnsetEnvironment,6s,35,2V
 UpheldBy,4e,54,4 Upholds,3d,49,3 User,6s,19,18 UserNamespacePath,6s,62,1g UtmpIdentifier,6s,19,P UtmpMode,6s,25,2W
-WakeSystem,1d,19,0 WantedBy,4e,19,4 Wants,3d,19,3 WantsMountsFor,3d,56,2d WatchdogSec,8s,19,1 WatchdogSignal,cd,40,17
-What,ds,19,P:562X What,gs,19,1g:562X Where,ks,19,1g WorkingDirectory,6s,19,2Y Writable,0s,27,0 XAttrAccept,0s,62,2Z
+WakeSystem,1s,19,0 WantedBy,4e,19,4 Wants,3d,19,3 WantsMountsFor,3d,56,2d WatchdogSec,8s,19,1 WatchdogSignal,ed,40,17
+What,fs,19,P:562X What,js,19,1g:562X Where,ms,19,1g WorkingDirectory,6s,19,2Y Writable,0s,27,0 XAttrAccept,0s,62,2Z
 XAttrEntryPoint,0s,62,2Z XAttrListen,0s,62,2Z
 """
 
