@@ -234,7 +234,7 @@ StartupAllowedMemoryNodes,5d,50,6:627 StartupBlockIOWeight,5d,19,s:62p StartupCP
 StartupCPUWeight,5d,32,C:52D StartupIOWeight,5d,30,C StartupMemoryHigh,5d,54,J StartupMemoryLow,5d,54,J
 StartupMemoryMax,5d,54,J StartupMemorySwapMax,5d,54,J StartupMemoryZSwapMax,5d,54,J StateDirectory,6s,35,E
 StateDirectoryAccounting,6d,62,0 StateDirectoryMode,6s,35,F StateDirectoryQuota,6s,62,G StopPropagatedFrom,3d,49,3
-StopWhenUnneeded,3d,19,0 SuccessAction,3d,36,13 SuccessActionExitStatus,3d,40,14 SuccessExitStatus,8d,19,2g
+StopWhenUnneeded,3s,19,0 SuccessAction,3d,36,13 SuccessActionExitStatus,3d,40,14 SuccessExitStatus,8d,19,2g
 SupplementaryGroups,6s,19,2D SurviveFinalKillSignal,3d,55,0 Symlinks,0s,19,2E SysVStartPriority,8s,19,p
 SyslogFacility,6s,19,2F SyslogIdentifier,6s,19,P SyslogLevel,6s,19,1w SyslogLevelPrefix,6s,19,0
 SystemCallArchitectures,6s,19,2G SystemCallErrorNumber,6s,19,2H SystemCallFilter,6s,19,2I SystemCallLog,6s,47,2J
