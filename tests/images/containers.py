@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Start, use and stop systemd containers inside a sandbox (see sandbox.py).
 
-    containers.py up [NAME=]RELEASE...    for example `up 252 web=257`; names default to s252, s257
+    containers.py [--publish PORT] up [NAME=]RELEASE...    for example `up 252 web=257`; names default to s252, s257
     containers.py exec NAME COMMAND...
     containers.py reboot NAME
     containers.py down NAME...
@@ -147,6 +147,7 @@ def split_wanted(words: list[str]) -> dict[str, str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--publish", action="append", default=[], help="with up: a port, as podman takes it")
     parser.add_argument("command", choices=["up", "exec", "reboot", "down", "list", "inventory"])
     parser.add_argument("words", nargs=argparse.REMAINDER)
     options = parser.parse_args()
@@ -154,7 +155,7 @@ def main() -> int:
     try:
         if options.command == "up":
             for name, release in split_wanted(words).items():
-                print(full_name(start(release, name)), flush=True)
+                print(full_name(start(release, name, tuple(options.publish))), flush=True)
         elif options.command == "exec":
             os.execvp("podman", ["podman", "exec", "--interactive", full_name(words[0]), *words[1:]])
         elif options.command == "reboot":

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Every target installs what it needs. PYTHON=/path/to/python chooses the interpreter of the virtual environment.
+.DEFAULT_GOAL := help
+IN_SANDBOX := python3 tests/images/sandbox.py run .venv/bin/python
+
+.PHONY: help demo demo-shell demo-clean test oracle effects clean
+
+help: ## this text
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "tests/run STAGE... runs single gates: " && python3 tests/run --list
+
+demo: ## the ROT13 server in a systemd container, deployed by playbooks/site.yml and asked over UDP
+	python3 tests/demo.py up
+
+demo-shell: ## a shell in the container of the demo
+	python3 tests/demo.py shell
+
+demo-clean: ## remove the demo
+	python3 tests/demo.py clean
+
+test: ## all gates
+	python3 tests/run
+
+effects: ## prove on real systemd what a change of each directive needs; writes docs/effects.md
+	python3 tests/run images python
+	$(IN_SANDBOX) tests/oracle/effects.py --record
+
+clean: demo-clean ## remove what the other targets made in the checkout
+	rm -rf .venv .venv-importer .cache .coverage
