@@ -188,7 +188,7 @@ class _Judge:
         return in_time and directive is not None and directive.status == "removed"
 
     def _unknown(self, setting: _model.Setting, directive: _catalog.Directive | None) -> None:
-        section, name = setting.section, setting.directive
+        name = setting.directive
         if directive is not None and directive.since > self.release:
             message = "%s= comes with systemd %d, the target has %d, which ignores the line" % (
                 name,

@@ -108,7 +108,7 @@ def test_needed(case: dict[str, t.Any]) -> None:
 
 @pytest.mark.parametrize("case", load("lint/start_limit"))
 def test_start_limit(case: dict[str, t.Any]) -> None:
-    policy = _start_limit.Policy(**{key: value for key, value in case["policy"].items()})
+    policy = _start_limit.Policy(**case["policy"])
     verdict = _start_limit.start_limit_verdict(policy, case.get("run_seconds", 0), case.get("failure", "exit-code"))
     assert [verdict.gives_up, verdict.starts, verdict.seconds, verdict.certain] == case["verdict"]
 
