@@ -614,6 +614,7 @@ def _service_sockets(text: str, c: Context) -> None:
 
 
 def _unit_slice(text: str, c: Context) -> None:
+    _only(c, "Service Socket Mount Swap Scope")
     name = _unit_name(text, c, template=False)
     if not name.endswith(".slice"):
         raise ValueError("'%s' is no slice" % _values_base.shorten(text))
@@ -1336,8 +1337,10 @@ def _load_credential(text: str, c: Context) -> None:
 _BASE64 = re.compile("[A-Za-z0-9+/]*")
 
 
-def _base64(text: str) -> None:
+def _base64(text: str, release: int) -> None:
     plain = re.sub("[%s]+" % _values_base.BLANKS, "", text)
+    if release >= 255:  # takes the alphabet for URLs too
+        plain = plain.replace("-", "+").replace("_", "/")
     body = plain.rstrip("=")
     padding = len(plain) - len(body)
     if not _BASE64.fullmatch(body) or len(plain) % 4 or padding > 2:
@@ -1355,7 +1358,7 @@ def _set_credential(text: str, c: Context) -> None:
         raise ValueError("the data are missing")
     _credential_name(_expand(name or "", c, 255))
     if c.name == "SetCredentialEncrypted":
-        _base64(rest)
+        _base64(rest, c.release)
     else:
         _syntax.c_unescape(rest, accept_nul=True)
 
@@ -1387,11 +1390,11 @@ def _root_hash_signature(text: str, c: Context) -> None:
     if text and text[0] != "/":
         if not text.startswith("base64:"):
             raise ValueError("'%s' is neither a path nor starts with base64:" % _values_base.shorten(text))
-        _base64(text[len("base64:") :])
+        _base64(text[len("base64:") :], c.release)
 
 
 def _input_data(text: str, c: Context) -> None:
-    _base64(text)
+    _base64(text, c.release)
 
 
 def _input_text(text: str, c: Context) -> None:

@@ -36,12 +36,12 @@ FREE_TEXT = frozenset(("generic", "each-section", "description", "string-misc", 
 # What a unit of this type needs besides the line in question.
 ESSENTIALS = {
     "service": {"ExecStart": "/bin/true"},
-    "socket": {"ListenStream": "/run/case.sock"},
+    "socket": {"ListenStream": "/run/STEM.sock"},
     "timer": {"OnBootSec": "1h"},
     "path": {"PathExists": "/etc/fstab"},
-    "mount": {"What": "tmpfs", "Where": "/case"},
-    "automount": {"Where": "/case"},
-    "swap": {"What": "/case"},
+    "mount": {"What": "tmpfs", "Where": "/STEM"},
+    "automount": {"Where": "/STEM"},
+    "swap": {"What": "/STEM"},
     "slice": {},
     "scope": {},
 }
@@ -109,7 +109,7 @@ def write(path: pathlib.Path, cases: t.Iterable[Case], comment: str) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def unit_of(case: Case) -> tuple[str, str, int]:
+def unit_of(case: Case, stem: str = "case") -> tuple[str, str, int]:
     """Name, text and line of the unit that holds the case."""
     kind = case.section.lower()
     if kind not in ESSENTIALS:
@@ -119,13 +119,13 @@ def unit_of(case: Case) -> tuple[str, str, int]:
     for name, value in ESSENTIALS[kind].items():
         group = name.startswith("Listen") and case.directive.startswith("Listen")
         if (case.section, case.directive) != (own, name) and not group:
-            lines.append(f"{name}={value}")
+            lines.append(f"{name}={value.replace('STEM', stem)}")
     if case.directive in PARTNERS and case.section == own:
         lines.append(PARTNERS[case.directive])
     if case.section != own:
         lines.append(f"[{case.section}]")
     lines.append(f"{case.directive}={case.value}")
-    return f"case.{kind}", "\n".join(lines) + "\n", len(lines)
+    return f"{stem}.{kind}", "\n".join(lines) + "\n", len(lines)
 
 
 def verdict(case: Case, release: int) -> str:
@@ -144,8 +144,8 @@ def verdict(case: Case, release: int) -> str:
             letter = "r"
         elif finding.severity == "error" and finding.rule in ("bad-value", "syntax") and finding.line == line:
             letter = "x"
-        elif finding.rule == "refused-unit" and finding.directive == case.directive != "Where":
-            letter = "x"  # the recording counts a wrong Where= as the unit's fault, not the line's
+        elif finding.rule == "refused-unit" and finding.directive == case.directive in ("MaxConnections", "What"):
+            letter = "x"  # others are recorded as the fault of the unit, not of the line
     return letter
 
 
