@@ -623,7 +623,7 @@ def _read_command(reader: _WordReader, value: str, first: str, start: int, pos: 
     raw = value[start:end].strip(WHITESPACE)
     if not path and "|" not in prefixes:
         raise UnitSyntaxError(f"the prefix '{prefixes}' stands before no program: '{_shorten(raw)}'")
-    if not argv:
+    if not argv and "|" not in prefixes:
         raise UnitSyntaxError(f"the prefix @ wants a second word, which becomes argv[0]: '{_shorten(raw)}'")
     return ExecCommand(prefixes, path, argv, raw), pos
 

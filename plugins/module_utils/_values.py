@@ -1478,6 +1478,9 @@ def _stream(names: str, prefixes: str) -> Grammar:
 
 
 def _exec(text: str, c: Context) -> None:
+    if c.release < 258:
+        # | is a character like others there; parse_exec() would take it for a prefix.
+        text = re.sub(r"^([-@:+!]*)\|", r"\1x", text)
     try:
         commands = _syntax.parse_exec(text)
     except ValueError as error:

@@ -219,7 +219,7 @@ def first_word(text: str, separators: str = BLANKS, unquote: bool = False) -> tu
 _PERCENT = re.compile("%(.?)", re.DOTALL)
 # What stands in for values that only the host knows; only the form and that it is not empty count.
 _HOST = {
-    "a": "x86-64", "b": "0" * 32, "g": "root", "G": "0", "H": "host", "h": "/root", "l": "host", "m": "0" * 32,
+    "a": "x86-64", "b": "b" * 32, "g": "root", "G": "0", "H": "host", "h": "/root", "l": "host", "m": "0" * 32,
     "o": "linux", "q": "host", "s": "/bin/sh", "T": "/tmp", "u": "root", "U": "0", "v": "6.1", "V": "/var/tmp",
     "w": "1", "A": "", "B": "", "M": "", "W": "", "C": "/var/cache", "D": "/usr/share", "d": "/run/credentials/unit",
     "E": "/etc", "L": "/var/log", "S": "/var/lib", "t": "/run", "c": "/system.slice/unit", "r": "/system.slice",
@@ -266,7 +266,7 @@ def _unit_specifier(letter: str, unit_name: str) -> str:
     stem, _dot, suffix = unit_name.rpartition(".")
     prefix, at, instance = (stem or "unit").partition("@")
     if at and not instance:
-        instance = "test-instance"
+        instance = "instance"
     whole = prefix + at + instance
     plain = {
         "i": instance,

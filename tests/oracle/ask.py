@@ -80,7 +80,13 @@ def verify(host: Host, names: list[str], alone: bool = True) -> list[str]:
 
     :param alone: without the units that these name, which then are not even looked at as names.
     """
-    command = ["env", "SYSTEMD_LOG_TARGET=console-prefixed", "SYSTEMD_LOG_LEVEL=info", "SYSTEMD_COLORS=0", "LC_ALL=C.UTF-8"]
+    command = [
+        "env",
+        "SYSTEMD_LOG_TARGET=console-prefixed",
+        "SYSTEMD_LOG_LEVEL=info",
+        "SYSTEMD_COLORS=0",
+        "LC_ALL=C.UTF-8",
+    ]
     command += ["systemd-analyze", "verify", "--man=no"]
     if host.release >= 250 and alone:
         command.append("--recursive-errors=no")
@@ -129,7 +135,23 @@ def _names_units(case: agreement.Case) -> bool:
 
 # ------------------------------------------------------------------------------------------------------------ new cases
 
-_SPICE = [*string.punctuation, *" 0159azAZ", "\t", "\u00e9", "\u03bc", "%i", "%%", "%Q", "\\x41", "..", "//", "/.", "K", "s", "infinity"]
+_SPICE = [
+    *string.punctuation,
+    *" 0159azAZ",
+    "\t",
+    "\u00e9",
+    "\u03bc",
+    "%i",
+    "%%",
+    "%Q",
+    "\\x41",
+    "..",
+    "//",
+    "/.",
+    "K",
+    "s",
+    "infinity",
+]
 
 
 def mutate(value: str, chance: random.Random, others: list[str]) -> str:
@@ -150,7 +172,9 @@ def mutate(value: str, chance: random.Random, others: list[str]) -> str:
         elif kind == 5:
             value = chance.choice("~-+!|@:%\"'") + value
         elif kind == 6:
-            value = re.sub(r"\d+", lambda match: str(chance.choice((0, 1, 7, 99, 255, 256, 65535, 65536, 2**31, 2**64))), value)
+            value = re.sub(
+                r"\d+", lambda match: str(chance.choice((0, 1, 7, 99, 255, 256, 65535, 65536, 2**31, 2**64))), value
+            )
         elif kind == 7:
             value = chance.choice(others)
         else:

@@ -12,7 +12,9 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _values
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _values
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 CASES = pathlib.Path(__file__).parent / "cases" / "values"
 
@@ -41,3 +43,25 @@ def test_parse_functions(function: str, text: str, wanted: t.Any) -> None:
 @pytest.mark.parametrize(("event", "after", "wanted"), [tuple(case) for case in load("calendar.yml")])
 def test_next_elapse(event: str, after: datetime.datetime, wanted: datetime.datetime | None) -> None:
     assert _values.parse_calendar(event).next_elapse(after) == wanted
+
+
+ONE_OF_EACH = {
+    directive.parser: directive
+    for release in (247, 252, 257, 262)
+    for directive in (_catalog.get(section, name, release) for section, name in _catalog.pairs(release))
+    if directive is not None
+}
+# Texts that look like values: pieces with a meaning to some grammar, and anything at all.
+PIECES = st.sampled_from(
+    ["/", "//", "..", ":", "=", ",", " ", "~", "-", "+", "%", "%i", "%%", "%Q", "\\", "\\x41", '"', "'", "0x", "5", "1.5", "K",
+     "infinity", "yes", "@", "!", "|", "*", "[::1]", "10.0.0.1/8", "SIG", "RTMIN+", "Mon", "a.service", "\ud800", "\u00e9"]
+)  # fmt: skip
+TEXTS = st.one_of(st.lists(PIECES, max_size=8).map("".join), st.text(max_size=40))
+
+
+@pytest.mark.parametrize("parser", sorted(ONE_OF_EACH))
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(value=TEXTS, release=st.sampled_from([247, 250, 252, 255, 257, 260, 262]))
+def test_no_text_breaks_a_grammar(parser: str, value: str, release: int) -> None:
+    problem = _values.check(ONE_OF_EACH[parser], value, release, "a@b.service")
+    assert problem is None or (problem.message and "; " in problem.message)
