@@ -21,6 +21,12 @@ demo-clean: ## remove the demo
 test: ## all gates
 	python3 tests/run
 
+oracle: ## value cases, recorded and new ones, and the shipped units put to the real systemd of the four images
+	python3 tests/run images python
+	$(IN_SANDBOX) tests/oracle/ask.py --again tests/oracle/recorded_random.txt
+	$(IN_SANDBOX) tests/oracle/ask.py --count 6000 --seed $${SEED:-1}
+	$(IN_SANDBOX) tests/oracle/ask.py --shipped
+
 effects: ## prove on real systemd what a change of each directive needs; writes docs/effects.md
 	python3 tests/run images python
 	$(IN_SANDBOX) tests/oracle/effects.py --record
