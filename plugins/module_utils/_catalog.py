@@ -76,8 +76,7 @@ Automount Mount
 _LTYPES = """\
 1 RLIMIT_AS RLIMIT_CORE RLIMIT_CPU RLIMIT_DATA RLIMIT_FSIZE RLIMIT_LOCKS RLIMIT_MEMLOCK RLIMIT_MSGQUEUE RLIMIT_NICE
 RLIMIT_NOFILE RLIMIT_NPROC RLIMIT_RSS RLIMIT_RTPRIO RLIMIT_RTTIME RLIMIT_SIGPENDING RLIMIT_STACK SOCKET_SOCKET
-SOCKET_FIFO SOCKET_MQUEUE SOCKET_SPECIAL SOCKET_USB_FUNCTION TIMER_ACTIVE TIMER_BOOT TIMER_CALENDAR TIMER_STARTUP
-TIMER_UNIT_ACTIVE TIMER_UNIT_INACTIVE
+SOCKET_FIFO SOCKET_MQUEUE SOCKET_SPECIAL SOCKET_USB_FUNCTION
 """
 # How assignments join, "-" when an empty value is refused, parser.
 _PARSERS = """\
@@ -196,29 +195,29 @@ MessageQueueMessageSize,0s,19,1E:621F MountAPIVFS,6s,33,0:481G:56l MountFlags,6s
 MountImages,6s,47,1J NFTSet,5s,55,1K NUMAMask,6s,43,1L NUMAPolicy,6s,43,1M NetClass,6s,27,p NetClass,7d,27,p
 NetworkNamespacePath,6s,42,1g Nice,6s,19,1N NoDelay,0s,19,0 NoExecPaths,6s,48,Y NoNewPrivileges,6s,19,0
 NonBlocking,8s,19,0 NotifyAccess,8d,19,1O OOMPolicy,ad,52,1P OOMPolicy,8s,43,1P OOMRules,gs,62,1Q,0 OOMRules,hd,62,1Q,0
-OOMScoreAdjust,6s,19,1R OnActiveSec,1d,19,1S,m OnBootSec,1d,19,1S,n OnCalendar,1d,19,1S,o OnClockChange,1d,42,0
-OnFailure,3d,19,3 OnFailureIsolate,3d,19,1T OnFailureJobMode,3d,19,1U OnStartupSec,1d,19,1S,p OnSuccess,3d,49,3
-OnSuccessJobMode,3d,49,1U OnTimezoneChange,1d,42,0 OnUnitActiveSec,1d,19,1S,q OnUnitInactiveSec,1d,19,1S,r
-OpenFile,8s,53,1V Options,is,19,P PAMName,6s,19,P PIDFile,8s,19,1W PartOf,3d,19,3 PassCredentials,0s,19,0
-PassEnvironment,6s,28,1X PassFileDescriptorsToExec,0s,56,0 PassPIDFD,0s,62,0 PassPacketInfo,0s,46,0 PassSecurity,0s,19,0
-PathChanged,cd,19,S PathExists,cd,19,S PathExistsGlob,cd,19,S PathModified,cd,19,S PermissionsStartOnly,8s,19,0
-Persistent,1d,19,0 Personality,6s,19,1Y PipeSize,0s,19,1Z PollLimitBurst,0d,55,j PollLimitIntervalSec,0d,55,1
-Priority,0s,19,1j Priority,js,19,20 PrivateBPF,6s,62,21 PrivateDevices,6s,19,0 PrivateIPC,6s,48,0
-PrivateMounts,6s,39,0:54l PrivateNetwork,6s,19,0 PrivatePIDs,6s,57,22 PrivateTmp,6s,19,0:5723 PrivateUsers,6s,32,0:5724
-ProcSubset,6s,47,25 PropagateReloadFrom,3d,19,3 PropagateReloadTo,3d,19,3 PropagatesReloadTo,3d,19,3
-PropagatesStopTo,3d,49,3 ProtectClock,6s,45,0 ProtectControlGroups,6s,32,0:5726 ProtectHome,6s,19,27
-ProtectHostname,6s,42,0:6228 ProtectKernelLogs,6s,44,0 ProtectKernelModules,6s,32,0 ProtectKernelTunables,6s,32,0
-ProtectProc,6s,47,29 ProtectSystem,6s,19,2a RandomizedDelaySec,1d,29,1 RandomizedOffsetSec,1d,62,1
-ReadOnlyDirectories,6s,19,Y ReadOnlyPaths,6s,31,Y ReadWriteDirectories,6s,19,Y ReadWriteOnly,fs,46,0
-ReadWritePaths,6s,31,Y RebootArgument,8d,19,P RebootArgument,3d,29,P:521m ReceiveBuffer,0s,19,1Z
-RefreshOnReload,8d,62,2b RefuseManualStart,3d,19,0 RefuseManualStop,3d,19,0 ReloadPropagatedFrom,3d,19,3
-ReloadSignal,8d,53,17 RemainAfterElapse,1d,28,0 RemainAfterExit,8s,19,0 RemoveIPC,6s,36,0 RemoveOnStop,0d,19,0
-RequiredBy,4e,19,4 Requires,3d,19,3 RequiresMountsFor,3d,19,2c:562d RequiresOverridable,3d,19,2e Requisite,3d,19,3
-RequisiteOverridable,3d,19,2e Restart,8d,19,2f RestartForceExitStatus,8d,19,2g RestartKillSignal,ed,44,17
-RestartMaxDelaySec,8d,54,1 RestartMode,8d,54,2h RestartPreventExitStatus,8d,19,2g RestartRandomizedDelaySec,8d,62,1
-RestartSec,8d,19,1 RestartSteps,8d,54,j RestrictAddressFamilies,6s,19,2i RestrictFileSystems,6s,50,2j
-RestrictNamespaces,6s,33,2k:62N RestrictNetworkInterfaces,5d,50,2l RestrictRealtime,6s,31,0 RestrictSUIDSGID,6s,42,0
-ReusePort,0s,19,0 RootDirectory,6s,19,1g,0 RootDirectoryStartOnly,8s,19,0 RootEphemeral,6s,54,0 RootHash,6s,46,2m
+OOMScoreAdjust,6s,19,1R OnActiveSec,1d,19,1S OnBootSec,1d,19,1S OnCalendar,1d,19,1S OnClockChange,1d,42,0
+OnFailure,3d,19,3 OnFailureIsolate,3d,19,1T OnFailureJobMode,3d,19,1U OnStartupSec,1d,19,1S OnSuccess,3d,49,3
+OnSuccessJobMode,3d,49,1U OnTimezoneChange,1d,42,0 OnUnitActiveSec,1d,19,1S OnUnitInactiveSec,1d,19,1S OpenFile,8s,53,1V
+Options,is,19,P PAMName,6s,19,P PIDFile,8s,19,1W PartOf,3d,19,3 PassCredentials,0s,19,0 PassEnvironment,6s,28,1X
+PassFileDescriptorsToExec,0s,56,0 PassPIDFD,0s,62,0 PassPacketInfo,0s,46,0 PassSecurity,0s,19,0 PathChanged,cd,19,S
+PathExists,cd,19,S PathExistsGlob,cd,19,S PathModified,cd,19,S PermissionsStartOnly,8s,19,0 Persistent,1d,19,0
+Personality,6s,19,1Y PipeSize,0s,19,1Z PollLimitBurst,0d,55,j PollLimitIntervalSec,0d,55,1 Priority,0s,19,1j
+Priority,js,19,20 PrivateBPF,6s,62,21 PrivateDevices,6s,19,0 PrivateIPC,6s,48,0 PrivateMounts,6s,39,0:54l
+PrivateNetwork,6s,19,0 PrivatePIDs,6s,57,22 PrivateTmp,6s,19,0:5723 PrivateUsers,6s,32,0:5724 ProcSubset,6s,47,25
+PropagateReloadFrom,3d,19,3 PropagateReloadTo,3d,19,3 PropagatesReloadTo,3d,19,3 PropagatesStopTo,3d,49,3
+ProtectClock,6s,45,0 ProtectControlGroups,6s,32,0:5726 ProtectHome,6s,19,27 ProtectHostname,6s,42,0:6228
+ProtectKernelLogs,6s,44,0 ProtectKernelModules,6s,32,0 ProtectKernelTunables,6s,32,0 ProtectProc,6s,47,29
+ProtectSystem,6s,19,2a RandomizedDelaySec,1d,29,1 RandomizedOffsetSec,1d,62,1 ReadOnlyDirectories,6s,19,Y
+ReadOnlyPaths,6s,31,Y ReadWriteDirectories,6s,19,Y ReadWriteOnly,fs,46,0 ReadWritePaths,6s,31,Y RebootArgument,8d,19,P
+RebootArgument,3d,29,P:521m ReceiveBuffer,0s,19,1Z RefreshOnReload,8d,62,2b RefuseManualStart,3d,19,0
+RefuseManualStop,3d,19,0 ReloadPropagatedFrom,3d,19,3 ReloadSignal,8d,53,17 RemainAfterElapse,1d,28,0
+RemainAfterExit,8s,19,0 RemoveIPC,6s,36,0 RemoveOnStop,0d,19,0 RequiredBy,4e,19,4 Requires,3d,19,3
+RequiresMountsFor,3d,19,2c:562d RequiresOverridable,3d,19,2e Requisite,3d,19,3 RequisiteOverridable,3d,19,2e
+Restart,8d,19,2f RestartForceExitStatus,8d,19,2g RestartKillSignal,ed,44,17 RestartMaxDelaySec,8d,54,1
+RestartMode,8d,54,2h RestartPreventExitStatus,8d,19,2g RestartRandomizedDelaySec,8d,62,1 RestartSec,8d,19,1
+RestartSteps,8d,54,j RestrictAddressFamilies,6s,19,2i RestrictFileSystems,6s,50,2j RestrictNamespaces,6s,33,2k:62N
+RestrictNetworkInterfaces,5d,50,2l RestrictRealtime,6s,31,0 RestrictSUIDSGID,6s,42,0 ReusePort,0s,19,0
+RootDirectory,6s,19,1g,0 RootDirectoryStartOnly,8s,19,0 RootEphemeral,6s,54,0 RootHash,6s,46,2m
 RootHashSignature,6s,46,2n RootImage,6s,33,1g,0 RootImageOptions,6s,47,2o RootImagePolicy,6s,54,11 RootMStack,6s,62,1g,0
 RootVerity,6s,46,1g,0 RuntimeDirectory,6s,19,E RuntimeDirectoryMode,6s,19,F RuntimeDirectoryPreserve,6s,35,2p:5416
 RuntimeMaxSec,ad,44,1 RuntimeMaxSec,8d,29,1 RuntimeRandomizedExtraSec,kd,50,1 SELinuxContext,6s,19,2q

@@ -30,7 +30,6 @@ CODES = string.digits + string.ascii_letters
 KEPT_LTYPES = (
     "1",
     "RLIMIT_",
-    "TIMER_",
     "SOCKET_SOCKET",
     "SOCKET_FIFO",
     "SOCKET_SPECIAL",
