@@ -1,0 +1,334 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""Units as ``unit_info`` tells them -> the YAML text that declares them for ``units``, comments where they stood.
+
+Each text becomes ``sections`` when these come to the same meaning, else ``content``, which is the text itself.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+import yaml
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _merge, _render, _syntax, _unitfiles
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
+
+VENDOR_FOLDERS = ("/usr/lib/", "/lib/", "/usr/share/", "/usr/local/")
+_RUNNABLE = frozenset(("service", "socket", "timer", "path"))
+_TEMPLATED = re.compile(r"\{\{|\{%|\{#")
+
+
+class AdoptError(ValueError):
+    """A unit cannot be declared; the message says why."""
+
+
+class Item(t.NamedTuple):
+    """One declaration: the unit or one of its drop-ins."""
+
+    name: str
+    dropin: str  # empty for the unit itself
+    text: str  # the text it is made from
+    options: dict[str, t.Any]  # state, enabled, masked
+    comment: str = ""
+
+
+def declare(units: t.Mapping[str, t.Mapping[str, t.Any]], dropins: str = "keep", vendor: bool = False) -> list[Item]:
+    """The declarations of units that ``unit_info`` told with ``what: [files, state]``, sorted by name.
+
+    :arg dropins: ``keep`` them as they are, or ``fold`` them into one unit (and declare them absent).
+    :arg vendor: also declare fragments of packages; without it only what stands in the administrator's folders.
+    :raises AdoptError: for a unit whose files could not be read.
+    """
+    items: list[Item] = []
+    for name, unit in sorted(units.items()):
+        if unit["id"] != name or not unit["exists"] or unit["origin"] in ("transient", "generated"):
+            continue
+        if unit["shape"] == "instance" and not _own_files(unit):
+            continue
+        items += _masked(unit) if unit["masked"] else _items(unit, dropins, vendor)
+    return items
+
+
+def _own_files(unit: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
+    """Fragment and drop-ins of this very unit: what speaks of its type, template or prefix belongs to others too."""
+    own = []
+    for file in unit.get("files") or []:
+        folder, _slash, base = file["path"].rpartition("/")
+        if base == unit["name"] or folder.endswith("/%s.d" % unit["name"]):
+            own.append(file)
+    return own
+
+
+def _masked(unit: t.Mapping[str, t.Any]) -> list[Item]:
+    return [Item(unit["name"], "", "", {"masked": True})]
+
+
+def _items(unit: t.Mapping[str, t.Any], dropins: str, vendor: bool) -> list[Item]:
+    name, files = unit["name"], _own_files(unit)
+    for file in files:
+        if file["content"] is None:
+            raise AdoptError("%s: %s could not be read, so the unit cannot be declared" % (name, file["path"]))
+    fragment = [f for f in files if f["path"].endswith("/" + name)]
+    confs = [f for f in files if f["path"].endswith(".conf")]
+    if dropins == "fold" and confs and fragment:
+        text = fold([f["content"] for f in (*fragment, *confs)], name)
+        gone = [Item(name, _dropin_name(f), "", {"state": "absent"}) for f in confs if not _of_vendor(f["path"])]
+        return [Item(name, "", text, _options(unit)), *gone]
+    items = []
+    for file in fragment:
+        if vendor or not _of_vendor(file["path"]):
+            items.append(Item(name, "", file["content"], _options(unit)))
+    for file in confs:
+        if vendor or not _of_vendor(file["path"]):
+            items.append(Item(name, _dropin_name(file), file["content"], {}))
+    return items
+
+
+def _of_vendor(path: str) -> bool:
+    return path.startswith(VENDOR_FOLDERS)
+
+
+def _dropin_name(file: t.Mapping[str, t.Any]) -> str:
+    return file["path"].rpartition("/")[2][: -len(".conf")]
+
+
+def _options(unit: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Enablement and run state as they are, so that applying the declaration changes nothing."""
+    state = unit.get("state") or {}
+    options: dict[str, t.Any] = {}
+    if state.get("unit_file_state") in ("enabled", "disabled"):
+        options["enabled"] = state["unit_file_state"] == "enabled"
+    parts = _unitfiles.split_name(unit["name"])
+    if parts is not None and parts.type in _RUNNABLE and state.get("active_state") == "active":
+        # a oneshot that has ended is no less in order than one that is active
+        options["state"] = "started"
+    return options
+
+
+def fold(texts: t.Sequence[str], name: str) -> str:
+    """One text that means what fragment and drop-ins mean together; comments of lines that count are kept."""
+    comments: dict[tuple[int, int], list[str]] = {}
+    settings: list[Setting] = []
+    for number, text in enumerate(texts):
+        parsed = _syntax.parse(text, str(number), name)
+        settings += parsed.settings
+        waiting: list[str] = []
+        for line in parsed.lines:
+            if line.kind == "comment":
+                waiting.append(_comment_text(line.raw))
+            elif line.kind == "assignment":
+                comments[number, line.number] = waiting
+                waiting = []
+            elif line.kind == "section":
+                waiting = []
+    lines: list[str] = []
+    section = ""
+    merged = _merge.merge(settings)
+    for (place, directive), value in _by_section(merged):
+        if place != section:
+            lines += ["", "[%s]" % place] if lines else ["[%s]" % place]
+            section = place
+        for setting in value.settings:
+            lines += ["#" + c for c in comments.get((int(setting.path), setting.line), ())]
+            lines.append("%s=%s" % (directive, setting.value))
+    return "\n".join(lines) + "\n"
+
+
+def _by_section(merged: t.Mapping[t.Tuple[str, str], _merge.Effective]) -> list[t.Tuple[t.Tuple[str, str], _merge.Effective]]:
+    order = list(dict.fromkeys(section for section, _directive in merged))
+    return sorted(merged.items(), key=lambda item: order.index(item[0][0]))
+
+
+def mapping_of(text: str, name: str, dropin: bool = False) -> dict[str, dict[str, t.Any]] | None:
+    """The sections mapping that comes to the same meaning, in the same order where order counts; None when none does."""
+    try:
+        parsed = _syntax.parse(text, "", name)
+        mapping = _render.mapping_from_settings(parsed.settings)
+        back = _render.settings_from_mapping(name, mapping)
+    except (_syntax.UnitSyntaxError, _render.RenderError):
+        return None
+    if parsed.problems or not mapping or not _syntax.same_meaning(back, parsed.settings, dropin):
+        return None
+    return mapping if _ordered(back) == _ordered(parsed.settings) else None
+
+
+def _ordered(settings: t.Iterable[Setting]) -> list[tuple[str, str]]:
+    """The settings whose order among different directives counts: descriptors of sockets, resets of conditions."""
+    return [
+        (s.directive, s.value)
+        for s in settings
+        if s.directive.startswith("Listen") or (s.value == "" and s.directive.startswith(("Condition", "Assert", "On")))
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------------ YAML
+
+
+def write(items: t.Sequence[Item], variable: str = "systemd_units") -> str:
+    """The text of a YAML file that sets ``variable`` to the list that ``units`` takes."""
+    lines = ["---", "%s:" % variable] if items else ["---", "%s: []" % variable]
+    for item in items:
+        lines += ["  " + line if line else "" for line in _item(item)]
+    return "\n".join(lines) + "\n"
+
+
+def _item(item: Item) -> list[str]:
+    lines = ["- name: %s" % _scalar(item.name)]
+    if item.dropin:
+        lines.append("  dropin: %s" % _scalar(item.dropin))
+    if item.text:
+        mapping = mapping_of(item.text, item.name, bool(item.dropin))
+        if mapping is None:
+            lines += ["  " + line if line else "" for line in _content(item.text)]
+        else:
+            lines.append("  sections:")
+            lines += ["    " + line for line in _sections(mapping, item.text, item.name)]
+    for option, value in item.options.items():
+        lines.append("  %s: %s" % (option, _scalar(value)))
+    return lines
+
+
+def _content(text: str) -> list[str]:
+    """The text itself: as a block where YAML can hold it so, else quoted."""
+    fits = text.endswith("\n") and not text.endswith("\n\n") and not text.startswith((" ", "\t", "\n"))
+    if fits and text.replace("\n", "").replace("\t", "").isprintable():
+        tag = " !unsafe" if _TEMPLATED.search(text) else ""
+        return ["content:%s |" % tag, *["  " + line if line else "" for line in text[:-1].split("\n")]]
+    return ["content: %s" % _scalar(text)]
+
+
+def _sections(mapping: t.Mapping[str, t.Mapping[str, t.Any]], text: str, name: str) -> list[str]:
+    notes = _Comments(text, name)
+    lines = notes.at_top()
+    for section, directives in mapping.items():
+        lines += notes.of_section(section)
+        lines.append("%s:" % _scalar(section))
+        for directive, value in directives.items():
+            lines += ["  " + line for line in _directive(directive, value, notes.of(section, directive))]
+        lines += ["  " + line for line in notes.at_end(section)]
+    return lines + notes.at_bottom()
+
+
+def _directive(directive: str, value: t.Any, notes: t.Sequence[t.Sequence[str]]) -> list[str]:
+    """One directive; each assignment's comments stand above its item when there is one item for each, else on top."""
+    if isinstance(value, dict):
+        inner = ["  %s: %s" % (_scalar(k), _scalar(v)) for k, v in value.items()]
+        return [*_flat(notes), "%s:" % directive, *inner]
+    if isinstance(value, list):
+        if len(value) == len(notes):
+            lines = ["%s:" % directive]
+            for item, comments in zip(value, notes):
+                lines += ["  " + c for c in comments] + ["  - %s" % _scalar(item)]
+            return lines
+        return [*_flat(notes), "%s:" % directive, *["  - %s" % _scalar(item) for item in value]]
+    return [*_flat(notes), "%s: %s" % (directive, _scalar(value))]
+
+
+def _flat(notes: t.Iterable[t.Iterable[str]]) -> list[str]:
+    return [comment for comments in notes for comment in comments]
+
+
+def _scalar(value: t.Any) -> str:
+    if isinstance(value, str) and _TEMPLATED.search(value):
+        return "!unsafe " + yaml.safe_dump(value, default_style='"', width=10**9, allow_unicode=True).strip()
+    text = yaml.safe_dump(value, width=10**9, allow_unicode=True)
+    if "\n" in text.rstrip("\n").replace("\n...", ""):
+        text = yaml.safe_dump(value, default_style='"', width=10**9)
+    return text.strip().removesuffix("\n...").strip()
+
+
+def _comment_text(raw: str) -> str:
+    """A comment line without its mark and line end. Comments inside of a continuation stand in ``raw`` of its line."""
+    return raw.strip()[1:]
+
+
+class _Comments:
+    """The comments of a text, by what they stand above."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self._above: dict[tuple[str, str], list[list[str]]] = {}
+        self._sections: dict[str, list[str]] = {}
+        self._end: dict[str, list[str]] = {}
+        self._top: list[str] = []
+        self._bottom: list[str] = []
+        self._read(_syntax.parse(text, "", name))
+
+    def _read(self, parsed: _syntax.UnitText) -> None:
+        waiting: list[str] = []
+        section = ""
+        for line in parsed.lines:
+            if line.kind == "comment":
+                waiting.append("#" + _comment_text(line.raw))
+            elif line.kind == "blank" and waiting and not section:
+                self._top += waiting  # the head of the file, parted from the first section
+                waiting = []
+            elif line.kind == "section":
+                self._sections.setdefault(line.section, []).extend(waiting)
+                waiting, section = [], line.section
+            elif line.kind == "assignment":
+                inside = [r.strip() for r in re.split("[\r\n]+", line.raw) if r.strip()[:1] in ("#", ";") and r.strip()]
+                waiting += ["#" + r[1:] for r in inside] if len(re.split("[\r\n]+", line.raw.strip())) > 1 else []
+                self._above.setdefault((line.section, line.key), []).append(waiting)
+                waiting = []
+        if waiting and section:
+            self._end[section] = waiting
+        else:
+            self._bottom = waiting
+
+    def at_top(self) -> list[str]:
+        return self._top
+
+    def of_section(self, section: str) -> list[str]:
+        return self._sections.get(section, [])
+
+    def of(self, section: str, directive: str) -> list[list[str]]:
+        return self._above.get((section, directive), [])
+
+    def at_end(self, section: str) -> list[str]:
+        return self._end.get(section, [])
+
+    def at_bottom(self) -> list[str]:
+        return self._bottom
+
+
+# ------------------------------------------------------------------------------------------------------------ proof
+
+
+def differences(
+    units: t.Mapping[str, t.Mapping[str, t.Any]],
+    declared: t.Sequence[t.Mapping[str, t.Any]],
+    dropins: str = "keep",
+    vendor: bool = False,
+) -> list[str]:
+    """Where a declaration, read back from its YAML, does not mean what the host has; empty when all is well."""
+    found: list[str] = []
+    given = {(item["name"], item.get("dropin") or ""): item for item in declared}
+    for item in declare(units, dropins, vendor):
+        label = item.name + (" drop-in %s" % item.dropin if item.dropin else "")
+        ours = given.pop((item.name, item.dropin), None)
+        if ours is None:
+            found.append("%s is not declared" % label)
+        elif item.text and not _syntax.same_meaning(_settings(ours), _syntax.parse(item.text).settings, bool(item.dropin)):
+            found.append("%s is declared with another meaning" % label)
+        elif any(ours.get(option) != value for option, value in item.options.items()):
+            found.append("%s is declared in another state" % label)
+        if item.text and dropins == "fold" and not item.dropin:
+            whole = [s for f in _own_files(units[item.name]) for s in _syntax.parse(f["content"]).settings]
+            if _effective(whole) != _effective(_syntax.parse(item.text).settings):
+                found.append("%s folded means something else than its files" % label)
+    return found + ["%s is declared and not on the host" % name for name, _dropin in given]
+
+
+def _settings(item: t.Mapping[str, t.Any]) -> list[Setting]:
+    if item.get("content") is not None:
+        return _syntax.parse(item["content"]).settings
+    return _render.settings_from_mapping(item["name"], item.get("sections") or {})
+
+
+def _effective(settings: t.Iterable[Setting]) -> dict[tuple[str, str], list[str]]:
+    return {key: _merge.texts(value) for key, value in _merge.merge(settings).items() if value.settings}
