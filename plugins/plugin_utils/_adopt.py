@@ -50,7 +50,7 @@ def declare(units: t.Mapping[str, t.Mapping[str, t.Any]], dropins: str = "keep",
             continue
         if unit["shape"] == "instance" and not _own_files(unit):
             continue
-        items += _masked(unit) if unit["masked"] else _items(unit, dropins, vendor)
+        items += _masked(unit, vendor) if unit["masked"] else _items(unit, dropins, vendor)
     return items
 
 
@@ -64,8 +64,10 @@ def _own_files(unit: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
     return own
 
 
-def _masked(unit: t.Mapping[str, t.Any]) -> list[Item]:
-    return [Item(unit["name"], "", "", {"masked": True})]
+def _masked(unit: t.Mapping[str, t.Any], vendor: bool) -> list[Item]:
+    """The mask, unless the package brought it."""
+    places = [file["path"] for file in _own_files(unit)]
+    return [Item(unit["name"], "", "", {"masked": True})] if vendor or not all(map(_of_vendor, places)) else []
 
 
 def _items(unit: t.Mapping[str, t.Any], dropins: str, vendor: bool) -> list[Item]:
