@@ -159,13 +159,14 @@ def mapping_of(text: str, name: str, dropin: bool = False) -> dict[str, dict[str
     return mapping if _ordered(back) == _ordered(parsed.settings) else None
 
 
-def _ordered(settings: t.Iterable[Setting]) -> list[tuple[str, str]]:
-    """The settings whose order among different directives counts: descriptors of sockets, resets of conditions."""
-    return [
-        (s.directive, s.value)
-        for s in settings
-        if s.directive.startswith("Listen") or (s.value == "" and s.directive.startswith(("Condition", "Assert", "On")))
-    ]
+_FAMILIES = ("Condition", "Assert", "On", "Path", "Listen")
+
+
+def _ordered(settings: t.Sequence[Setting]) -> list[tuple[str, str]]:
+    """The settings whose order among different directives counts: file descriptors of sockets, and the members of a
+    family of which one is reset, for that clears them all."""
+    reset = {f for f in _FAMILIES for s in settings if s.value == "" and s.directive.startswith(f)} | {"Listen"}
+    return [(s.directive, s.value) for s in settings if s.directive.startswith(tuple(reset))]
 
 
 # ------------------------------------------------------------------------------------------------------------ YAML
