@@ -14,18 +14,20 @@ import re
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import (
+    _drift,
     _graph,
     _live,
     _merge,
     _show,
     _syntax,
+    _transaction,
     _unitfiles,
 )
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, WARNING, Finding, Setting, Unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._reader import Reader
 from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd
 
-ASPECTS = ("definition", "files", "state", "security", "dependencies", "journal")
+ASPECTS = ("definition", "files", "state", "security", "dependencies", "journal", "drift")
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -77,6 +79,8 @@ def ask(systemd: Systemd, question: Question) -> Answer:
         names = sorted({*chosen, *live.matching(_globs(question.names))})
         live.ask_rest(names, question.what, question.journal_lines)
         units = {name: _describe(name, question.what, files, definitions, live) for name in names}
+        if "drift" in question.what:
+            _add_drift(units, systemd, reader, files, live)
     return Answer(units, [*reader.findings, *definitions.findings, *live.findings])
 
 
@@ -94,6 +98,28 @@ def _describe(
     if "journal" in what:
         unit["journal"] = live.journal(name)
     return unit
+
+
+def _add_drift(
+    units: t.Mapping[str, dict[str, t.Any]],
+    systemd: Systemd,
+    reader: Reader,
+    files: _unitfiles.UnitFiles,
+    live: _live.Live,
+) -> None:
+    """``drift`` of each unit: null when we did not deploy it."""
+    records: dict[str, dict[str, t.Any]] = {}
+    user = systemd.account.pw_name if systemd.account else ""
+    for path, entry in {} if systemd.root else _transaction.Store().read_record().items():
+        if entry.get("scope", "system") == systemd.scope and entry.get("user", "") in ("", user):
+            records.setdefault(entry["unit"], {})[path] = entry
+    for name, unit in units.items():
+        record = records.get(name)
+        unit["drift"] = None
+        if record is not None:
+            dropins = [p for p in files.find(name).dropins if p.startswith("%s/%s.d/" % (systemd.folder, name))]
+            texts = {path: reader.text(path) for path in {*record, *dropins}}
+            unit["drift"] = _drift.compare(name, record, _drift.Now(texts, dropins, live.state(name) or {}))
 
 
 def _globs(names: t.Iterable[str]) -> list[str]:

@@ -79,7 +79,7 @@ class Live:
             self._properties += [p for p in _show.GRAPH_PROPERTIES if p not in self._properties]
             patterns = ["*"]  # who falls with a unit can only be told from all units that are loaded
         asked = [name for name in names if not _unitfiles.is_template(name)] + patterns
-        if asked and (globs or {"state", "dependencies"} & set(_aspects(what))):
+        if asked and (globs or _aspects(what)):
             options = ["--timestamp=us+utc", "--property=" + ",".join(self._properties)]
             self._state_call = self._start(self._systemd.systemctl("show", *options, "--", *asked), _ANALYZE_TIMEOUT)
 
@@ -150,9 +150,13 @@ class Live:
         if not shown:
             return None
         if self._graph is None:
-            plain = {unit: {p: " ".join(_show.words(v[-1])) for p, v in found.items() if p in _show.GRAPH_PROPERTIES}
-                     for unit, found in self._shown().items()}
-            self._graph = _graph.from_show(plain)
+            wanted = frozenset(_show.GRAPH_PROPERTIES)
+            self._graph = _graph.from_show(
+                {
+                    unit: {p: " ".join(_show.words(v[-1])) for p, v in found.items() if p in wanted}
+                    for unit, found in self._shown().items()
+                }
+            )
         unit_id = shown["Id"][0]
         result: dict[str, t.Any] = {}
         for name_of in (*_show.DEPENDENCIES, *_show.DEPENDENCIES_ON_IT):
@@ -218,7 +222,7 @@ class Live:
 
 
 def _aspects(what: t.Container[str]) -> list[str]:
-    return [aspect for aspect in ("state", "dependencies") if aspect in what]
+    return [aspect for aspect in ("state", "dependencies", "drift") if aspect in what]
 
 
 def _falls_with(name: str, graph: _graph.Graph) -> dict[str, t.Any]:

@@ -404,6 +404,7 @@ class Task:
                 "text": _syntax.from_bytes(file.data) if want.text is not None else None,
                 "enabled": want.enabled,
                 "masked": want.masked,
+                "state": want.state,
                 "sums": {path: now.trigger_sums.get(path, "") for path, _reload in want.triggers},
             }
             old = record.get(want.path, {})

@@ -121,7 +121,10 @@ class Reader:
         """The bytes of a unit file, links followed as systemd follows them."""
         with self._systemd.as_owner():
             try:
-                place = self._below(self._real(path))
+                real = self._real(path)
+                if real == "/dev/null":  # which need not exist in an image
+                    return Content(b"")
+                place = self._below(real)
                 handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             except OSError as error:
                 return Content(None, None if path in self._broken else _cannot_read(path, error))
@@ -138,6 +141,11 @@ class Reader:
                     return Content(stream.read(MAX_BYTES))
                 except OSError as error:
                     return Content(None, _cannot_read(path, error))
+
+    def text(self, path: str) -> str | None:
+        """The text of a file; None when it is not there or cannot be read."""
+        data = self.read(path).data
+        return None if data is None else data.decode("utf-8", "surrogateescape")
 
     def _below(self, path: str) -> str:
         return self._root + path

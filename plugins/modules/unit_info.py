@@ -40,9 +40,10 @@ options:
       - V(security) runs C(systemd-analyze security), for services that are loaded.
       - V(journal) reads the newest lines. For more than 60 units these come from the newest entries of the whole journal,
         20000 at most.
+      - V(drift) compares units that M(unitcraft.systemd.units) deployed with what is there now.
     type: list
     elements: str
-    choices: [definition, files, state, security, dependencies, journal]
+    choices: [definition, files, state, security, dependencies, journal, drift]
     default: [definition, state]
   scope:
     description:
@@ -168,6 +169,13 @@ units:
       type: dict
     journal:
       description: The newest lines, the oldest of them first, each with C(time), C(priority), C(identifier), C(pid), C(message).
+      type: list
+      elements: dict
+    drift:
+      description:
+        - What was changed by hand since the unit was deployed, null for units that were not deployed by this collection.
+        - C(what) is V(changed), V(removed), V(added), V(enablement) or V(run-state), C(path) the file, C(message) says it in
+          words, C(diff) shows it.
       type: list
       elements: dict
   sample:

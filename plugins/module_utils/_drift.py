@@ -1,0 +1,83 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""Drift: what was changed by hand since we deployed it. Pure: the record of what was deployed against what is there."""
+
+from __future__ import annotations
+
+import difflib
+import typing as t
+
+Record = t.Mapping[str, t.Mapping[str, t.Any]]
+_UP = ("active", "activating", "reloading", "refreshing")
+_DOWN = ("inactive", "failed", "deactivating")
+_WANTED_UP = ("started", "restarted", "reloaded")
+
+
+class Now(t.NamedTuple):
+    """What is there for one unit: ``files`` are path -> text, or None when it is gone; ``dropins`` its drop-in paths
+    in the administrator's folders; ``state`` the unit's state as unit_info tells it."""
+
+    files: t.Mapping[str, str | None]
+    dropins: t.Sequence[str]
+    state: t.Mapping[str, t.Any]
+
+
+def compare(unit: str, record: Record, now: Now) -> list[dict[str, str]]:
+    """The drift of one unit: ``{what, path, message, diff}``, in the order files, drop-ins, enablement, run state.
+
+    ``what``: changed, removed, added, enablement or run-state.
+
+    :arg record: the entries of this unit in the record, by path.
+    """
+    found: list[dict[str, str]] = []
+    for path, entry in sorted(record.items()):
+        if entry.get("text") is not None:
+            found += _file_drift(path, entry["text"], now.files.get(path))
+    for path in now.dropins:
+        if path not in record:
+            found.append(_drift("added", path, "a drop-in that we did not write", _diff("", now.files.get(path) or "", path)))
+    for path, entry in sorted(record.items()):
+        if not entry.get("dropin"):
+            found += _state_drift(path, entry, now.state)
+    return found
+
+
+def _drift(what: str, path: str, message: str, diff: str = "") -> dict[str, str]:
+    return {"what": what, "path": path, "message": message, "diff": diff}
+
+
+def _file_drift(path: str, deployed: str, present: str | None) -> list[dict[str, str]]:
+    if present is None:
+        return [_drift("removed", path, "the file is gone", _diff(deployed, "", path))]
+    if present != deployed:
+        return [_drift("changed", path, "the file is not as we wrote it", _diff(deployed, present, path))]
+    return []
+
+
+def _diff(before: str, after: str, path: str) -> str:
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), path + " (deployed)", path, lineterm="")
+    return "\n".join(lines)
+
+
+def _state_drift(path: str, entry: t.Mapping[str, t.Any], state: t.Mapping[str, t.Any]) -> list[dict[str, str]]:
+    found = []
+    enabled, now = entry.get("enabled"), state.get("unit_file_state") or ""
+    if enabled is not None and now in ("enabled", "disabled", "enabled-runtime", "masked", "masked-runtime"):
+        wanted = "enabled" if enabled else "disabled"
+        if now != wanted and not (not enabled and now.startswith("masked")):
+            found.append(_drift("enablement", path, "deployed %s, now %s" % (wanted, now)))
+    masked = entry.get("masked")
+    if masked is not None and masked != (state.get("load_state") == "masked"):
+        words = ("masked", "not masked") if masked else ("not masked", "masked")
+        found.append(_drift("enablement", path, "deployed %s, now %s" % words))
+    active = state.get("active_state")
+    brief = state.get("type") == "oneshot" and not state.get("remain_after_exit")
+    if entry.get("state") in _WANTED_UP and active in _DOWN and not (brief and active == "inactive"):
+        found.append(_drift("run-state", path, "deployed %s, now %s" % (entry["state"], active)))
+    if entry.get("state") == "stopped" and active in _UP:
+        found.append(_drift("run-state", path, "deployed stopped, now %s" % active))
+    return found
