@@ -17,7 +17,6 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _plan, _render, _syntax, _transaction
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import SEVERITIES, Finding
 from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd, SystemdError
 
 STATES = ("present", "started", "stopped", "restarted", "reloaded", "absent")
@@ -31,6 +30,10 @@ class DeclarationError(Exception):
     def __init__(self, messages: t.Sequence[str]) -> None:
         super().__init__("\n".join(messages))
         self.messages = list(messages)
+
+
+class FindingsError(Exception):
+    """The units are not fit for this host; one line for each finding."""
 
 
 # Argument specs
@@ -79,16 +82,13 @@ def set_options() -> dict[str, t.Any]:
     return {
         "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
         "user": {"type": "str"},
-        "linger": {"type": "bool"},
         "runtime": {"type": "bool", "default": False},
         "root": {"type": "path"},
         "verify": {"type": "bool", "default": True},
         "fail_on": {"type": "str", "choices": ["error", "warning", "info", "never"], "default": "error"},
         "ignore": {"type": "list", "elements": "str", "default": []},
-        "max_exposure": {"type": "float"},
         "rollback": {"type": "bool", "default": True},
         "set_name": {"type": "str"},
-        "prune": {"type": "bool", "default": False},
     }
 
 
@@ -110,6 +110,9 @@ def _run(module: AnsibleModule, items: t.Sequence[t.Mapping[str, t.Any]], listed
     try:
         result = task.run()
     except DeclarationError as error:
+        module.fail_json(msg=str(error), **task.result)
+    except FindingsError as error:
+        task.result.update(changed=False, actions=[], diff=[])
         module.fail_json(msg=str(error), **task.result)
     except (_plan.PlanError, SystemdError) as error:
         module.fail_json(msg=str(error), **task.result)
@@ -310,6 +313,7 @@ class Task:
         plan = _plan.make_plan(now, wanted, systemd.has_manager)
         self.warnings += plan.warnings
         self._describe(plan)
+        self._judge(plan, systemd, now, wanted)
         if plan.changed() and lock_problem:
             raise SystemdError(lock_problem)
         states: dict[str, dict[str, str]] = {}
@@ -318,19 +322,52 @@ class Task:
         self.result["units"] = self._units(systemd, wanted, now, states if not plan.changed() else None)
         return self.result
 
+    def _judge(self, plan: _plan.Plan, systemd: Systemd, now: _plan.Now, wanted: t.Sequence[_plan.Want]) -> None:
+        """Stop before anything is written when a text that changes is not fit for this host.
+
+        :raises FindingsError: with every finding that is severe enough.
+        """
+        written = {change.path for change in plan.changes if change.action == "write"}
+        if not written:
+            return
+        # Only now: an unchanged run needs none of the grammar, the rules and the catalogue's details.
+        from ansible_collections.unitcraft.systemd.plugins.module_utils import _check
+
+        by_unit: dict[str, list[_plan.Want]] = {}
+        for want in wanted:
+            by_unit.setdefault(want.name, []).append(want)
+        candidates = [
+            _check.Candidate(
+                want.name, want.dropin, want.path, want.text, _plan.merged_after(plan, now, want.name, by_unit[want.name])
+            )
+            for want in wanted
+            if want.path in written and want.text is not None
+        ]
+        release = systemd.version()
+        target = _check.Target(
+            release, systemd.known_directives(), "system" if systemd.scope == "system" else "user"
+        )
+        findings = _check.check(candidates, target, [*plan.enable, *plan.reenable])
+        findings = _check.ignored(findings, self.params["ignore"])
+        stopping = _check.stops(findings, self.params["fail_on"])
+        if self.params["verify"] and not stopping and not systemd.root:
+            findings += _check.ignored(_check.verify(candidates, systemd, release), self.params["ignore"])
+            stopping = _check.stops(findings, self.params["fail_on"])
+        self.result["findings"] = [finding._asdict() for finding in findings]
+        if stopping:
+            lines = "\n".join(_check.sentence(finding) for finding in stopping)
+            raise FindingsError(f"nothing was written: {len(stopping)} finding{'s' * (len(stopping) > 1)} (fail_on: {self.params['fail_on']})\n{lines}")
+        self.warnings += [_check.sentence(finding) for finding in findings if finding.severity == "warning"]
+
     def _check_set_options(self) -> None:
         params = self.params
         mistakes = []
         if params["scope"] != "user" and params["user"]:
             mistakes.append("user: only scope: user takes a user; set it, or leave user out")
-        if params["scope"] != "user" and params["linger"] is not None:
-            mistakes.append("linger: only scope: user takes linger")
         if params["scope"] == "user" and params["root"]:
             mistakes.append("root: scope: user needs a running user manager; use scope: global for units of every user")
         if params["root"] and not os.path.isdir(params["root"]):
             mistakes.append(f"root: {params['root']} is no folder on this host; unpack or mount the image first")
-        if params["prune"] and not params["set_name"]:
-            mistakes.append("prune: needs set_name, for only files that carry the name of the set are ever removed")
         if mistakes:
             raise DeclarationError(mistakes)
 
@@ -469,12 +506,3 @@ def public_state(state: t.Mapping[str, str], path: str) -> dict[str, t.Any]:
     if "NRestarts" in state:
         entry["n_restarts"] = int(state["NRestarts"])
     return entry
-
-
-# Findings
-
-def stops(findings: t.Sequence[Finding], fail_on: str) -> list[Finding]:
-    """The findings that are severe enough to stop the task."""
-    if fail_on == "never":
-        return []
-    return [finding for finding in findings if SEVERITIES.index(finding.severity) <= SEVERITIES.index(fail_on)]

@@ -239,6 +239,15 @@ def make_plan(now: Now, wanted: t.Sequence[Want], live_manager: bool = True) -> 
     return plan
 
 
+def merged_after(plan: Plan, now: Now, name: str, items: list[Want]) -> list[Setting] | None:
+    """The settings of a whole unit as they will be once the plan is carried out; None when its fragment is not known."""
+    unit = _UnitPlan(plan, now, name, items, True)
+    own = posixpath.join(now.folder, name)
+    if own not in {change.path for change in plan.changes} and now.files.get(unit._fragment(), MISSING).kind != "file":
+        return None
+    return unit._merged(after=True)
+
+
 class _UnitPlan:
     """The steps of one unit: its fragment, its drop-ins, its enablement, its run state."""
 
