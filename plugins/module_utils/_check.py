@@ -65,9 +65,15 @@ def check(candidates: t.Sequence[Candidate], target: Target, enabled: t.Collecti
     return findings + _lint.lint(units, target.release, facts, enabled)
 
 
-def verify(candidates: t.Sequence[Candidate], systemd: Systemd, release: int) -> list[Finding]:
-    """Findings of the target's ``systemd-analyze verify`` on the whole staged set."""
-    return _verify.verify(systemd, [_verify.staged(c.unit, c.dropin, c.text) for c in candidates], release)
+def verify(candidates: t.Sequence[Candidate], systemd: Systemd, release: int, said: t.Sequence[Finding] = ()) -> list[Finding]:
+    """Findings of the target's ``systemd-analyze verify`` on the whole staged set.
+
+    :param said: findings that we have already; what verify says of the same line, or of the same unit as a whole, is left out.
+    """
+    found = _verify.verify(systemd, [_verify.staged(c.unit, c.dropin, c.text) for c in candidates], release)
+    lines = {(finding.unit, finding.line) for finding in said if finding.line}
+    whole = {finding.unit for finding in said if finding.rule in _WHOLE}
+    return [f for f in found if ((f.unit, f.line) not in lines if f.line else f.unit not in whole)]
 
 
 def ignored(findings: t.Sequence[Finding], ignore: t.Collection[str]) -> list[Finding]:

@@ -81,7 +81,7 @@ def lint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     candidates = _candidates(texts)
     findings += _check.check(candidates, _check.Target(release, known))
     if params["verify"]:
-        findings += _check.verify(candidates, systemd, here)
+        findings += _check.verify(candidates, systemd, here, findings)
     findings = _check.ignored(findings, params["ignore"])
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return {

@@ -99,6 +99,7 @@ class _Verify:
         environment = {
             "SYSTEMD_LOG_TARGET": "console-prefixed",
             "SYSTEMD_LOG_LEVEL": "info",
+            "SYSTEMD_LOG_COLOR": "0",  # 247 colours its messages even into a pipe
             "SYSTEMD_UNIT_PATH": f"{self.stage}:",
         }
         if manager and self.systemd.account is None:
