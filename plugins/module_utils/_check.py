@@ -96,7 +96,7 @@ def sentence(finding: Finding) -> str:
     if finding.line:
         place += f", line {finding.line}"
     assignment = ""
-    if finding.directive:
+    if finding.directive and not finding.message.startswith(f"{finding.directive}="):
         value = finding.value if len(finding.value) <= 80 else finding.value[:77] + "..."
         assignment = f"[{finding.section}] {finding.directive}={value}: "
     hint = f"; {finding.hint}" if finding.hint else ""
