@@ -245,17 +245,19 @@ def instances(merged: t.Mapping[str, Unit]) -> dict[str, Unit]:
 
 def _target_order(units: t.Mapping[str, Unit], edges: t.Iterable[Edge]) -> list[Edge]:
     # systemd.target(5): a target is ordered after what it pulls in, unless either side wants no defaults or an
-    # order the other way round is written down
+    # order the other way round is written down. After what it is PartOf= it comes only when that happens to be loaded
+    # before it, so that does not count.
     plain = {name for name, unit in units.items() if _view.truth(unit, "Unit", "DefaultDependencies", True)}
     written = {(edge.source, edge.target) for edge in edges if edge.kind == "After"}
     result = []
     for edge in edges:
-        if edge.kind not in ("Requires", "Requisite", "Wants", "BindsTo", "Upholds", "PartOf"):
+        if edge.kind not in ("Requires", "Requisite", "Wants", "BindsTo", "Upholds"):
             continue
         if _view.kind(edge.source) != "target" or (edge.target, edge.source) in written:
             continue
         # a target outside of the set is taken as a usual one; of other units outside nothing is known
         if edge.target in plain and (edge.source in plain or edge.source not in units):
+            written.add((edge.source, edge.target))  # of two targets that pull in each other only one waits
             result.append(Edge("After", edge.source, edge.target, DEFAULT))
     return result
 

@@ -33,7 +33,7 @@ def start_limit_gives_up(unit: Unit, context: Context) -> t.Iterator[Remark]:
     yield Remark(
         f"Restart={policy.restart} does not keep it up: {'after' if verdict.certain else 'if restarts come on time, after'}"
         f" {verdict.starts} failures in {format_span(round(verdict.seconds * SECOND))} systemd gives up for good "
-        f"(start-limit-hit): {_start_limit.arithmetic(policy)}",
+        f"(\"Start request repeated too quickly\"): {_start_limit.arithmetic(policy)}",
         _ways_out(policy, context.release),
         found.restart,
         INFO if chosen or hasty or not verdict.certain else "",

@@ -81,7 +81,9 @@ def start_limit_verdict(policy: Policy, run_seconds: float = 0.0, failure: str =
 def restart_delay(policy: Policy, number: int) -> int | None:
     """Microseconds that systemd waits before the ``number`` th restart, counted from 1; None when it never comes."""
     first, longest = policy.delay, policy.max_delay
-    if first is None or number <= 1 or not policy.steps or not first or longest is None or first >= longest:
+    if longest is not None and (first is None or first > longest):
+        first = longest  # systemd lowers RestartSec= to it, with RestartSteps= or without
+    if number <= 1 or not policy.steps or not first or longest is None:
         return first
     if number > policy.steps:
         return longest
