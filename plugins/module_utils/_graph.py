@@ -205,8 +205,9 @@ def build(units: t.Sequence[Unit], installed: bool = True) -> Graph:
     everyone = {**merged, **instances(merged)}
     mounts = {}
     for unit in everyone.values():
-        if _view.kind(unit.name) == "mount":
-            mounts[_view.value(unit, "Mount", "Where").rstrip("/") or "/"] = unit.name
+        where = _view.value(unit, "Mount", "Where")
+        if _view.kind(unit.name) == "mount" and where.startswith("/"):
+            mounts[where.rstrip("/") or "/"] = unit.name
     aliases = {}
     edges: list[Edge] = []
     for unit in everyone.values():

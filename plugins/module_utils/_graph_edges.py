@@ -98,8 +98,9 @@ def edges_of(unit: Unit, mounts: t.Mapping[str, str], installed: bool = True) ->
     result = declared(unit, installed)
     implied = _Collector(unit, IMPLICIT)
     _by_type(implied, unit)
-    if _view.kind(unit.name) in _SECTION:
-        _by_processes(implied, unit, _SECTION[_view.kind(unit.name)])
+    kind = _view.kind(unit.name)
+    if kind in _SECTION and (kind != "socket" or any(s.directive.startswith("Exec") for s in unit.settings)):
+        _by_processes(implied, unit, _SECTION[kind])
     _slice(implied, unit)
     _by_paths(implied, unit, mounts)
     result += implied.edges

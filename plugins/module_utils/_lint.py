@@ -58,7 +58,7 @@ RULES = (
     Rule("network-target-is-not-online", INFO, _lint_startup.network_target_is_not_online),
     Rule("oneshot-restart", WARNING, _lint_startup.oneshot_restart),
     Rule("oneshot-without-remain-after-exit", WARNING, _lint_startup.oneshot_without_remain_after_exit),
-    Rule("forking-without-pidfile", WARNING, _lint_startup.forking_without_pidfile),
+    Rule("forking-without-pidfile", INFO, _lint_startup.forking_without_pidfile),
     Rule("pidfile-under-var-run", INFO, _lint_startup.pidfile_under_var_run, lines_only=True),
     Rule("type-simple-hides-exec-failure", INFO, _lint_startup.type_simple_hides_exec_failure),
     Rule("dbus-without-busname", WARNING, _lint_startup.dbus_without_busname),
@@ -195,6 +195,7 @@ def needed(units: t.Sequence[Unit]) -> Questions:
         programs=_union(question.programs for question in asked),
         environment_files=_union(question.environment_files for question in asked),
         units=_union([[name for name in names if name and "%" not in name and "." in name]]),
+        machine=_union(question.machine for question in asked),
     )
 
 

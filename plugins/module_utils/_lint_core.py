@@ -36,7 +36,8 @@ class Questions(t.NamedTuple):
     paths: tuple[str, ...] = ()  # absolute paths
     programs: tuple[str, ...] = ()  # names without slash, looked for in systemd's search path
     environment_files: tuple[str, ...] = ()  # absolute paths or globs
-    units: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()  # the answer also has those that they name in turn, for cycles through the host
+    machine: tuple[str, ...] = ()  # of "architecture" and "virtualization"
 
 
 class HostFacts:
@@ -109,6 +110,7 @@ class Context:
         self.today = today or datetime.date.today()
         self.host_units = self._read_host_units()
         self._graph: _graph.Graph | None = None
+        self._cycles: list[_graph.Cycle] | None = None
 
     def _read_host_units(self) -> dict[str, Unit]:
         found: dict[str, Unit] = {}
@@ -126,6 +128,13 @@ class Context:
         if self._graph is None:
             self._graph = _graph.build([*self.units.values(), *self.host_units.values()])
         return self._graph
+
+    @property
+    def cycles(self) -> list[_graph.Cycle]:
+        """Ordering cycles of the graph."""
+        if self._cycles is None:
+            self._cycles = self.graph.cycles()
+        return self._cycles
 
     def unit(self, name: str) -> Unit | None:
         """A unit of the set or of the host by name, a template's instance by its template; None when unknown."""

@@ -117,6 +117,7 @@ def _conditions(unit: Unit) -> t.Iterator[tuple[str, bool, bool, str, Setting]]:
         yield match.group(1), trigger, negated, _view.expand(text, unit.name), setting
 
 
+_MACHINE_CONDITIONS = ("Architecture", "Virtualization")
 _PATH_CONDITIONS = ("PathExists", "PathIsDirectory", "FileNotEmpty", "FileIsExecutable", "DirectoryNotEmpty")
 
 
@@ -143,6 +144,9 @@ def needed(unit: Unit) -> Questions:
         paths=tuple(paths),
         programs=tuple(program for program in programs if "/" not in program),
         environment_files=tuple(path for path, _optional, _setting in environment_files_of(unit)),
+        machine=tuple(
+            kind.lower() for kind, _trigger, _negated, _value, _setting in _conditions(unit) if kind in _MACHINE_CONDITIONS
+        ),
     )
 
 
@@ -155,6 +159,7 @@ def exec_not_found(unit: Unit, context: Context) -> t.Iterator[Remark]:
     """The program is not on the host."""
     if context.facts is None:
         return
+    severity = INFO if _guarded(unit, context) else ""
     for found in programs_of(unit):
         path = found.command.path
         fact = context.facts.paths.get(path)
@@ -166,10 +171,19 @@ def exec_not_found(unit: Unit, context: Context) -> t.Iterator[Remark]:
         else:
             continue
         yield Remark(
-            f"{path} {what}: the start fails with 203/EXEC" if absent or fact else "",
+            f"{path} {what}: the start fails with 203/EXEC",
             "install it before this unit, correct the path, or put '-' before a command that may be missing",
             found.setting,
+            severity,
         )
+
+
+def _guarded(unit: Unit, context: Context) -> bool:
+    """True when a condition on a path keeps the unit from starting here, or may do so."""
+    return any(
+        kind in _PATH_CONDITIONS and (not literal(value) or _never_here(kind, negated, value, context))
+        for kind, _trigger, negated, value, _setting in _conditions(unit)
+    )
 
 
 def user_missing(unit: Unit, context: Context) -> t.Iterator[Remark]:

@@ -71,7 +71,9 @@ def path_without_service(unit: Unit, context: Context) -> t.Iterator[Remark]:
 
 def socket_without_service(unit: Unit, context: Context) -> t.Iterator[Remark]:
     """A socket without the service that it hands connections to."""
-    if _view.kind(unit.name) == "socket" and not context.graph.sources("Wants", unit.name):
+    # a service may claim the socket itself, with Sockets=
+    claimed = [name for name in context.graph.targets("Triggers", unit.name) if context.unit(name) is not None]
+    if _view.kind(unit.name) == "socket" and not claimed:
         yield from _no_partner(unit, context, "Socket", "Service", "the socket does not start, or drops each connection")
 
 
@@ -82,7 +84,14 @@ def _no_partner(unit: Unit, context: Context, section: str, directive: str, what
             f"{unit.name} is there to start {partner}, and neither this set nor the host has that: {what}",
             f"declare {partner} in the set, or write {directive}= in [{section}] with the right name",
             _view.last(unit, section, directive),
+            "" if _starts_somehow(unit, context) else INFO,
         )
+
+
+def _starts_somehow(unit: Unit, context: Context) -> bool:
+    if _view.has(unit, "Install", _INSTALL) or unit.name in context.enabled:
+        return True
+    return any(context.graph.sources(kind, unit.name) for kind in ("Wants", "Requires", "BindsTo", "Upholds"))
 
 
 _BOOT_TARGETS = ("multi-user.target", "graphical.target", "default.target", "basic.target", "sysinit.target")

@@ -29,7 +29,11 @@ def systemctl_in_exec(unit: Unit, context: Context) -> t.Iterator[Remark]:
             others = [word.strip("'\"") for word in match.group("rest").split() if not word.startswith("-")]
             if not others or others[0] in (unit.name, unit.name.rpartition(".")[0]):
                 others = others or ["the other unit"]
-            yield _systemctl_remark(unit, context.release, found.setting, match.group("verb"), others[0])
+            remark = _systemctl_remark(unit, context.release, found.setting, match.group("verb"), others[0])
+            # a oneshot service that hands a start over to systemd and does not wait for it blocks nobody
+            hands_over = "--no-block" in match.group("options") and match.group("verb") == "start"
+            lesser = hands_over and found.setting.directive == "ExecStart" and _lint_core.service_type(unit) == "oneshot"
+            yield remark._replace(severity=INFO if lesser else "")
 
 
 def _systemctl_remark(unit: Unit, release: int, setting: Setting, verb: str, other: str) -> Remark:
@@ -149,7 +153,7 @@ def dependent_stays_down(unit: Unit, context: Context) -> t.Iterator[Remark]:
             f"{directive}={other}: {what}",
             f"put {keep}Wants={unit.name} into {other}, or WantedBy={other} into [Install] of {unit.name}",
             setting,
-            "" if directive == "BindsTo" and restarts else INFO,
+            "" if directive == "BindsTo" and restarts and _lint_core.service_type(unit) != "oneshot" else INFO,
         )
 
 
@@ -171,7 +175,7 @@ def conflicts_with_required(unit: Unit, context: Context) -> t.Iterator[Remark]:
 
 def ordering_cycle(unit: Unit, context: Context) -> t.Iterator[Remark]:
     """Units that wait for each other; systemd starts none of them, or leaves one out at random."""
-    for cycle in context.graph.cycles():
+    for cycle in context.cycles:
         own = [name for name in cycle.units if name in context.units]
         if not own or unit.name != own[0]:
             continue  # one finding a cycle, at its first unit of the set

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _start_limit, _view
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _lint_core, _start_limit, _view
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint_core import Context, Remark
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, Unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._start_limit import SECOND, Policy, format_span
@@ -27,16 +27,17 @@ def start_limit_gives_up(unit: Unit, context: Context) -> t.Iterator[Remark]:
     verdict = _start_limit.start_limit_verdict(policy, failure=failure)
     if not verdict.gives_up:
         return
-    # who wrote a limit, or asked for restarts at once, has thought of it
-    chosen = found.burst is not None or found.interval is not None
-    hasty = found.delay is not None and policy.delay == 0
+    # who wrote a limit, or asked for restarts at once, has thought of it; and a service that says when it is up (or
+    # sits on a console) fails in sight of whoever starts it, unless it asks for pauses to outlast an outage
+    chosen = found.burst is not None or found.interval is not None or (found.delay is not None and policy.delay == 0)
+    in_sight = found.delay is None and _lint_core.service_type(unit) not in ("simple", "exec", "oneshot")
     yield Remark(
         f"Restart={policy.restart} does not keep it up: {'after' if verdict.certain else 'if restarts come on time, after'}"
         f" {verdict.starts} failures in {format_span(round(verdict.seconds * SECOND))} systemd gives up for good "
         f"(\"Start request repeated too quickly\"): {_start_limit.arithmetic(policy)}",
         _ways_out(policy, context.release),
         found.restart,
-        INFO if chosen or hasty or not verdict.certain else "",
+        INFO if chosen or in_sight or not verdict.certain else "",
     )
 
 

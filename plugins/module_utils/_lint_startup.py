@@ -99,19 +99,18 @@ def oneshot_without_remain_after_exit(unit: Unit, context: Context) -> t.Iterato
 
 
 def forking_without_pidfile(unit: Unit, context: Context) -> t.Iterator[Remark]:
-    """Type=forking without PIDFile=: systemd guesses the main process."""
+    """Type=forking without PIDFile=: systemd guesses the main process (systemd.service(5), GuessMainPID=)."""
     kind = _view.last(unit, "Service", "Type")
     if kind is None or kind.value != "forking" or _view.last(unit, "Service", "PIDFile") is not None:
         return
     if _view.last(unit, "Service", "GuessMainPID") is not None:
         return
     yield Remark(
-        "systemd has to guess which process is the main one; with more than one left after the fork it knows none, "
-        "and then notices neither a crash nor a wrong exit code, so Restart= does nothing",
+        "systemd guesses which process is the main one: when more than one is left on its own after the fork it knows "
+        "none, sees neither a crash nor an exit code while another process lives, and Restart= does nothing",
         "add PIDFile= with the file that the program writes, or better run it in the foreground with Type=exec "
         "or Type=notify",
         kind,
-        "" if _view.value(unit, "Service", "Restart", "no") != "no" else INFO,
     )
 
 
@@ -243,7 +242,7 @@ def daemonises_itself(unit: Unit, context: Context) -> t.Iterator[Remark]:
         words = found.command.argv[1:]
         if any(word.startswith(_FOREGROUND) for word in words):
             continue
-        sign = next((word for word in words if word in _BACKGROUND), "")
+        sign = _background_flag(words)
         if not sign and found.program in _DETACHERS:
             sign = found.program
         if not sign and re.search(r"&\s*$", found.shell_text):
@@ -257,7 +256,15 @@ def daemonises_itself(unit: Unit, context: Context) -> t.Iterator[Remark]:
             )
 
 
-_SUDO = frozenset(("sudo", "su", "runuser", "doas", "pkexec", "gosu", "setpriv", "chroot"))
+
+def _background_flag(words: t.Sequence[str]) -> str:
+    for position, word in enumerate(words):
+        following = words[position + 1].lower() if position + 1 < len(words) else ""
+        if word in _BACKGROUND and following not in ("no", "false", "off", "0"):
+            return word
+    return ""
+
+
 _SUDO_IN_SHELL = re.compile(r"(?:^|[;&|(]\s*|\bexec\s+)(?:/\S*/)?(sudo|su|runuser|doas)\s")
 
 

@@ -109,19 +109,19 @@ class Reader:
                 if entries is None:
                     continue
                 listing[folder] = entries
-                resolved[folder] = self._real(folder)
+                resolved[folder] = self.real(folder)
                 for name, entry in entries.items():
                     if entry.kind == _unitfiles.FOLDER and name.endswith(_SUBFOLDERS):
                         place = "%s/%s" % (folder, name)
                         listing[place] = dict.fromkeys(self._names(place), _unitfiles.Entry(_unitfiles.FILE))
-                        resolved[place] = self._real(place)
+                        resolved[place] = self.real(place)
         return _unitfiles.UnitFiles(path, listing, resolved)
 
     def read(self, path: str) -> Content:
         """The bytes of a unit file, links followed as systemd follows them."""
         with self._systemd.as_owner():
             try:
-                real = self._real(path)
+                real = self.real(path)
                 if real == "/dev/null":  # which need not exist in an image
                     return Content(b"")
                 place = self._below(real)
@@ -152,7 +152,7 @@ class Reader:
 
     def _names(self, folder: str) -> list[str]:
         try:
-            return sorted(os.listdir(self._below(self._real(folder))))
+            return sorted(os.listdir(self._below(self.real(folder))))
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 self.findings.append(_cannot_read(folder, error, "unreadable-folder"))
@@ -162,7 +162,7 @@ class Reader:
         """Unit files and the subfolders that speak of units; None when there is no such folder."""
         entries: dict[str, _unitfiles.Entry] = {}
         try:
-            with os.scandir(self._below(self._real(folder))) as found:
+            with os.scandir(self._below(self.real(folder))) as found:
                 for item in found:
                     if _unitfiles.split_name(item.name) is None and not item.name.endswith(_SUBFOLDERS):
                         continue
@@ -194,7 +194,7 @@ class Reader:
         if target == "/dev/null":  # which need not exist in an image
             return _unitfiles.Entry(_unitfiles.LINK, target, True)
         try:
-            info = os.stat(self._below(self._real(path)))
+            info = os.stat(self._below(self.real(path)))
         except OSError as error:
             self._broken.add(path)
             self.findings.append(_broken_link(path, target, error))
@@ -207,11 +207,11 @@ class Reader:
     def _link_target(self, path: str) -> str:
         """Where the text of a link leads: folders resolved, its own end not followed."""
         parent, own_name = os.path.split(path)
-        text = os.readlink(self._below("%s/%s" % (self._real(parent), own_name)))
+        text = os.readlink(self._below("%s/%s" % (self.real(parent), own_name)))
         folder, name = os.path.split(os.path.normpath(os.path.join(parent, text)))
-        return "%s/%s" % (self._real(folder).rstrip("/"), name)
+        return "%s/%s" % (self.real(folder).rstrip("/"), name)
 
-    def _real(self, path: str) -> str:
+    def real(self, path: str) -> str:
         """Like realpath(3), but inside of the root. A missing part is kept as it is.
 
         :raises OSError: ELOOP for a loop.
