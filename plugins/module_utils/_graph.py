@@ -187,11 +187,7 @@ class Graph:
         for edge in edges:
             shown.update((edge.source, edge.target))
         cycles = [cycle.units for cycle in self.cycles()]
-        falls = {
-            (edge.source, edge.target) if edge.kind != "PropagatesStopTo" else (edge.target, edge.source)
-            for edge in edges
-            if edge.kind in (*_FALL_ON_STOP, "PropagatesStopTo")
-        }
+        falls = {(edge.source, edge.target) for edge in edges if edge.kind in (*_FALL_ON_STOP, "PropagatesStopTo")}
         return _graph_text.Drawing(sorted(shown), frozenset(self.declared), edges, cycles, falls)
 
 

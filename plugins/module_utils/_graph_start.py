@@ -12,6 +12,7 @@ systemd deletes a job that does not matter; where every job of a cycle matters i
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph_edges import Edge
@@ -32,6 +33,7 @@ _PULLS = (  # kind, job for the other unit, does that job matter
     ("Requisite", VERIFY, True),
     ("Conflicts", STOP, True),
 )
+_MOST_CHOICES = 64  # of the ways to order units that have both a start and a stop job
 _STOP_PULLS = ("Requires", "Requisite", "BindsTo", "PartOf", "PropagatesStopTo")
 
 Job = tuple[str, str]  # unit, type
@@ -158,17 +160,23 @@ def start(adjacency: Adjacency, anchor: str) -> Verdict:
     jobs.collect_garbage()
     started = tuple(sorted(name for name, job_type in jobs.pulled if job_type == START))
     matter = {name for name, _type in jobs.pulled if (name, _type) in mattering}
-    # a unit with a start and a stop job is ordered by whichever systemd added last: both are tried
-    views = [_order(adjacency, jobs, prefer) for prefer in (START, STOP)]
-    verdicts = [_judge(view, jobs, mattering, matter, started) for view in views]
-    first, second = verdicts
-    return first if first[:2] == second[:2] else first._replace(certain=False)
+    # a unit with a start and a stop job is ordered by whichever systemd added last: each choice is tried
+    choices = _choices(jobs.types())
+    verdicts = [_judge(_order(adjacency, chosen), jobs, mattering, matter, started) for chosen in choices]
+    same = len({verdict[:2] for verdict in verdicts}) == 1 and len(verdicts) < _MOST_CHOICES
+    return verdicts[0] if same else verdicts[0]._replace(certain=False)
 
 
-def _order(adjacency: Adjacency, jobs: _Jobs, prefer: str) -> dict[str, list[str]]:
+def _choices(types: t.Mapping[str, set[str]]) -> list[dict[str, str]]:
+    """Unit -> type of the job that its order goes by, for each way to choose; the first one prefers starts."""
+    plain = {name: START if START in have else min(have) for name, have in types.items()}
+    torn = sorted(name for name, have in types.items() if STOP in have and len(have) > 1)
+    ways = itertools.islice(itertools.product((False, True), repeat=len(torn)), _MOST_CHOICES)
+    return [{**plain, **{name: STOP for name, stop in zip(torn, way) if stop}} for way in ways]
+
+
+def _order(adjacency: Adjacency, chosen: t.Mapping[str, str]) -> dict[str, list[str]]:
     """Unit -> units whose jobs run after its own."""
-    types = jobs.types()
-    chosen = {name: prefer if prefer in have else sorted(have)[0] for name, have in types.items()}
     result: dict[str, list[str]] = {name: [] for name in chosen}
     for name, job_type in chosen.items():
         for earlier in adjacency.targets("After", name):

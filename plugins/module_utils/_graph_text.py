@@ -20,7 +20,7 @@ class Drawing(t.NamedTuple):
     declared: frozenset[str]
     edges: t.Sequence[Edge]
     cycles: t.Sequence[tuple[str, ...]]
-    falls: set[tuple[str, str]]  # (unit that goes down, unit that takes it down)
+    falls: set[tuple[str, str]]  # (source, target) of the edges along which a stop passes
 
 
 class Arrow(t.NamedTuple):
@@ -30,7 +30,7 @@ class Arrow(t.NamedTuple):
     target: str
     kinds: tuple[str, ...]
     cyclic: bool  # the order this arrow stands for is part of an ordering cycle
-    falls: bool  # the source goes down when the target is stopped
+    falls: bool  # one goes down when the other is stopped
     faint: bool  # systemd's default alone
 
 
@@ -42,7 +42,7 @@ _MERMAID_SHAPES = {
     "path": ("[\\", "\\]"),
     "mount": ("[(", ")]"),
 }
-LEGEND = "red: ordering cycle; thick: goes down with the unit it points to; dashed box: not in this set"
+LEGEND = "red: ordering cycle; thick: a stop passes from one to the other; dashed box: not in this set"
 
 
 def arrows(drawing: Drawing) -> list[Arrow]:

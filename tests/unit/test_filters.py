@@ -17,7 +17,18 @@ from ansible.errors import AnsibleFilterError
 from case_files import load
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-NAMES = ("to_unit", "from_unit", "exec_quote", "unit_escape", "unit_unescape")
+NAMES = ("to_unit", "from_unit", "exec_quote", "unit_escape", "unit_unescape", "unit_graph")
+
+
+GRAPH = """\
+flowchart LR
+  %% red: ordering cycle; thick: a stop passes from one to the other; dashed box: not in this set
+  u0{{"a.target"}}
+  u1{{"b.target"}}
+  u0 -.->|"After"| u1
+  classDef outside stroke-dasharray: 4 4
+  class u1 outside
+"""
 
 
 def _filter(name: str) -> t.Callable[..., t.Any]:
@@ -52,6 +63,7 @@ def test_in_a_template(tmp_path: pathlib.Path) -> None:
         "exec_quote": "['/bin/a', '$x'] | unitcraft.systemd.exec_quote(prefix='-')",
         "unit_escape": "'/a b' | unitcraft.systemd.unit_escape(path=true, suffix='mount')",
         "unit_unescape": "'a-b' | unitcraft.systemd.unit_unescape",
+        "unit_graph": "{'a.target': '[Unit]\nAfter=b.target\n'} | unitcraft.systemd.unit_graph(format='mermaid')",
     }
     assert set(expressions) == set(NAMES)
     task = {"ansible.builtin.debug": {"msg": {name: f"{{{{ {text} }}}}" for name, text in expressions.items()}}}
@@ -74,4 +86,5 @@ def test_in_a_template(tmp_path: pathlib.Path) -> None:
         "exec_quote": "-/bin/a $$x",
         "unit_escape": "a\\x20b.mount",
         "unit_unescape": "a/b",
+        "unit_graph": GRAPH,
     }

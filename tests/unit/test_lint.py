@@ -83,7 +83,7 @@ def test_every_rule_has_a_failing_and_a_passing_case(rule: t.Any) -> None:
     assert any(not case.get("expect") for case in own)
 
 
-def later_rules_in_code_and_docs_are_the_same() -> None:
+def test_rules_in_code_and_docs_are_the_same() -> None:
     documented = re.findall(r"^### `([a-z0-9-]+)`", (ROOT / "docs/rules.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(documented) == sorted([*SYSTEMD_RULES, *(rule.id for rule in _lint.RULES)])
     assert {case["rule"] for case in all_cases()} == {rule.id for rule in _lint.RULES}

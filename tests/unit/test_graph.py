@@ -1,0 +1,108 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph, _graph_edges, _syntax
+from case_files import load
+
+
+def build(case: dict[str, t.Any]) -> _graph.Graph:
+    return _graph.build([_syntax.read_unit(name, text) for name, text in case["units"].items()])
+
+
+@pytest.mark.parametrize("case", load("graph/edges"))
+def test_edges(case: dict[str, t.Any]) -> None:
+    """``source Kind target origin`` of each edge; those to and from slices and shutdown are left out unless asked."""
+    found = [f"{edge.source} {edge.kind} {edge.target} {edge.origin}" for edge in build(case).edges]
+    if not case.get("all"):
+        found = [row for row in found if ".slice" not in row and "shutdown.target" not in row and "journald" not in row]
+    assert sorted(found) == sorted(case["edges"])
+
+
+@pytest.mark.parametrize("case", load("graph/start"))
+def test_start(case: dict[str, t.Any]) -> None:
+    graph = build(case)
+    verdict = graph.start(case["start"])
+    assert [verdict.outcome, verdict.reason] == case["verdict"]
+    for key in ("cycle", "candidates", "certain"):
+        if key in case:
+            assert getattr(verdict, key) == (tuple(case[key]) if isinstance(case[key], list) else case[key])
+    if "cycles" in case:
+        assert [list(cycle.units) for cycle in graph.cycles()] == case["cycles"]
+
+
+@pytest.mark.parametrize("case", load("graph/falls"))
+def test_who_falls_with_whom(case: dict[str, t.Any]) -> None:
+    graph = build(case)
+    assert list(graph.falls_with(case["unit"])) == case["stop"]
+    assert list(graph.falls_with(case["unit"], "crash")) == case["crash"]
+    assert list(graph.comes_back_with(case["unit"])) == case["back"]
+
+
+@pytest.mark.parametrize("case", load("graph/order"))
+def test_start_order(case: dict[str, t.Any]) -> None:
+    assert [list(wave) for wave in build(case).start_order()] == case["order"]
+
+
+@pytest.mark.parametrize("case", load("graph/text"))
+def test_text(case: dict[str, t.Any]) -> None:
+    graph = build(case)
+    assert graph.dot(case.get("everything", False)) == case["dot"]
+    assert graph.mermaid(case.get("everything", False)) == case["mermaid"]
+
+
+SHOWN = """\
+Id=a.service
+Requires=sysinit.target system.slice b.service
+After=b.service sysinit.target basic.target
+TriggeredBy=a.timer
+Conflicts=shutdown.target
+
+Id=b.service
+RequiredBy=a.service
+BoundBy=c.service
+Before=a.service
+
+"""
+
+
+def test_live_host() -> None:
+    graph = _graph.from_show(_graph.parse_show(SHOWN))
+    assert graph.declared == ("a.service", "b.service")
+    assert graph.targets("Requires", "a.service") == ("b.service", "sysinit.target", "system.slice")
+    assert graph.targets("Triggers", "a.timer") == ("a.service",)
+    assert graph.falls_with("b.service") == ("a.service", "c.service")
+    assert {edge.target for edge in graph.edges if edge.origin == _graph_edges.DEFAULT} == {
+        "basic.target",
+        "shutdown.target",
+        "sysinit.target",
+        "system.slice",
+    }
+    assert '"a.service" -> "b.service" [label="After Requires", penwidth=2.5];' in graph.dot()
+    assert "sysinit" not in graph.dot()
+    assert "sysinit" in graph.dot(everything=True)
+
+
+def test_every_kind_of_systemd_is_drawn() -> None:
+    """A declared unit and ``systemctl show`` of the same unit give the same kinds."""
+    directives = [d for d in _graph_edges.UNIT_DIRECTIVES if d not in ("After", "Before")]
+    text = "[Unit]\nDefaultDependencies=no\n" + "".join(f"{d}={d.lower()}.target\n" for d in directives)
+    graph = _graph.build([_syntax.read_unit("a.target", text)])
+    assert {edge.kind for edge in graph.edges} == set(_graph_edges.KINDS) - {"After", "Triggers"}
+    assert len([edge for edge in graph.edges if edge.kind != "After"]) == len(directives)
+
+
+def test_a_large_set_is_quick() -> None:
+    units = []
+    for number in range(300):
+        text = f"[Unit]\nAfter=u{number - 1}.service\nWants=u{number - 1}.service\n[Service]\nExecStart=/bin/a\n"
+        units.append(_syntax.read_unit(f"u{number}.service", text))
+    graph = _graph.build(units)
+    assert graph.cycles() == []
+    assert len(graph.start_order()) == 300
+    assert len(graph.start("u299.service").jobs) >= 300
