@@ -8,10 +8,10 @@
 
 Each graph has 5 to 30 services and targets with random dependencies of all kinds. Its first unit is started. systemd
 either makes its jobs, makes them after it has deleted some to break an ordering cycle, or refuses; the verdict of
-``Graph.start()`` must be the same. Of two targets that pull in each other only one waits for the other, which one
-depends on the order of loading, and so does whether a target waits for what it is PartOf=: neither is drawn. Where systemd's answer hangs on the order in which it looks
-at jobs (``certain`` is false) the graph is run, shown apart, and one more is drawn.
-Exit status 1 when one verdict is wrong.
+``Graph.start()`` must be the same. Not drawn are two things that hang on the order of loading: which of two targets
+that pull in each other waits for the other, and whether a target waits for what it is PartOf=. Where systemd's answer
+hangs on the order in which it looks at jobs (``certain`` is false) the graph is run, shown apart, and one more is
+drawn. Exit status 1 when one verdict is wrong.
 """
 
 from __future__ import annotations
