@@ -1,0 +1,70 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Filter: what hosts told -> the audit report."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: audit_report
+short_description: Put together the audit report of a fleet
+version_added: 0.1.0
+author:
+  - The unitcraft.systemd contributors (@unitcraft)
+description:
+  - Turns what M(unitcraft.systemd.unit_info) and M(unitcraft.systemd.unit_lint) told of each host into one report. The
+    playbook C(unitcraft.systemd.audit) uses it.
+positional: _input
+options:
+  _input:
+    description: For each host its name (C(host)), the two results (C(info) and C(lint)), and C(problem) when it was not asked.
+    type: list
+    elements: dict
+    required: true
+  generated:
+    description: Time of the report, in ISO 8601.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: The report of one host
+  ansible.builtin.set_fact:
+    report: "{{ [{'host': inventory_hostname, 'info': info}] | unitcraft.systemd.audit_report(generated=now_is) }}"
+  vars:
+    info: {units: {}, findings: []}
+    now_is: '2026-11-21T06:00:00Z'
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The report. C(summary) has the numbers of the fleet, C(hosts) a list with units and findings of each host, C(graphs)
+      the dependency graphs as DOT and Mermaid text.
+  type: dict
+"""
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report
+
+
+def audit_report(told: t.Any, generated: str) -> dict[str, t.Any]:
+    """The report; see DOCUMENTATION."""
+    try:
+        items = [
+            _report.Told(i["host"], i.get("info") or {}, i.get("lint") or {}, i.get("problem") or "") for i in told
+        ]
+        return _report.build(items, generated)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise AnsibleFilterError(f"audit_report: this is not what unit_info and unit_lint return: {error!r}") from error
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        """Filter names and functions."""
+        return {"audit_report": audit_report}

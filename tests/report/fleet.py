@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Write the audit page of a made-up fleet: fleet.py HOSTS UNITS FILE.html. The page is that of the playbook."""
+
+from __future__ import annotations
+
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import typing as t
+
+import jinja2
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / ".ansible" / "collections"))
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report
+
+GENERATED = "2026-11-21T06:00:00Z"
+NAMES = "api web queue mail cache search billing auth index export import thumbs feed audit proxy sync".split()
+RULES = [
+    ("start-limit-gives-up", "warning", "after 5 failures in 10 s systemd gives up on this unit for good"),
+    ("bad-value", "error", "RestartSec=5secs: 'secs' is no unit of time"),
+    ("type-simple-hides-exec-failure", "info", "Type=simple counts as started before the program runs"),
+    ("requires-without-after", "warning", "Requires= without After= starts both at once"),
+    ("secret-in-environment", "warning", "Environment= holds what looks like a password"),
+]
+HOSTILE = "</script><script>window.broken = true</script><img src=x onerror='window.broken = true'> & \u2028 \"quoted\""
+
+
+def unit(chance: random.Random, number: int) -> dict[str, t.Any]:
+    kind = "timer" if number % 12 == 0 else "socket" if number % 17 == 0 else "service"
+    name = "%s-%d.%s" % (NAMES[number % len(NAMES)], number, kind)
+    failed, looping = chance.random() < 0.01, chance.random() < 0.005
+    score = round(chance.uniform(1, 9.8), 1) if kind == "service" else None
+    told: dict[str, t.Any] = {
+        "name": name,
+        "id": name,
+        "exists": True,
+        "origin": "administrator" if number < 40 else "vendor",
+        "state": {
+            "description": HOSTILE if number == 1 else "Makes %s work, part %d" % (NAMES[number % len(NAMES)], number),
+            "active_state": "failed" if failed else "activating" if looping else "active",
+            "sub_state": "failed" if failed else "auto-restart" if looping else "running",
+            "load_state": "loaded",
+            "unit_file_state": "enabled",
+            "result": "exit-code" if failed else "success",
+            "exec_main_code": "exited" if failed else None,
+            "exec_main_status": 203 if failed else 0,
+            "n_restarts": 4 if looping else 0,
+            "need_daemon_reload": chance.random() < 0.004,
+        },
+        "security": {
+            "exposure": score,
+            "level": "unsafe" if score > 7.5 else "medium",
+            "points": [{"setting": "PrivateNetwork=", "exposure": 0.5, "description": "Service has access to the network"}] * 3,
+        }
+        if score
+        else None,
+        "dependencies": {"requires": ["%s-%d.service" % (NAMES[(number - 1) % len(NAMES)], number - 1)]} if 1 < number < 40 else {},
+        "journal": [{"time": GENERATED, "priority": "err", "message": "it broke " + HOSTILE}] * 3,
+        "drift": [{"what": "changed", "path": "/etc/systemd/system/" + name, "message": "the file is not as we wrote it",
+                   "diff": "-RestartSec=1\n+RestartSec=5"}] if number == 7 else [] if number < 20 else None,
+    }  # fmt: skip
+    if kind == "timer":
+        told["state"]["timer"] = {
+            "next_elapse": "2026-11-21T%02d:%02d:00Z" % (6 + number % 18, number % 60),
+            "last_trigger": "2026-11-20T%02d:%02d:00Z" % (6 + number % 18, number % 60),
+            "settings": [{"directive": "OnCalendar", "value": "*-*-* %02d:%02d" % (6 + number % 18, number % 60)}],
+        }
+    return told
+
+
+def finding(chance: random.Random, name: str) -> dict[str, t.Any]:
+    rule, severity, message = chance.choice(RULES)
+    return {
+        "rule": rule,
+        "severity": severity,
+        "unit": name,
+        "path": "/etc/systemd/system/" + name,
+        "line": chance.randint(1, 40),
+        "message": message,
+        "hint": "see the rule",
+    }
+
+
+def fleet(hosts: int, units: int) -> dict[str, t.Any]:
+    chance = random.Random(6)
+    told = []
+    for number in range(hosts):
+        made = [unit(chance, index) for index in range(1, units + 1)]
+        found = [finding(chance, item["name"]) for item in made if chance.random() < 0.6]
+        info = {"units": {item["name"]: item for item in made}, "findings": []}
+        told.append(_report.Told("host%02d.example" % number, info, {"findings": found, "systemd_version": 252}))
+    told.append(_report.Told("gone.example", {}, {}, "unreachable"))
+    return _report.build(told, GENERATED)
+
+
+def page(report: dict[str, t.Any], graphviz: bool = True) -> str:
+    """The HTML text, made from the playbook's own template."""
+    folder = ROOT / "playbooks"
+    drawings = {}
+    if graphviz and shutil.which("dot"):
+        for key, graph in report["graphs"].items():
+            drawings[key] = subprocess.run(["dot", "-Tsvg"], input=graph["dot"], capture_output=True, text=True, check=True).stdout
+    environment = jinja2.Environment(trim_blocks=True)  # noqa: S701  as Ansible renders it
+    import re
+
+    environment.filters["unitcraft.systemd.audit_counts"] = _report.counts
+    environment.filters["regex_replace"] = lambda text, pattern, new: re.sub(pattern, new, text)
+    environment.globals["lookup"] = lambda _kind, path: (folder / path).read_text()
+    template = environment.from_string((folder / "templates" / "audit.html.j2").read_text())
+    return template.render(
+        report=report, page_data=_report.page_data(report, drawings), rules_page="https://example.org/rules.md"
+    )
+
+
+if __name__ == "__main__":
+    pathlib.Path(sys.argv[3]).write_text(page(fleet(int(sys.argv[1]), int(sys.argv[2]))))
