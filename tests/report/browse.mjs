@@ -1,0 +1,149 @@
+// Copyright (c) 2026, The unitcraft.systemd contributors
+// GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// Open an audit page in headless Chromium: node browse.mjs PAGE.html [FOLDER for screenshots]
+// Prints what it measured as JSON; ends with 1 when something is not as it should be.
+// Needs playwright-core and axe-core (npm) and a Chromium: $CHROMIUM or /usr/bin/chromium.
+import {createRequire} from 'node:module';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join, resolve} from 'node:path';
+
+const require = createRequire(join(process.env.NODE_FOLDER || process.cwd(), 'package.json'));
+const {chromium} = require('playwright-core');
+const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const page_file = 'file://' + resolve(process.argv[2]), pictures = process.argv[3];
+const profile = mkdtempSync(join(tmpdir(), 'report-'));
+const browser = await chromium.launchPersistentContext(profile, {
+  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+  headless: true,
+  viewport: {width: 1280, height: 900},
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync'],
+});
+const measured = {problems: []};
+const expect = (fine, words) => { if (!fine) measured.problems.push(words); };
+let page;
+try {
+  page = browser.pages()[0] || await browser.newPage();
+  const errors = [], requests = [];
+  page.on('console', message => { if (['error', 'warning'].includes(message.type())) errors.push(message.text()); });
+  page.on('pageerror', error => errors.push(String(error)));
+  page.on('request', request => { if (request.url() !== page_file && !request.url().startsWith('data:')) requests.push(request.url()); });
+
+  const times = [];
+  for (let round = 0; round < 3; round++) {
+    const start = Date.now();
+    await page.goto(page_file, {waitUntil: 'load'});
+    // two frames later it is painted
+    await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))));
+    times.push(Date.now() - start);
+  }
+  measured.open_ms = times;
+  expect(Math.max(...times) < 2000, 'opening takes 2 s or more');
+  expect(await page.evaluate(() => window.broken) === undefined, 'a text of a unit ran as script');
+
+  const count = selector => page.locator(selector).count();
+  measured.shown = {failed: await count('#failed-list li'), bars: await count('#exposure-list > .list > li'),
+    timers: await count('#timer-list > .list > li'), rules: await count('#rules > li')};
+  expect(measured.shown.bars > 0, 'no exposure is shown');
+
+  // by keyboard: filter by a unit, open a rule, walk on in a long list
+  const before = await page.locator('#exposure-list [role=status]').textContent();
+  await page.locator('#unit').focus();
+  await page.keyboard.type(process.env.UNIT || 'web-1');
+  const from = Date.now();
+  await page.waitForFunction(text => document.querySelector('#exposure-list [role=status]').textContent !== text, before);
+  measured.filter_ms = Date.now() - from;
+  measured.filtered = await page.locator('#exposure-list [role=status]').textContent();
+  await page.locator('#clear').focus();
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(text => document.querySelector('#exposure-list [role=status]').textContent === text, before);
+  if (measured.shown.rules) {
+    await page.locator('#rules summary').first().focus();
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('#rules details[open] .list li');
+    const link = await page.locator('#rules details[open] a').first().getAttribute('href');
+    expect(link.includes('rules.md#'), 'a rule has no link to its explanation');
+  }
+  const more = page.locator('#exposure-list > button.more');
+  if (await more.isVisible()) {
+    await more.focus();
+    await page.keyboard.press('Enter');
+    expect(await count('#exposure-list > .list > li') > measured.shown.bars, 'no more rows by keyboard');
+  }
+
+  // the graph: keys, wheel, drag, filter
+  const box = () => page.locator('#canvas svg').getAttribute('viewBox');
+  if (await count('#canvas svg')) {
+    const whole = await box();
+    await page.locator('#canvas').focus();
+    await page.keyboard.press('ArrowRight');
+    const moved = await box();
+    expect(moved !== whole, 'arrow keys do not move the graph');
+    await page.keyboard.press('+');
+    expect(await box() !== moved, 'plus does not zoom');
+    await page.keyboard.press('0');
+    expect(await box() === whole, '0 does not show the whole graph');
+    await page.locator('#canvas').scrollIntoViewIfNeeded();
+    const place = await page.locator('#canvas').boundingBox();
+    await page.mouse.move(place.x + 200, place.y + 150);
+    await page.mouse.wheel(0, -200);
+    await page.waitForFunction(text => document.querySelector('#canvas svg').getAttribute('viewBox') !== text, whole);
+    const zoomed = await box();
+    await page.mouse.down();
+    await page.mouse.move(place.x + 260, place.y + 180, {steps: 4});
+    await page.mouse.up();
+    expect(await box() !== zoomed, 'dragging does not move the graph');
+    await page.locator('#unit').fill(process.env.UNIT || 'web-1');
+    await page.waitForTimeout(200);
+    measured.graph = await page.locator('#graph-said').textContent();
+    expect(await count('#canvas svg .dim') > 0 || measured.graph.startsWith('0'), 'the filter does not dim the graph');
+    await page.locator('#clear').click();
+  }
+
+  // Tab must reach everything and never get stuck
+  await page.evaluate(() => { document.activeElement.blur(); window.scrollTo(0, 0); });
+  const seen = [];
+  for (let step = 0; step < 25; step++) {
+    await page.keyboard.press('Tab');
+    seen.push(await page.evaluate(() => [...document.querySelectorAll('*')].indexOf(document.activeElement)));
+  }
+  measured.tab_stops = new Set(seen).size;
+  expect(measured.tab_stops > 20, 'Tab is stuck');
+
+  for (const scheme of ['light', 'dark']) {
+    await page.emulateMedia({colorScheme: scheme});
+    await page.evaluate(axe);
+    const found = await page.evaluate(() => window.axe.run());
+    measured['axe_' + scheme] = found.violations.map(v => v.impact + ' ' + v.id + ' ' + v.nodes.length + ' ' + v.nodes[0].html.slice(0, 120));
+    expect(!found.violations.some(v => ['serious', 'critical'].includes(v.impact)), 'axe finds serious violations, ' + scheme);
+  }
+  if (pictures) {
+    for (const [name, scheme, width, height] of [['light', 'light', 1280, 900], ['dark', 'dark', 1280, 900], ['narrow', 'light', 390, 844]]) {
+      await page.setViewportSize({width, height});
+      await page.emulateMedia({colorScheme: scheme});
+      await page.evaluate(() => window.scrollTo(0, 0));
+      await page.screenshot({path: join(pictures, 'audit-' + name + '.png')});
+      for (const part of ['exposure', 'timers', 'dependencies']) {
+        await page.evaluate(id => { document.documentElement.style.scrollBehavior = 'auto'; document.getElementById(id).scrollIntoView(); }, part);
+        await page.waitForTimeout(150);
+        await page.screenshot({path: join(pictures, 'audit-' + name + '-' + part + '.png')});
+      }
+    }
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
+    expect(!wide, 'the narrow page scrolls sideways');
+  }
+  await page.emulateMedia({media: 'print'});
+  measured.printed_bytes = (await page.pdf({format: 'A4'})).length;
+  measured.console = errors;
+  measured.requests = requests;
+  expect(!errors.length, 'console: ' + errors.join('; '));
+  expect(!requests.length, 'requests: ' + requests.join(', '));
+} finally {
+  await browser.close();
+  rmSync(profile, {recursive: true, force: true});
+}
+console.log(JSON.stringify(measured, null, 1));
+process.exit(measured.problems.length ? 1 : 0);
