@@ -20,6 +20,11 @@ options:
     description:
       - Whose units, with O(scope=user). Default is the user the task runs as.
     type: str
+  linger:
+    description:
+      - Whether the manager of O(user) runs from boot on, without a login. V(true) also starts it now.
+      - Without this option it is left alone.
+    type: bool
   runtime:
     description:
       - Work in the folder below C(/run), which the next boot empties.
@@ -47,6 +52,11 @@ options:
     type: list
     elements: str
     default: []
+  max_exposure:
+    description:
+      - Highest score of C(systemd-analyze security) that a service whose text changes may have, from 0.0 (safe) to 10.0.
+      - Needs systemd 250 or later on the target.
+    type: float
   rollback:
     description:
       - When a unit does not come up, put files, links, masks and run state back.
@@ -56,4 +66,10 @@ options:
     description:
       - Name that is written into the header of the files, to tell whose they are.
     type: str
+  prune:
+    description:
+      - Stop, disable and remove the units, and remove the drop-ins, whose files carry O(set_name) and which this task does
+        not declare. Other files are never touched.
+    type: bool
+    default: false
 """

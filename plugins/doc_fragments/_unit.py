@@ -115,10 +115,10 @@ options:
             description: Regular expression that a journal line of the unit since this start must match.
             type: str
           send:
-            description: What a udp probe sends.
+            description: What a udp, tcp or socket probe sends.
             type: str
           expect:
-            description: What the answer to a udp probe must be.
+            description: Text that the answer to a udp, tcp, socket, http or command probe must hold.
             type: str
           status:
             description: HTTP status that an http probe wants. Any status from 200 to 399 without it.

@@ -76,6 +76,11 @@ def verify(candidates: t.Sequence[Candidate], systemd: Systemd, release: int, sa
     return [f for f in found if ((f.unit, f.line) not in lines if f.line else f.unit not in whole)]
 
 
+def exposure(candidates: t.Sequence[Candidate], systemd: Systemd, release: int, highest: float) -> list[Finding]:
+    """Findings for services whose ``systemd-analyze security`` score would be over ``highest``."""
+    return _verify.exposure(systemd, [_verify.staged(c.unit, c.dropin, c.text) for c in candidates], release, highest)
+
+
 def ignored(findings: t.Sequence[Finding], ignore: t.Collection[str]) -> list[Finding]:
     """Leave out what the option ``ignore`` names: ``rule``, or ``rule:unit``."""
     return [f for f in findings if f.rule not in ignore and f"{f.rule}:{f.unit}" not in ignore]

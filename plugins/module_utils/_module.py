@@ -82,13 +82,16 @@ def set_options() -> dict[str, t.Any]:
     return {
         "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
         "user": {"type": "str"},
+        "linger": {"type": "bool"},
         "runtime": {"type": "bool", "default": False},
         "root": {"type": "path"},
         "verify": {"type": "bool", "default": True},
         "fail_on": {"type": "str", "choices": ["error", "warning", "info", "never"], "default": "error"},
         "ignore": {"type": "list", "elements": "str", "default": []},
+        "max_exposure": {"type": "float"},
         "rollback": {"type": "bool", "default": True},
         "set_name": {"type": "str"},
+        "prune": {"type": "bool", "default": False},
     }
 
 
@@ -309,8 +312,10 @@ class Task:
             raise SystemdError(f"{'root' if params['root'] else 'scope'}: {problem}")
         lock_problem = self._lock()
         record = self.store.read_record()
+        wanted += self._to_prune(systemd, wanted)
         now = systemd.read_now(wanted, _sums_by_unit(record))
         plan = _plan.make_plan(now, wanted, systemd.has_manager)
+        self._plan_linger(plan, systemd)
         self.warnings += plan.warnings
         self._describe(plan)
         self._judge(plan, systemd, now, wanted)
@@ -322,6 +327,23 @@ class Task:
         self.result["units"] = self._units(systemd, wanted, now, states if not plan.changed() else None)
         return self.result
 
+    def _to_prune(self, systemd: Systemd, wanted: t.Sequence[_plan.Want]) -> list[_plan.Want]:
+        """What carries the name of this set and is declared no more."""
+        if not self.params["prune"]:
+            return []
+        declared = {want.path for want in wanted}
+        with systemd.as_owner():
+            files = {path: systemd.read_file(path) for path in systemd.list_unit_files() if path not in declared}
+        return _plan.to_prune(files, systemd.folder, self.params["set_name"])
+
+    def _plan_linger(self, plan: _plan.Plan, systemd: Systemd) -> None:
+        linger = self.params["linger"]
+        if linger is not None and os.path.exists(systemd.linger_file()) != linger:
+            plan.linger = linger
+            plan.manager_unit = systemd.manager_unit()
+        if plan.needs_manager() and not plan.linger and not systemd.manager_answers():
+            systemd.wait_for_manager(0)
+
     def _judge(self, plan: _plan.Plan, systemd: Systemd, now: _plan.Now, wanted: t.Sequence[_plan.Want]) -> None:
         """Stop before anything is written when a text that changes is not fit for this host.
 
@@ -331,7 +353,7 @@ class Task:
         if not written:
             return
         # Only now: an unchanged run needs none of the grammar, the rules and the catalogue's details.
-        from ansible_collections.unitcraft.systemd.plugins.module_utils import _check
+        from ansible_collections.unitcraft.systemd.plugins.module_utils import _check, _host_facts
 
         by_unit: dict[str, list[_plan.Want]] = {}
         for want in wanted:
@@ -345,14 +367,20 @@ class Task:
         ]
         release = systemd.version()
         target = _check.Target(
-            release, systemd.known_directives(), "system" if systemd.scope == "system" else "user"
+            release,
+            systemd.known_directives(),
+            "system" if systemd.scope == "system" else "user",
+            lambda questions: _host_facts.host_facts(systemd, questions),
         )
         findings = _check.check(candidates, target, [*plan.enable, *plan.reenable])
         findings = _check.ignored(findings, self.params["ignore"])
         stopping = _check.stops(findings, self.params["fail_on"])
         if self.params["verify"] and not stopping and not systemd.root:
-            findings += _check.ignored(_check.verify(candidates, systemd, release), self.params["ignore"])
-            stopping = _check.stops(findings, self.params["fail_on"])
+            findings += _check.ignored(_check.verify(candidates, systemd, release, findings), self.params["ignore"])
+        if self.params["max_exposure"] is not None:
+            exposed = _check.exposure(candidates, systemd, release, self.params["max_exposure"])
+            findings += _check.ignored(exposed, self.params["ignore"])
+        stopping = _check.stops(findings, self.params["fail_on"])
         self.result["findings"] = [finding._asdict() for finding in findings]
         if stopping:
             lines = "\n".join(_check.sentence(finding) for finding in stopping)
@@ -364,6 +392,10 @@ class Task:
         mistakes = []
         if params["scope"] != "user" and params["user"]:
             mistakes.append("user: only scope: user takes a user; set it, or leave user out")
+        if params["scope"] != "user" and params["linger"] is not None:
+            mistakes.append("linger: only scope: user takes linger")
+        if params["prune"] and not params["set_name"]:
+            mistakes.append("prune: needs set_name, for only files that carry the name of the set are ever removed")
         if params["scope"] == "user" and params["root"]:
             mistakes.append("root: scope: user needs a running user manager; use scope: global for units of every user")
         if params["root"] and not os.path.isdir(params["root"]):

@@ -58,6 +58,7 @@ class Want:
     :ivar follow: ``auto``, ``restart``, ``reload`` or ``none``: the option ``on_change``.
     :ivar triggers: list of ``(path, reload)``.
     :ivar position: place in the declared list, for messages.
+    :ivar reason: why the state is wanted.
     """
 
     __slots__ = (
@@ -71,6 +72,7 @@ class Want:
         "name",
         "path",
         "position",
+        "reason",
         "state",
         "text",
         "triggers",
@@ -91,6 +93,7 @@ class Want:
         triggers: t.Sequence[tuple[str, bool]] = (),
         health: t.Mapping[str, t.Any] | None = None,
         position: int = 0,
+        reason: str = "",
     ) -> None:
         self.name = name
         self.path = path
@@ -105,6 +108,7 @@ class Want:
         self.triggers = list(triggers)
         self.health = health
         self.position = position
+        self.reason = reason or f"state: {state}"
 
 
 class Now:
@@ -185,11 +189,17 @@ class Plan:
         self.health: dict[str, t.Mapping[str, t.Any]] = {}
         self.sums: dict[str, dict[str, str]] = {}
         self.link_names: set[str] = set()
+        self.linger: bool | None = None
+        self.manager_unit = ""
         self.warnings: list[str] = []
 
     def steps(self) -> list[Step]:
         """Every step in order, for the result; the same in check mode and in the real run."""
-        steps = [Step("stop", unit, why) for unit, why in self.stop.items()]
+        steps = []
+        if self.linger is not None:
+            verb = "enable" if self.linger else "disable"
+            steps.append(Step(verb, self.manager_unit, f"linger: {str(self.linger).lower()}"))
+        steps += [Step("stop", unit, why) for unit, why in self.stop.items()]
         steps += [Step("stop", unit, why) for unit, why in self.dragged.items()]
         # Before the files change: what to disable may stand in the [Install] section that goes.
         steps += [Step("disable", unit, why) for unit, why in self.disable.items()]
@@ -209,6 +219,11 @@ class Plan:
     def changed(self) -> bool:
         return any(step.action != "none" for step in self.steps())
 
+    def needs_manager(self) -> bool:
+        """Whether the manager must run for it; files alone do not need it."""
+        groups = (self.stop, self.cycle, self.disable, self.reenable, self.enable, self.reset, self.restart, self.reload)
+        return bool(self.daemon_reload or self.start or any(groups))
+
     def acted_on(self) -> list[str]:
         """The units whose run state the plan touches and that shall run afterwards."""
         return list(dict.fromkeys([*self.cycle, *self.restart, *self.carried, *self.start, *self.reload]))
@@ -217,6 +232,20 @@ class Plan:
         """Every unit the plan speaks of."""
         names = [*self.stop, *self.dragged, *(change.unit for change in self.changes), *self.disable, *self.enable]
         return list(dict.fromkeys([*names, *self.reenable, *self.reset, *self.acted_on()]))
+
+
+def to_prune(files: t.Mapping[str, File], folder: str, set_name: str) -> list[Want]:
+    """The items that remove the files of a set; ``files`` are those that the set no longer declares."""
+    wanted = []
+    for path, file in sorted(files.items()):
+        if not is_ours(file, set_name):
+            continue
+        parent, base = posixpath.split(path)
+        dropin = base[: -len(".conf")] if parent != folder else ""
+        name = posixpath.basename(parent)[: -len(".d")] if dropin else base
+        reason = f"set {set_name} no longer declares it"
+        wanted.append(Want(name, path, dropin, state="absent", reason=reason))
+    return wanted
 
 
 def make_plan(now: Now, wanted: t.Sequence[Want], live_manager: bool = True) -> Plan:
@@ -382,7 +411,7 @@ class _UnitPlan:
             self._refuse_foreign_kinds(item, before)
         if item.state == "absent":
             if before.kind == "file" or (before.kind == "link" and before.target == MASK_TARGET and not item.dropin):
-                self._change(item.path, before, MISSING, "remove", "state: absent")
+                self._change(item.path, before, MISSING, "remove", item.reason)
             if not item.dropin:
                 self._remove_own_dropins(item)
             return
@@ -418,7 +447,7 @@ class _UnitPlan:
             if not path.startswith(folder) or path in declared or file.kind != "file":
                 continue
             if is_ours(file):
-                self._change(path, file, MISSING, "remove", f"state: absent of {item.name}")
+                self._change(path, file, MISSING, "remove", f"{item.reason} of {item.name}")
             else:
                 self.plan.warnings.append(f"{path} was not written by this collection and is left in place")
 
@@ -461,7 +490,7 @@ class _UnitPlan:
         if self.absent:
             names = [self.name, *self._loaded(), *units]
             if _present_links(self.now, names):
-                self.plan.disable[self.name] = "state: absent"
+                self.plan.disable[self.name] = self.whole[0].reason
             return
         for unit in units:
             present = _present_links(self.now, [unit])
@@ -499,7 +528,7 @@ class _UnitPlan:
         if self.absent:
             for unit in follow or [self.name]:
                 if self.now.active(unit):
-                    self.plan.stop[unit] = "state: absent"
+                    self.plan.stop[unit] = self.whole[0].reason
                 if self.now.live.get(unit, {}).get("ActiveState") == "failed" or unit in self.plan.stop:
                     self.plan.reset[unit] = "the unit is removed"
             return

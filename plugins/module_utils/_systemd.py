@@ -435,6 +435,10 @@ class Systemd:
         """The file by which logind knows that the user's manager shall run from boot on."""
         return f"/var/lib/systemd/linger/{self.account.pw_name}" if self.account else ""
 
+    def manager_unit(self) -> str:
+        """The system unit that runs the user's manager."""
+        return f"user@{self.account.pw_uid}.service" if self.account else ""
+
     def set_linger(self, on: bool) -> None:
         if self.account is None:
             return

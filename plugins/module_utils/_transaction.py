@@ -212,6 +212,9 @@ class _Run:
 
     def apply(self) -> dict[str, dict[str, str]]:
         plan, systemd = self.plan, self.systemd
+        if plan.linger:
+            systemd.set_linger(True)
+            systemd.wait_for_manager()
         self._jobs("stop", [*plan.stop, *plan.cycle])
         enable = ["--no-reload", *(["--runtime"] if systemd.runtime else [])]
         if plan.disable:
@@ -225,7 +228,10 @@ class _Run:
             systemd.ask("daemon-reload", timeout=RELOAD_TIMEOUT)
         if plan.reset:
             reset_failed(systemd, plan.reset)
-        return self._bring_up() if plan.acted_on() else {}
+        states = self._bring_up() if plan.acted_on() else {}
+        if plan.linger is False:
+            systemd.set_linger(False)
+        return states
 
     def _jobs(self, verb: str, units: t.Sequence[str], wanted: t.Mapping[str, Limits] | None = None, begun: float = 0.0) -> None:
         """Ask for jobs of all units in one call, and wait for them."""
@@ -362,6 +368,8 @@ def undo(snapshot: t.Mapping[str, t.Any], systemd: Systemd) -> list[str]:
     reload = [unit for unit in snapshot["reloads"] if unit not in start]
     if reload:
         _quiet(systemd, "reload", reload)
+    if snapshot["linger"] is False and os.path.exists(systemd.linger_file()):
+        systemd.set_linger(False)
     states = systemd.show(start, ("ActiveState", "SubState"))
     for unit in start:
         if states.get(unit, {}).get("ActiveState") not in RUNNING:
