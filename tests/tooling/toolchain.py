@@ -100,7 +100,9 @@ def candidates(version: str) -> list[str]:
     """Places of a Python version: on PATH, then in pyenv's folder (newest patch first)."""
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     folders = sorted(root.glob(f"versions/{version}.*/bin"), key=patch_number, reverse=True)
-    on_path = shutil.which(f"python{version}")
+    # An active .venv of ours is what is to be made, not what to make it with.
+    path = [folder for folder in os.get_exec_path() if not Path(folder).is_relative_to(CHECKOUT)]
+    on_path = shutil.which(f"python{version}", path=os.pathsep.join(path))
     return [*([on_path] if on_path else []), *(str(folder / f"python{version}") for folder in folders)]
 
 
