@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -46,7 +46,7 @@ def sandboxed(*command: object, check: bool = True, capture: bool = False) -> su
 
 
 def container(*command: object, **options: bool) -> subprocess.CompletedProcess:
-    return sandboxed("tests/images/containers.py", *command, **options)
+    return sandboxed("python3", "tests/images/containers.py", *command, **options)
 
 
 def port_is_taken() -> bool:
@@ -60,7 +60,7 @@ def port_is_taken() -> bool:
 
 def start() -> None:
     """Start the container, unless it is there, and write its inventory."""
-    sandboxed("tests/images/build.py", RELEASE)
+    sandboxed("python3", "tests/images/build.py", RELEASE)
     if "demo" not in container("list", capture=True).stdout.split():
         if port_is_taken():
             raise ToolError(f"UDP port {PORT} of 127.0.0.1 is taken: choose another one with DEMO_PORT=")

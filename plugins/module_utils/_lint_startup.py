@@ -256,7 +256,6 @@ def daemonises_itself(unit: Unit, context: Context) -> t.Iterator[Remark]:
             )
 
 
-
 def _background_flag(words: t.Sequence[str]) -> str:
     for position, word in enumerate(words):
         following = words[position + 1].lower() if position + 1 < len(words) else ""

@@ -126,7 +126,7 @@ def parse(data: bytes | str, path: str = "", name: str = "") -> UnitText:
     text = from_bytes(data) if isinstance(data, bytes) else data
     nul = text.find("\0")
     if nul >= 0:
-        line = sum(1 for _ in _PHYSICAL_LINE.finditer(text, 0, nul + 1))
+        line = sum(1 for _unused in _PHYSICAL_LINE.finditer(text, 0, nul + 1))
         raise UnitSyntaxError("the line holds a NUL byte; a unit file is plain text: remove it", line, path)
     return UnitText(_Reader(path, name).read(text), path)
 

@@ -16,7 +16,7 @@ import os
 import pwd
 import re
 import stat
-import subprocess
+import subprocess  # not AnsibleModule.run_command: only _module.py knows Ansible, and a plan runs in tests without it
 import time
 import typing as t
 
@@ -124,7 +124,7 @@ class Systemd:
         :raises SystemdError: when it is missing or does not end in time (it is killed then).
         """
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # pylint: disable=ansible-bad-function
                 list(argv),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -141,7 +141,7 @@ class Systemd:
     def start_command(self, argv: t.Sequence[str]) -> subprocess.Popen[bytes]:
         """Start a program as ``command`` does, and leave the waiting to the caller."""
         try:
-            return subprocess.Popen(
+            return subprocess.Popen(  # pylint: disable=ansible-bad-function
                 list(argv),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -268,7 +268,7 @@ class Systemd:
         owner = self.account
         now = Now(self.folder, files, links, seen_sums=seen_sums, uid=owner.pw_uid if owner else 0)
         now.gid = owner.pw_gid if owner else 0
-        now.trigger_sums = {path: self.checksum(path) for path in {path for want in wanted for path, _ in want.triggers}}
+        now.trigger_sums = {path: self.checksum(path) for path in {path for want in wanted for path, _reload in want.triggers}}
         if self.has_manager:
             self._read_live(now, wanted)
         else:
@@ -444,7 +444,7 @@ class Systemd:
             return
         argv = ["loginctl", "enable-linger" if on else "disable-linger", self.account.pw_name]
         environment = dict(os.environ, LC_ALL="C.UTF-8")
-        done = subprocess.run(
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=QUERY_TIMEOUT, check=False, env=environment
         )
         if done.returncode != 0:

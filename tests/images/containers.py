@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -121,7 +121,7 @@ def running() -> dict[str, str]:
     begin = run_prefix() + "-"
     found = {}
     for line in podman("ps", "--format", "{{.Names}} {{.Image}}").stdout.splitlines():
-        name, _, image = line.partition(" ")
+        name, _unused, image = line.partition(" ")
         if name.startswith(begin):
             found[name[len(begin):]] = image.rpartition(":")[2]
     return found

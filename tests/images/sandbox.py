@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -199,7 +199,7 @@ def containers_of(run: str) -> list[str]:
 def reconnect(container: str, network: str) -> None:
     """Repair a container whose network namespace is not mounted here, as after a killed sandbox. Podman lists nothing
     while there is one; removed as it is, it would leave its bridge and its port forwarding behind."""
-    pid, _, image = podman("inspect", "--format", "{{.State.Pid}} {{.ImageName}}", container).strip().partition(" ")
+    pid, _unused, image = podman("inspect", "--format", "{{.State.Pid}} {{.ImageName}}", container).strip().partition(" ")
     if pid != "0" and Path(f"/proc/{pid}/ns/net").exists():
         subprocess.run(["mount", "--bind", f"/proc/{pid}/ns/net", network], check=False)
     elif image.startswith(REPOSITORY):
@@ -251,7 +251,7 @@ def children() -> dict[int, tuple[str, str]]:
         if not entry.name.isdigit():
             continue
         try:
-            name, _, rest = (entry / "stat").read_text().partition("(")[2].rpartition(")")
+            name, _unused, rest = (entry / "stat").read_text().partition("(")[2].rpartition(")")
         except OSError:
             continue
         state, parent = rest.split()[:2]

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -144,7 +144,7 @@ def verdict(case: Case, release: int) -> str:
             letter = "r"
         elif finding.severity == "error" and finding.rule in ("bad-value", "syntax") and finding.line == line:
             letter = "x"
-        elif finding.rule == "refused-unit" and finding.directive == case.directive in ("MaxConnections", "What"):
+        elif finding.rule == "refused-unit" and finding.directive == case.directive and case.directive in ("MaxConnections", "What"):
             letter = "x"  # others are recorded as the fault of the unit, not of the line
     return letter
 

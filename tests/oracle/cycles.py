@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -68,14 +68,14 @@ def draw(chance: random.Random, number: int, release: int) -> Case:
     """One random graph and our verdict on the start of its first unit."""
     key = f"g{number}"
     size = chance.randint(5, 30)
-    kinds = [chance.choice(("service", "service", "service", "target")) for _ in range(size)]
+    kinds = [chance.choice(("service", "service", "service", "target")) for _unused in range(size)]
     names = [f"{key}u{index}.{kind}" for index, kind in enumerate(kinds)]
     lines: dict[str, list[str]] = {name: [] for name in names}
     for index in range(1, size):  # most units shall have something to do with the start of the first one
         if chance.random() < 0.8:
             lines[names[chance.randrange(index)]].append(f"{chance.choice(PULLS)}={names[index]}")
     against = chance.choice((0.0, 0.02, 0.1, 0.3))  # few orders against the grain, or every graph is full of cycles
-    for _ in range(round(size * chance.uniform(0.5, 3))):
+    for _unused in range(round(size * chance.uniform(0.5, 3))):
         first, second = sorted(chance.sample(range(size), 2))
         kind = chance.choice(ORDERS) if chance.random() < 0.7 else chance.choice(PULLS)
         if kind in PULLS and "target" in (kinds[second], kinds[first]):

@@ -44,7 +44,7 @@ def show(names: list[str]) -> dict[str, dict[str, str]]:
         for name, block in zip(some, blocks):
             properties: dict[str, str] = {}
             for line in block.strip("\n").split("\n"):
-                key, _, value = line.partition("=")
+                key, _unused, value = line.partition("=")
                 # A start time and a pid stand inside the value of Exec* properties.
                 value = re.sub(r"(start_time|stop_time|pid|code|status)=[^;]*;", "", value)
                 if re.fullmatch(r"[\w@.\\: -]+", value):
@@ -78,7 +78,7 @@ def look_at_process(pid: str) -> dict[str, str]:
                      "timerslack_ns", "personality", "loginuid")
     }
     for line in read(f"{base}/status").splitlines():
-        key, _, value = line.partition(":")
+        key, _unused, value = line.partition(":")
         if key in ("Uid", "Gid", "Groups", "Umask", "SigIgn", "SigBlk", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs",
                    "Seccomp", "Seccomp_filters", "Cpus_allowed", "Mems_allowed", "THP_enabled"):
             seen[f"status/{key}"] = value
@@ -188,7 +188,7 @@ def write(texts: dict[str, str]) -> None:
 
 def settle(names: list[str]) -> None:
     """Wait until no unit is on its way, at most half a minute."""
-    for _ in range(30):
+    for _unused in range(30):
         time.sleep(1)
         states = systemctl("show", "--property=ActiveState", "--value", *names).split()
         if not {"activating", "deactivating", "reloading"} & set(states):

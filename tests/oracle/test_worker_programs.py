@@ -259,7 +259,7 @@ def test_release_gives_the_job_of_a_killed_worker_back_at_once(bench):
 def test_a_job_that_kills_its_workers_is_set_aside(bench):
     change(bench, max_losses=1)
     bench.ctl("put", "any", '{"seconds": 5}', "--id", "poison")
-    for _ in range(2):
+    for _unused in range(2):
         process = bench.start("a")
         seen = bench.runs("poison", begun=True)
         while bench.runs("poison", begun=True) == seen:
@@ -285,7 +285,7 @@ def test_a_job_that_takes_too_long_fails(bench):
 def test_a_worker_ends_after_its_number_of_jobs(bench):
     change(bench, max_jobs=2)
     process = bench.start("a")
-    for _ in range(3):
+    for _unused in range(3):
         bench.ctl("put", "any", "{}")
     assert process.wait(timeout=10) == 0
     counts = bench.counts()
@@ -307,7 +307,7 @@ def test_nothing_is_lost_when_redis_is_restarted(tmp_path, language):
             time.sleep(0.05)
         bench.ctl("load", stdin="".join(f'{{"type": "t", "payload": {{"seconds": 0.01}}, "id": "j{n}"}}\n' for n in range(300)))
         first, second = bench.start("a"), bench.start("b")
-        for _ in range(3):
+        for _unused in range(3):
             time.sleep(0.7)
             server.kill()
             server.wait()

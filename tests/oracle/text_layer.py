@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -43,18 +43,18 @@ def random_argument(source: random.Random) -> bytes:
     size = source.choice([0, 1, 2, 5, 20, 60] if source.random() > 0.005 else [20_000])
     kind = source.random()
     if kind < 0.3:
-        return b"".join(source.choice(SPECIAL) for _ in range(size))
+        return b"".join(source.choice(SPECIAL) for _unused in range(size))
     if kind < 0.6:
-        return bytes(source.randrange(1, 256) for _ in range(size))
+        return bytes(source.randrange(1, 256) for _unused in range(size))
     return b"".join(
-        source.choice(SPECIAL) if source.random() < 0.3 else bytes([source.randrange(1, 256)]) for _ in range(size)
+        source.choice(SPECIAL) if source.random() < 0.3 else bytes([source.randrange(1, 256)]) for _unused in range(size)
     )
 
 
 def random_text(source: random.Random) -> str:
     """A value that an environment variable may have for systemd: any UTF-8 without NUL and noncharacters."""
     pieces = []
-    for _ in range(source.choice([0, 1, 2, 5, 20, 60])):
+    for _unused in range(source.choice([0, 1, 2, 5, 20, 60])):
         kind = source.random()
         if kind < 0.4:
             pieces.append(source.choice(SPECIAL).decode())
@@ -123,7 +123,7 @@ def check_arguments(container: str, count: int, seed: int) -> int:
     source = random.Random(seed)
     wanted, commands = {}, []
     for number in range(count):
-        arguments = [random_argument(source) for _ in range(source.randrange(9))]
+        arguments = [random_argument(source) for _unused in range(source.randrange(9))]
         argv0 = random_argument(source) or b"x" if number % 2 else b"/bin/sh"
         own = [f"{DUMP}-program", "cmdline", str(number)]
         wanted[str(number)] = [argv0, *(word.encode() for word in own), *arguments]

@@ -59,7 +59,7 @@ class Server:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_unused):
         self.process.kill()
         self.process.communicate()
 
@@ -113,7 +113,7 @@ def test_answers_many_clients_each_its_own(server):
 
 
 def test_survives_clients_that_left(server):
-    for _ in range(50):
+    for _unused in range(50):
         with server.client() as client:
             client.send(b"no one waits for this")
     assert server.ask(b"still there?") == b"fgvyy gurer?"
@@ -124,7 +124,7 @@ def test_survives_clients_that_left(server):
 def test_ends_at_once_and_cleanly(server, number, busy):
     if busy:
         client = server.client()
-        for _ in range(200):
+        for _unused in range(200):
             client.send(b"x" * 1000)
     else:
         server.ask(b"x")
@@ -218,7 +218,7 @@ def test_survives_errors_that_pass(command, call, error):
     with Server(command, wrapper=injector) as server, server.client() as client:
         client.settimeout(0.3)
         answers = []
-        for _ in range(10):
+        for _unused in range(10):
             client.send(b"again")
             try:
                 answers.append(client.recv(100))

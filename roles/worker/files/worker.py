@@ -88,7 +88,7 @@ def command_handler(argv: list[str]) -> t.Callable[[Job], None]:
             preexec_fn=die_with_the_worker,
         ) as process:
             try:
-                _, errors = process.communicate(json.dumps(job["payload"]).encode())
+                _unused, errors = process.communicate(json.dumps(job["payload"]).encode())
             except BaseException:
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
