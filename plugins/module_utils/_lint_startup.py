@@ -159,9 +159,12 @@ def notify_access(unit: Unit, context: Context) -> t.Iterator[Remark]:
         return
     for found in _lint_core.commands(unit, ("ExecStart",)):
         script = found.shell_text
-        if not script or re.match(r"\s*exec\s", script):
+        # a shell makes way for the only command, and for one with exec
+        if not re.search(r"[;&|\n]", script) or re.search(r"\bexec\s+[^0-9<>;&|\s]", script):
             continue
         calls = "systemd-notify" in script
+        if calls and not _view.has(unit, "Service", ("User", "DynamicUser")):
+            continue  # of root, systemd-notify may speak for the process that started it
         yield Remark(
             f"Type={kind} waits for a message of the main process, which is the shell here: what "
             f"{'systemd-notify' if calls else 'a program that the shell starts'} sends is thrown away, and the start "
