@@ -60,7 +60,8 @@ harm = subprocess.run(["sh", "-c", proof["harm"]], capture_output=True, text=Tru
 names = sorted({key.partition(".d/")[0] for key in proof["units"]})
 state = subprocess.run(["systemctl", "--no-pager", "status", *names], capture_output=True, text=True).stdout
 subprocess.run(["systemctl", "disable", *names], capture_output=True)
-subprocess.run(["systemctl", "stop", *names], capture_output=True)
+for name in names:  # not in one call: units in a cycle cannot be stopped together
+    subprocess.run(["systemctl", "stop", name], capture_output=True)
 for key in proof["units"]:
     (folder / key).unlink()
     if key.count("/"):
