@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 IN_SANDBOX := python3 tests/images/sandbox.py run .venv/bin/python
 
-.PHONY: help demo demo-shell demo-clean test oracle effects clean
+.PHONY: help demo demo-shell demo-clean test oracle meaning effects clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,13 @@ oracle: ## value cases, recorded and new ones, and the shipped units put to the 
 	$(IN_SANDBOX) tests/oracle/ask.py --again tests/oracle/recorded_random.txt
 	$(IN_SANDBOX) tests/oracle/ask.py --count 6000 --seed $${SEED:-1}
 	$(IN_SANDBOX) tests/oracle/ask.py --shipped
+
+meaning: ## lint and graph against real systemd: start limit, ordering cycles, the harm of each rule, no false alarms
+	python3 tests/run images python
+	$(IN_SANDBOX) tests/oracle/start_limit.py
+	$(IN_SANDBOX) tests/oracle/cycles.py
+	$(IN_SANDBOX) tests/oracle/harm.py
+	$(IN_SANDBOX) tests/oracle/vendor_units.py
 
 effects: ## prove on real systemd what a change of each directive needs; writes docs/effects.md
 	python3 tests/run images python
