@@ -12,6 +12,7 @@ Pure. The commands are asked with ``--timestamp=us+utc`` and C locale; forms as 
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import re
 import typing as t
@@ -114,6 +115,7 @@ def words(text: str) -> list[str]:
     return _syntax.split_words(text, relax=True, unescape_relax=True) if '"' in text or "\\" in text else text.split()
 
 
+@functools.lru_cache(maxsize=512)
 def key(name: str) -> str:
     """``StartLimitIntervalUSec`` -> ``start_limit_interval_seconds``: a property as our results name it."""
     name = re.sub(r"[UN]Sec(Realtime|Monotonic)?\Z", r"\1" if name in _TIMESTAMPS else r"\1Seconds", name)

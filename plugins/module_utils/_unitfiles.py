@@ -12,6 +12,7 @@ paragraphs on drop-ins, and what systemd 247 to 262 do in src/basic/unit-file.c 
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
@@ -50,6 +51,7 @@ class UnitName(t.NamedTuple):
         return "%s%s.%s" % (self.prefix, middle, self.type)
 
 
+@functools.lru_cache(maxsize=4096)
 def split_name(name: str) -> UnitName | None:
     """The parts of a valid unit name, or None (systemd.unit(5), "Description")."""
     match = _NAME.match(name)
@@ -109,6 +111,7 @@ class UnitFiles:
         self._listing = listing
         self._resolved = dict(resolved or {})
         self._inside = tuple("%s/" % p for p in [*search_path, *(self._resolved.get(p, p) for p in search_path)])
+        self._found: dict[str, Found] = {}
         self._ids = self._build_ids()
         self._aliases = self._build_aliases()
 
@@ -163,6 +166,11 @@ class UnitFiles:
 
         :raises ValueError: when it is not a valid unit name.
         """
+        if name not in self._found:
+            self._found[name] = self._find(name)
+        return self._found[name]
+
+    def _find(self, name: str) -> Found:
         parts = split_name(name)
         if parts is None:
             raise ValueError("%r is not a valid unit name" % name)
@@ -195,8 +203,9 @@ class UnitFiles:
         chosen: dict[str, str] = {}
         parts = split_name(unit_id)
         for name in [unit_id, *aliases, parts.type if parts else ""]:
+            owners = dropin_owners(name)
             for folder in self._search_path:
-                for owner in dropin_owners(name):
+                for owner in owners:
                     place = "%s/%s.d" % (folder, owner)
                     for conf in self._listing.get(place, ()):
                         if conf.endswith(".conf") and not conf.startswith("."):
