@@ -251,3 +251,18 @@ def test_the_same_values_as_systemctl_show(target, described, shown):
     print("\n%s: %d values compared, %d not told by show in the same terms" % (release, compared, sum(silent.values())))
     assert not wrong, "\n".join(str(item) for item in wrong[:40])
     assert compared > 500
+
+
+COUNT = """
+import subprocess, sys
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _info, _systemd
+started = []
+sys.addaudithook(lambda event, arguments: started.append(arguments[0]) if event == "subprocess.Popen" else None)
+_info.ask(_systemd.Systemd(), _info.Question(("*",), frozenset(_info.ASPECTS), 5))
+answer = [str(program) for program in started]
+"""
+
+
+def test_at_most_three_processes_for_all_units(target):
+    started = on_target.call(target[0], COUNT)
+    assert sorted(started) == ["journalctl", "systemctl", "systemd-analyze"]
