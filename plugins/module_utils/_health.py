@@ -19,6 +19,7 @@ import typing as t
 from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd, SystemdError
 
 LOG_LINES = 10
+_UP = ("active", "reloading", "refreshing")
 _PROBE_PAUSE = 0.2  # seconds between two tries of a probe that failed
 _WATCHERS = 64  # units that are watched at the same moment
 
@@ -144,16 +145,22 @@ def _pending(state: t.Mapping[str, str]) -> bool:
     return job not in ("", "0") or state.get("ActiveState") in ("activating", "reloading", "refreshing", "deactivating")
 
 
-def judge(systemd: Systemd, wanted: t.Mapping[str, Limits], begun: float) -> tuple[dict[str, dict[str, str]], list[Failure]]:
+def judge(
+    systemd: Systemd, wanted: t.Mapping[str, Limits], begun: float, complaints: t.Mapping[str, str]
+) -> tuple[dict[str, dict[str, str]], list[Failure]]:
     """Watch all units at once until each is up, has stayed up and has answered its probes, or has failed.
 
+    :param complaints: what systemctl said of the jobs of units, see ``job_complaints``.
     :returns: the units' state as it was seen last, and the failures.
     """
     states = _settle(systemd, wanted, begun)
     failures = []
     up = {}
     for unit, limit in wanted.items():
-        why = problem(unit, states.get(unit, {}), limit)
+        state = states.get(unit, {})
+        why = problem(unit, state, limit)
+        if not why and state.get("ActiveState") not in _UP:
+            why = complaints.get(unit, "")
         if why:
             failures.append(describe(systemd, unit, states.get(unit, {}), why))
         elif limit.stable or limit.probes:
@@ -183,6 +190,16 @@ def _settle(systemd: Systemd, wanted: t.Mapping[str, Limits], begun: float) -> d
         states.update(systemd.show(waiting))
 
 
+def job_complaints(out: str) -> dict[str, str]:
+    """Which jobs failed, in what ``systemctl start`` prints: ``{unit: sentence}``."""
+    found = {}
+    for line in out.splitlines():
+        match = re.match(r"(?:Job|A dependency job) for (\S+) (?:failed|canceled|timed out)[^.]*", line)
+        if match:
+            found[match.group(1)] = f"systemd says: {match.group(0)}"
+    return found
+
+
 def _restarting(state: t.Mapping[str, str]) -> bool:
     return state.get("SubState", "").startswith("auto-restart")
 
@@ -190,16 +207,17 @@ def _restarting(state: t.Mapping[str, str]) -> bool:
 def problem(unit: str, state: t.Mapping[str, str], limit: Limits) -> str:
     """Why a unit that was started is not up; empty when it is."""
     active = state.get("ActiveState", "")
+    condition_unmet = state.get("ConditionResult") == "no" and state.get("ConditionTimestampMonotonic", "0") != "0"
     if state.get("LoadState") in ("not-found", "bad-setting", "error"):
         return f"systemd cannot load it ({state['LoadState']}): {state.get('LoadError', '')}".rstrip(": ")
     if active == "failed" or _restarting(state):
         return _result_words(state)
-    if active in ("active", "reloading", "refreshing"):
+    if active in _UP:
         return ""
     if active == "inactive":
         if state.get("Result", "success") != "success":
             return _result_words(state)
-        if state.get("ConditionResult") == "no" or state.get("Type") == "oneshot" or not (limit.stable or limit.probes):
+        if condition_unmet or state.get("Type") == "oneshot" or not (limit.stable or limit.probes):
             return ""
         return "it ended with success instead of staying up"
     seconds = f" within {limit.timeout:.0f} s" if limit.timeout else ""
@@ -290,7 +308,7 @@ def _watch(
 
 def _moved(before: t.Mapping[str, str], after: t.Mapping[str, str]) -> str:
     """What happened to a unit that was up a moment ago; empty when it just stayed up."""
-    if after.get("ActiveState") not in ("active", "reloading", "refreshing") and before.get("ActiveState") == "active":
+    if after.get("ActiveState") not in _UP and before.get("ActiveState") == "active":
         return f"it came up and did not stay up: {_result_words(after)}"
     if after.get("NRestarts", "0") != before.get("NRestarts", "0") or (
         after.get("InvocationID", "") != before.get("InvocationID", "")

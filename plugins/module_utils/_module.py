@@ -318,6 +318,10 @@ class Task:
         self._plan_linger(plan, systemd)
         self.warnings += plan.warnings
         self._describe(plan)
+        with systemd.as_owner():
+            problem = systemd.place_problem(change.path for change in plan.changes if change.path)
+        if problem:
+            raise SystemdError(problem)
         self._judge(plan, systemd, now, wanted)
         if plan.changed() and lock_problem:
             raise SystemdError(lock_problem)

@@ -746,7 +746,9 @@ def enables(link: str, target: str, names: t.Container[str]) -> bool:
         return False
     base = posixpath.basename(link)
     if "/" not in link:
-        return posixpath.basename(target) in names
+        unit = posixpath.basename(target)
+        instance = base.rpartition(".")[0].partition("@")[2]
+        return unit in names or (instance != "" and unit.replace("@.", f"@{instance}.") in names)
     return base in names or ("@" in base and f"{base.partition('@')[0]}@.{base.rpartition('.')[2]}" in names)
 
 

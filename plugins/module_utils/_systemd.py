@@ -55,6 +55,7 @@ PROPERTIES = (
     "Type",
     "RemainAfterExit",
     "ConditionResult",
+    "ConditionTimestampMonotonic",
     "LoadError",
     "TriggeredBy",
     "Triggers",
@@ -427,6 +428,18 @@ class Systemd:
                 return f"{path} is a link to {os.readlink(path)}; unit files are never written through a link"
             if os.path.lexists(path) and not os.path.isdir(path):
                 return f"{path} is not a folder"
+        return ""
+
+    def place_problem(self, paths: t.Iterable[str]) -> str:
+        """Why files cannot be put at these paths, or an empty text. For the folder itself see ``folder_problem``."""
+        for folder in sorted({os.path.dirname(path) for path in paths}):
+            if os.path.islink(folder):
+                return f"{folder} is a link to {os.readlink(folder)}; unit files are never written through a link: remove it"
+            if os.path.lexists(folder) and not os.path.isdir(folder):
+                return f"{folder} is not a folder; move it away"
+            # For root too: the kernel says no for a file system that is mounted read-only.
+            if os.path.isdir(folder) and not os.access(folder, os.W_OK, effective_ids=True):
+                return f"{folder} cannot be written to; mount it writable, or set runtime: true to work below /run"
         return ""
 
     # The manager of a user

@@ -209,6 +209,7 @@ class _Run:
         self.plan = plan
         self.systemd = systemd
         self.token = token
+        self.complaints: dict[str, str] = {}
 
     def apply(self) -> dict[str, dict[str, str]]:
         plan, systemd = self.plan, self.systemd
@@ -244,7 +245,8 @@ class _Run:
         code, out, late = _health.wait_for_jobs(self.systemd, argv, asked, begun or time.monotonic())
         if late or code == 0:
             return
-        # A failed job shows in the state of its unit, where there is more to say about it. Not so a refused one.
+        # A failed job mostly shows in the state of its unit, where there is more to say about it. Not so a refused one.
+        self.complaints.update(_health.job_complaints(out))
         refused = [line for line in out.splitlines() if line.startswith("Failed to ")]
         if verb == "stop" or refused:
             raise SystemdError("; ".join(refused) or f"systemctl {verb}: {out.strip()}")
@@ -255,13 +257,15 @@ class _Run:
         plan, begun = self.plan, time.monotonic()
         wanted = {unit: _health.limits(plan.health.get(unit)) for unit in plan.acted_on()}
         self._jobs("restart", list(plan.restart), wanted, begun)
-        self._jobs("start", [*plan.cycle, *plan.start], wanted, begun)
+        # A socket refuses to start while its service runs, and each name is a job of its own.
+        start = sorted([*plan.cycle, *plan.start], key=lambda unit: not unit.endswith(".socket"))
+        self._jobs("start", start, wanted, begun)
         self._jobs("reload", list(plan.reload), wanted, begun)
         if plan.carried:
             states = self.systemd.show(plan.carried, ("ActiveState", "Job"))
             fallen = [unit for unit in plan.carried if states.get(unit, {}).get("ActiveState") in ("inactive", "failed")]
             self._jobs("start", fallen, wanted, begun)
-        states, failures = _health.judge(self.systemd, wanted, begun)
+        states, failures = _health.judge(self.systemd, wanted, begun, self.complaints)
         if failures:
             raise _NotUp(failures)
         return states
@@ -349,9 +353,16 @@ def undo(snapshot: t.Mapping[str, t.Any], systemd: Systemd) -> list[str]:
     alive = systemd.has_manager and systemd.manager_answers()
     before = snapshot["units"]
     left_over: list[str] = []
-    changed_units = _units_that_moved(snapshot, systemd) if alive else []
-    if changed_units:
-        _quiet(systemd, "stop", changed_units)
+    if alive:
+        moved = _moved(snapshot, systemd)
+        left_over += [
+            f"{unit} is a oneshot that ran; what it did cannot be undone"
+            for unit, state in moved.items()
+            if state.get("Type") == "oneshot"
+        ]
+        running = [unit for unit, state in moved.items() if state.get("ActiveState") in RUNNING]
+        if running:
+            _quiet(systemd, "stop", running)
     files_changed = _restore_files(snapshot, systemd)
     if alive and (files_changed or snapshot["daemon_reload"]):
         systemd.ask("daemon-reload", timeout=RELOAD_TIMEOUT)
@@ -374,22 +385,18 @@ def undo(snapshot: t.Mapping[str, t.Any], systemd: Systemd) -> list[str]:
     for unit in start:
         if states.get(unit, {}).get("ActiveState") not in RUNNING:
             left_over.append(f"{unit} ran before and could not be started again")
-    for unit in changed_units:
-        if before[unit]["oneshot"]:
-            left_over.append(f"{unit} is a oneshot that ran; what it did cannot be undone")
     return left_over
 
 
-def _units_that_moved(snapshot: t.Mapping[str, t.Any], systemd: Systemd) -> list[str]:
-    """The units that run now and did not, or that were started anew since the snapshot."""
-    states = systemd.show(snapshot["units"], ("ActiveState", "InvocationID"))
-    moved = []
+def _moved(snapshot: t.Mapping[str, t.Any], systemd: Systemd) -> dict[str, dict[str, str]]:
+    """The units that run and did not, or that were started anew since the snapshot, with their state."""
+    states = systemd.show(snapshot["units"], ("ActiveState", "InvocationID", "Type"))
+    moved = {}
     for unit, was in snapshot["units"].items():
         state = states.get(unit, {})
-        if state.get("ActiveState") not in RUNNING:
-            continue
-        if was["active"] not in RUNNING or state.get("InvocationID", "") != was["invocation"]:
-            moved.append(unit)
+        new = state.get("InvocationID", "") not in ("", was["invocation"])
+        if new or (state.get("ActiveState") in RUNNING and was["active"] not in RUNNING):
+            moved[unit] = state
     return moved
 
 
