@@ -38,8 +38,8 @@ def _library() -> bytes:
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as archive:
         utils = pathlib.Path(ansible.module_utils.__file__).parent
-        for folder, place in ((utils, "ansible/module_utils"), *((ROOT / "plugins" / part, f"{_COLLECTION}/{part}")
-                                                                for part in ("modules", "module_utils"))):
+        own = [(ROOT / "plugins" / part, f"{_COLLECTION}/{part}") for part in ("modules", "module_utils")]
+        for folder, place in ((utils, "ansible/module_utils"), *own):
             for path in sorted(folder.rglob("*.py")):
                 archive.add(path, f"{place}/{path.relative_to(folder)}")
         for empty in ("ansible/__init__.py", "ansible/release.py"):
