@@ -1,0 +1,53 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`state: absent` leaves nothing of a service but its data."""
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+
+def test_check_mode_predicted_what_was_done(host):
+    records = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+    name = host.backend.name.rpartition("-")[2]
+    predicted, done = (
+        json.loads((records / f"{name}.rot13.{what}.json").read_text(encoding="utf-8")) for what in ("predicted", "done")
+    )
+    assert {"stop", "disable", "remove"} <= {step["action"] for step in done}
+    assert predicted == done
+
+
+@pytest.mark.parametrize("name", ["rot13", "app", "crew"])
+def test_no_unit_and_no_link_is_left(host, name):
+    assert not host.check_output(f"find /etc/systemd /run/systemd/system -name '{name}*'")
+    assert not host.check_output(f"systemctl list-units --all --plain --no-legend '{name}*'")
+    assert not host.check_output(f"systemctl list-unit-files --plain --no-legend '{name}*'")
+
+
+def test_no_process_is_left(host):
+    for program in ("rot13.php", "app.py", "sleep infinity"):
+        assert host.run(f"pgrep --full '[{program[0]}]{program[1:]}'").stdout == ""
+
+
+@pytest.mark.parametrize("name", ["rot13", "app"])
+def test_no_user_and_no_group_is_left(host, name):
+    assert not host.user(name).exists
+    assert not host.group(name).exists
+    assert not host.group("app-readers").exists
+
+
+def test_user_that_was_there_before_stays(host):
+    assert host.user("games").exists
+
+
+@pytest.mark.parametrize("path", ["/usr/local/lib/rot13", "/opt/app", "/etc/app.conf", "/etc/app.secrets", "/run/app"])
+def test_no_file_is_left(host, path):
+    assert not host.file(path).exists
+
+
+def test_data_is_left(host):
+    assert host.file("/var/lib/app/given.json").exists

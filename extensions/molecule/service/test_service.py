@@ -1,0 +1,115 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs get exactly what role service was told to give them, as seen by the programs themselves."""
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+
+def given(host, path):
+    """What the program at the other end wrote down (shared/app.py)."""
+    return json.loads(host.file(path).content_string)
+
+
+def test_check_mode_predicted_what_was_done(host):
+    records = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+    name = host.backend.name.rpartition("-")[2]
+    predicted, done = (
+        json.loads((records / f"{name}.app.{what}.json").read_text(encoding="utf-8")) for what in ("predicted", "done")
+    )
+    assert [step["action"] for step in done] == ["write", "enable", "daemon-reload", "start"]
+    assert predicted == done
+
+
+def test_arguments_arrive_as_they_are(host):
+    assert given(host, "/var/lib/app/given.json")["arguments"] == ["100%", "$HOME and ${HOME}", 'a "b" \\c', ""]
+
+
+def test_environment_and_secrets_arrive_as_they_are(host):
+    environment = given(host, "/var/lib/app/given.json")["environment"]
+    assert environment["PLAIN"] == "some words"
+    assert environment["ODD"] == '100% of "$HOME" \\ is odd'
+    assert environment["API_KEY"] == 'k$y with "quotes", `ticks`, a \\ and 5%'
+    assert environment["LINES"] == "one\ntwo"
+
+
+def test_secrets_are_for_root_only_and_nowhere_else(host):
+    secrets = host.file("/etc/app.secrets")
+    assert (secrets.user, secrets.group, secrets.mode) == ("root", "root", 0o600)
+    assert host.run("systemctl cat app | grep ticks").rc == 1
+    assert host.run("systemctl show app | grep ticks").rc == 1
+    assert host.run("journalctl --no-pager | grep '[`]ticks'").rc == 1
+    folder = host.file("/etc/vault.secrets")
+    assert (folder.user, folder.mode) == ("root", 0o700)
+    assert host.file("/etc/vault.secrets/token").mode == 0o600
+
+
+def test_user_and_group_are_those_asked_for(host):
+    user = host.user("app")
+    assert (user.group, user.shell, user.home) == ("app-readers", "/usr/sbin/nologin", "/nonexistent")
+    assert given(host, "/var/lib/app/given.json")["identity"] == [user.uid, host.group("app-readers").gid]
+    assert given(host, "/var/lib/tick/given.json")["identity"][0] == host.user("games").uid
+
+
+@pytest.mark.parametrize("path", ["/var/lib/app", "/var/cache/app", "/var/log/app", "/run/app"])
+def test_data_directories_belong_to_the_user(host, path):
+    folder = host.file(path)
+    assert folder.is_directory
+    assert (folder.user, folder.group) == ("app", "app-readers")
+
+
+def test_files_have_their_owner_mode_and_content(host, release):
+    config = host.file("/etc/app.conf")
+    assert (config.user, config.group, config.mode) == ("root", "app-readers", 0o640)
+    assert config.content_string == f"release = {release}\n"
+    assert host.file("/opt/app/lib/app.py").mode == 0o644
+
+
+def test_sections_win_over_the_profile(host):
+    properties = host.service("app").systemd_properties
+    assert properties["KeyringMode"] == "private"
+    assert "KeyringMode" not in host.check_output("systemctl cat app")
+    assert properties["Nice"] == "5"
+    assert properties["ProtectSystem"] == "strict"
+
+
+def test_working_directory(host):
+    assert given(host, "/var/lib/app/given.json")["directory"] == "/opt/app"
+
+
+def test_credentials_reach_a_dynamic_user(host):
+    vault = given(host, "/var/lib/vault/given.json")
+    assert vault["credentials"] == {"token": 'T$ "0" %n', "lines": "one\ntwo\n"}
+    assert vault["identity"][0] >= 61184  # the range of systemd's dynamic users
+    assert not host.user("vault").exists or host.service("vault").is_running
+
+
+def test_timer_runs_its_job(host):
+    assert host.service("tick.timer").is_enabled
+    assert host.run("systemctl is-enabled tick.service").stdout.strip() == "static"
+    for _ in range(50):
+        if host.file("/var/lib/tick/given.json").exists:
+            break
+        time.sleep(0.2)
+    assert given(host, "/var/lib/tick/given.json")["arguments"] == ["--once"]
+    assert host.service("tick").systemd_properties["Type"] == "oneshot"
+
+
+def test_calendar_timer_waits_for_its_hour(host):
+    assert "03:00:00" in host.service("nightly.timer").systemd_properties["NextElapseUSecRealtime"]
+    assert host.service("nightly.timer").systemd_properties["Persistent"] == "yes"
+    assert host.service("nightly").systemd_properties["ExecMainStartTimestampMonotonic"] == "0"
+
+
+@pytest.mark.parametrize("name", ["ann", "bob"])
+def test_instances_know_their_name(host, name):
+    instance = host.service(f"crew@{name}")
+    assert instance.is_running
+    assert instance.is_enabled
+    assert given(host, f"/var/lib/crew-{name}/given.json")["arguments"] == [name, "100%"]
