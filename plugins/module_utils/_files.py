@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import ctypes
 import os
 import typing as t
 
@@ -110,6 +109,8 @@ def _create(folder: int, name: str, file: File) -> None:
 def _flush(names: t.Sequence[tuple[int, str]]) -> None:
     """Have the contents of files on disk, before a rename makes them the valid ones."""
     if len(names) >= _FLUSH_TOGETHER:
+        import ctypes  # noqa: PLC0415 - costs more than all the rest of this file
+
         libc = ctypes.CDLL(None, use_errno=True)
         if all(libc.syncfs(folder) == 0 for folder in {folder for folder, _name in names}):
             return

@@ -39,9 +39,14 @@ _ARCHITECTURES = {
 }
 
 
-def host_facts(systemd: Systemd, questions: _lint.Questions) -> _lint.HostFacts:
-    """The facts of the host or image that ``systemd`` stands for. What cannot be read counts as unknown."""
-    host = _Host(systemd)
+def host_facts(
+    systemd: Systemd, questions: _lint.Questions, live: t.Mapping[str, t.Mapping[str, str]] | None = None
+) -> _lint.HostFacts:
+    """The facts of the host or image that ``systemd`` stands for. What cannot be read counts as unknown.
+
+    :param live: what ``Systemd.show`` said of units already, so that they are not asked about again.
+    """
+    host = _Host(systemd, live or {})
     return _lint.HostFacts(
         users=host.accounts(questions.users, "passwd"),
         groups=host.accounts(questions.groups, "group"),
@@ -57,8 +62,9 @@ def host_facts(systemd: Systemd, questions: _lint.Questions) -> _lint.HostFacts:
 class _Host:
     """Looks things up on one host, or below the root of an image."""
 
-    def __init__(self, systemd: Systemd) -> None:
+    def __init__(self, systemd: Systemd, live: t.Mapping[str, t.Mapping[str, str]]) -> None:
         self._systemd = systemd
+        self._live = live
         self._reader = Reader(systemd)
 
     def _below(self, path: str) -> str:
@@ -152,10 +158,9 @@ class _Host:
     def _ask_about_missing(self, texts: dict[str, str | None]) -> None:
         # devices, mounts of /proc/self/mountinfo and what generators made are units without a file of their own
         missing = [name for name, text in texts.items() if text is None and "@." not in name]
-        if not missing:
-            return
+        shown = {name: dict(self._live[name]) for name in missing if name in self._live}
         try:
-            shown = self._systemd.show(missing, ("Id", "LoadState"))
+            shown.update(self._systemd.show([name for name in missing if name not in shown], ("Id", "LoadState")))
         except SystemdError:
             return
         for name, state in shown.items():

@@ -20,7 +20,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import (
     _merge,
     _show,
     _syntax,
-    _transaction,
+    _store,
     _unitfiles,
 )
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, WARNING, Finding, Setting, Unit
@@ -110,7 +110,7 @@ def _add_drift(
     """``drift`` of each unit: null when we did not deploy it."""
     records: dict[str, dict[str, t.Any]] = {}
     user = systemd.account.pw_name if systemd.account else ""
-    for path, entry in {} if systemd.root else _transaction.Store().read_record().items():
+    for path, entry in {} if systemd.root else _store.Store().read_record().items():
         if entry.get("scope", "system") == systemd.scope and entry.get("user", "") in ("", user):
             records.setdefault(entry["unit"], {})[path] = entry
     for name, unit in units.items():

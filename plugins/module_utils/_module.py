@@ -16,7 +16,7 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _plan, _render, _syntax, _transaction
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _plan, _render, _store, _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd, SystemdError
 
 STATES = ("present", "started", "stopped", "restarted", "reloaded", "absent")
@@ -119,7 +119,7 @@ def _run(module: AnsibleModule, items: t.Sequence[t.Mapping[str, t.Any]], listed
         module.fail_json(msg=str(error), **task.result)
     except (_plan.PlanError, SystemdError) as error:
         module.fail_json(msg=str(error), **task.result)
-    except _transaction.TransactionError as error:
+    except _store.TransactionError as error:
         task.add_failure(error)
         module.fail_json(msg=str(error), **task.result)
     for warning in task.warnings:
@@ -299,7 +299,7 @@ class Task:
         self.check_mode = check_mode
         self.warnings: list[str] = []
         self.result: dict[str, t.Any] = {"changed": False, "actions": [], "diff": [], "findings": [], "units": {}}
-        self.store = _transaction.Store()
+        self.store = _store.Store()
 
     def run(self) -> dict[str, t.Any]:
         params = self.params
@@ -328,7 +328,7 @@ class Task:
         states: dict[str, dict[str, str]] = {}
         if not self.check_mode:
             states = self._apply(plan, systemd, now, wanted, record)
-        self.result["units"] = self._units(systemd, wanted, now, states if not plan.changed() else None)
+        self.result["units"] = self._units(systemd, wanted, now.live if self.check_mode or not plan.changed() else states)
         return self.result
 
     def _to_prune(self, systemd: Systemd, wanted: t.Sequence[_plan.Want]) -> list[_plan.Want]:
@@ -374,7 +374,7 @@ class Task:
             release,
             systemd.known_directives(),
             "system" if systemd.scope == "system" else "user",
-            lambda questions: _host_facts.host_facts(systemd, questions),
+            lambda questions: _host_facts.host_facts(systemd, questions, now.live),
         )
         findings = _check.check(candidates, target, [*plan.enable, *plan.reenable])
         findings = _check.ignored(findings, self.params["ignore"])
@@ -420,8 +420,10 @@ class Task:
                 f"{self.store.folder}: {error.strerror}; the lock and the snapshot that a rollback needs have to be written"
                 " there. Make room, or make the folder writable"
             )
-        recovered = _transaction.recover(self.store)
-        if recovered:
+        if self.store.read_intent() is not None:
+            from ansible_collections.unitcraft.systemd.plugins.module_utils import _transaction  # noqa: PLC0415
+
+            recovered = _transaction.recover(self.store)
             self.result["recovered"] = recovered
             self.warnings.append(recovered)
         return ""
@@ -453,6 +455,9 @@ class Task:
             if new_record is not None:
                 self.store.write_record(new_record)
             return now.live
+        # Only now: a run that changes nothing needs none of it.
+        from ansible_collections.unitcraft.systemd.plugins.module_utils import _transaction  # noqa: PLC0415
+
         snapshot = _transaction.take_snapshot(plan, systemd, now.live, now.links)
         return _transaction.run(plan, systemd, self.store, snapshot, self.params["rollback"], new_record)
 
@@ -486,24 +491,20 @@ class Task:
         return new if new != record else None
 
     def _units(
-        self,
-        systemd: Systemd,
-        wanted: t.Sequence[_plan.Want],
-        now: _plan.Now,
-        states: dict[str, dict[str, str]] | None,
+        self, systemd: Systemd, wanted: t.Sequence[_plan.Want], states: t.Mapping[str, dict[str, str]]
     ) -> dict[str, dict[str, t.Any]]:
-        """The state of every declared unit: as read before when nothing changed, else asked for once more."""
+        """The state of every declared unit; what is not in ``states`` is asked for."""
         names: dict[str, str] = {}
         for want in wanted:
             names.setdefault(want.name, posixpath.join(systemd.folder, want.name))
             for instance in want.instances:
                 names.setdefault(want.name.replace("@.", f"@{instance}."), posixpath.join(systemd.folder, want.name))
-        live = now.live
-        if not self.check_mode and states is None and systemd.has_manager:
-            live = systemd.show([name for name in names if "@." not in name])
-        return {name: public_state(live.get(name, {}), path) for name, path in names.items()}
+        unknown = [name for name in names if "@." not in name and name not in states]
+        if unknown and not self.check_mode and systemd.has_manager:
+            states = {**states, **systemd.show(unknown)}
+        return {name: public_state(states.get(name, {}), path) for name, path in names.items()}
 
-    def add_failure(self, error: _transaction.TransactionError) -> None:
+    def add_failure(self, error: _store.TransactionError) -> None:
         self.result["changed"] = error.rolled_back is False
         if error.rolled_back is not None:
             self.result["rolled_back"] = error.rolled_back

@@ -124,7 +124,7 @@ class Now:
     :ivar uid: who owns the unit files (:ivar gid: and their group).
     """
 
-    __slots__ = ("files", "folder", "gid", "instances", "links", "live", "seen_sums", "trigger_sums", "uid")
+    __slots__ = ("_links_by_unit", "files", "folder", "gid", "instances", "links", "live", "seen_sums", "trigger_sums", "uid")
 
     def __init__(
         self,
@@ -143,10 +143,20 @@ class Now:
         self.gid = gid
         self.files = files or {}
         self.links = links or {}
+        self._links_by_unit: dict[str, set[str]] | None = None
         self.live = live or {}
         self.instances = instances or {}
         self.trigger_sums = trigger_sums or {}
         self.seen_sums = seen_sums or {}
+
+    def links_of(self, unit: str) -> set[str]:
+        """The links that enable a unit."""
+        if self._links_by_unit is None:
+            self._links_by_unit = {}
+            for link, target in self.links.items():
+                for name in enabled_by(link, target):
+                    self._links_by_unit.setdefault(name, set()).add(link)
+        return self._links_by_unit.get(unit, set())
 
     def active(self, unit: str) -> bool:
         return self.live.get(unit, {}).get("ActiveState") in RUNNING
@@ -737,23 +747,31 @@ def _expand(value: str, unit: str, prefix: str, instance: str) -> str | None:
     return "".join(out)
 
 
-def enables(link: str, target: str, names: t.Container[str]) -> bool:
-    """Whether a link in the unit folder enables one of the units: by its own name, or as an alias of it.
+def enabled_by(link: str, target: str) -> set[str]:
+    """The names of the units that a link in the unit folder enables: by their own name, or as an alias of them.
 
     :param link: path of the link below the unit folder.
     """
     if target == MASK_TARGET:
-        return False
+        return set()
     base = posixpath.basename(link)
     if "/" not in link:
         unit = posixpath.basename(target)
         instance = base.rpartition(".")[0].partition("@")[2]
-        return unit in names or (instance != "" and unit.replace("@.", f"@{instance}.") in names)
-    return base in names or ("@" in base and f"{base.partition('@')[0]}@.{base.rpartition('.')[2]}" in names)
+        return {unit, unit.replace("@.", f"@{instance}.")} if instance else {unit}
+    return {base, f"{base.partition('@')[0]}@.{base.rpartition('.')[2]}"} if "@" in base else {base}
+
+
+def enables(link: str, target: str, names: t.Iterable[str]) -> bool:
+    """Whether a link in the unit folder enables one of the units."""
+    return not enabled_by(link, target).isdisjoint(names)
 
 
 def _present_links(now: Now, names: t.Sequence[str]) -> set[str]:
-    return {link for link, target in now.links.items() if enables(link, target, names)}
+    found: set[str] = set()
+    for name in names:
+        found |= now.links_of(name)
+    return found
 
 
 def _keep_sockets_working(plan: Plan, now: Now, groups: t.Mapping[str, list[Want]]) -> None:
