@@ -21,6 +21,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import 
 LOG_LINES = 10
 _UP = ("active", "reloading", "refreshing")
 _PROBE_PAUSE = 0.2  # seconds between two tries of a probe that failed
+_HANG_CHECK = 60.0  # seconds after which we look whether systemctl still has something to wait for
 _WATCHERS = 64  # units that are watched at the same moment
 
 # Exit statuses that systemd itself gives, when it fails before the program runs (systemd.exec(5), "Process Exit Codes").
@@ -116,28 +117,38 @@ def wait_for_jobs(
     :param wanted: limits by unit; a unit without a time limit is waited for as long as systemd does.
     :param begun: ``time.monotonic()`` at which the clock of the limits started.
     :returns: exit status (-1 when not waited for to the end), output, and the units whose time is up.
+    :raises SystemdError: when systemctl hangs although no job is left.
     """
     process = systemd.start_command(argv)
-    late: list[str] = []
+    due = {unit: begun + limit.timeout for unit, limit in wanted.items() if limit.timeout}
     try:
         while True:
-            due = sorted({begun + l.timeout for unit, l in wanted.items() if l.timeout and unit not in late})
-            try:
-                out, _none = process.communicate(timeout=max(0.0, due[0] - time.monotonic()) if due else None)
-                return process.returncode, out.decode("utf-8", "replace"), late
-            except subprocess.TimeoutExpired:
-                pass
             now = time.monotonic()
-            over = [unit for unit, l in wanted.items() if l.timeout and begun + l.timeout <= now and unit not in late]
-            states = systemd.show(over, ("ActiveState", "Job"))
-            late += [unit for unit in over if _pending(states.get(unit, {}))]
-            wanted = {unit: l for unit, l in wanted.items() if unit not in over}
+            try:
+                out, _none = process.communicate(timeout=max(0.0, min([*due.values(), now + _HANG_CHECK]) - now))
+                return process.returncode, out.decode("utf-8", "replace"), []
+            except subprocess.TimeoutExpired:
+                states = systemd.show(wanted, ("ActiveState", "Job"))
+            if not any(_pending(states.get(unit, {})) for unit in wanted):
+                return _last_word(process, argv)
+            over = [unit for unit, end in due.items() if end <= time.monotonic()]
+            late = [unit for unit in over if _pending(states.get(unit, {}))]
             if late:
                 return -1, "", late
+            due = {unit: end for unit, end in due.items() if unit not in over}
     finally:
         if process.poll() is None:
             process.kill()
             process.communicate()
+
+
+def _last_word(process: subprocess.Popen[bytes], argv: t.Sequence[str]) -> tuple[int, str, list[str]]:
+    """The end of a systemctl whose jobs are done: it is due at once."""
+    try:
+        out, _none = process.communicate(timeout=20.0)
+    except subprocess.TimeoutExpired:
+        raise SystemdError(f"{' '.join(argv[:4])} does not end, although no job of its units is left") from None
+    return process.returncode, out.decode("utf-8", "replace"), []
 
 
 def _pending(state: t.Mapping[str, str]) -> bool:

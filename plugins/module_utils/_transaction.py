@@ -170,8 +170,8 @@ def reset_failed(systemd: Systemd, units: t.Iterable[str]) -> None:
 
 def take_snapshot(plan: Plan, systemd: Systemd, live: t.Mapping[str, t.Mapping[str, str]], links: t.Mapping[str, str]) -> dict[str, t.Any]:
     """All that is needed to put back what *plan* changes, fit for JSON."""
-    units = list(dict.fromkeys([*plan.touched(), *plan.dragged]))
-    related = sorted({*units, *plan.link_names})
+    related = sorted({*plan.touched(), *plan.dragged, *plan.link_names})
+    units = [unit for unit in dict.fromkeys([*plan.touched(), *plan.dragged]) if "@." not in unit]  # templates have no state
     return {
         "format": FORMAT,
         "id": secrets.token_hex(4),

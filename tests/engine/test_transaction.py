@@ -77,6 +77,29 @@ def test_what_was_not_there_before_is_gone_again(target):
     assert target.sh("find /etc/systemd -name 't-*'; systemctl list-units --all --no-legend --plain 't-*'") == ""
 
 
+def test_instances_of_a_template_run_their_old_version_again(target):
+    def wanted(command, **more):
+        text = {"Service": {"ExecStart": command}, "Install": {"WantedBy": "multi-user.target"}}
+        return {"name": "t-w@.service", "sections": text, "instances": ["1", "2"], "state": "started", "enabled": True, **more}
+
+    assert not target.units([wanted("/bin/sleep 100%i")]).get("failed")
+    result = target.units([wanted("/bin/sh -c 'exit %i'", health={"stable": 1})], fail_on="never")
+    assert result["rolled_back"] and result["failed_units"]
+    for name in ("t-w@1", "t-w@2"):
+        assert target.show(name, "ActiveState") == "active" and "sleep" in target.show(name, "ExecStart")
+
+
+def test_systemctl_that_hangs(target):
+    """It is noticed by its jobs, which are none."""
+    script = "#!/bin/sh\ncase \"$*\" in *' start '*) exec sleep 1000;; esac\nexec /usr/bin/systemctl \"$@\"\n"
+    target.write("/opt/t-bin/systemctl", script, "0755")
+    data = json.dumps({"name": "t-a", "sections": {"Service": {"ExecStart": "/bin/sleep 1000"}}, "state": "started", "health": {"timeout": 3}})
+    out = target.sh(f"printf %s '{data}' | PATH=/opt/t-bin:$PATH {' '.join(target.command('unit'))}", check=False)
+    result = json.loads(out)
+    assert result["failed"] and "does not end" in result["msg"] and result["rolled_back"]
+    assert target.sh("find /etc/systemd -name 't-*'") == ""
+
+
 def test_rollback_false_leaves_it_and_says_so(target):
     target.unit("t-a", sections={"Service": {"ExecStart": "/bin/sleep 1000"}}, state="started")
     result = target.unit("t-a", sections={"Service": {"ExecStart": "/bin/false"}}, health={"stable": 1}, rollback=False)
