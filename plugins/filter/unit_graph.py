@@ -73,7 +73,7 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph, _render, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph, _graph_text, _render, _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Unit
 
 
@@ -85,8 +85,8 @@ def unit_graph(units: t.Any, format: str = "dot", everything: bool = False) -> s
         read = [_read(name, what, dropin) for name, what, dropin in _items(units)]
     except (_render.RenderError, _syntax.UnitSyntaxError) as error:
         raise AnsibleFilterError(f"unit_graph: {error}") from error
-    graph = _graph.build(read)
-    return graph.dot(everything) if format == "dot" else graph.mermaid(everything)
+    drawing = _graph_text.draw(_graph.build(read), everything)
+    return _graph_text.dot(drawing) if format == "dot" else _graph_text.mermaid(drawing)
 
 
 def _items(units: t.Any) -> t.Iterator[tuple[str, t.Any, str]]:

@@ -65,20 +65,20 @@ def check(candidates: t.Sequence[Candidate], target: Target, enabled: t.Collecti
     return findings + _lint.lint(units, target.release, facts, enabled)
 
 
+def staged(candidates: t.Sequence[Candidate]) -> list[_verify.Staged]:
+    """The candidates as the files that systemd-analyze is to judge."""
+    return [_verify.staged(candidate.unit, candidate.dropin, candidate.text) for candidate in candidates]
+
+
 def verify(candidates: t.Sequence[Candidate], systemd: Systemd, release: int, said: t.Sequence[Finding] = ()) -> list[Finding]:
     """Findings of the target's ``systemd-analyze verify`` on the whole staged set.
 
     :param said: findings that we have already; what verify says of the same line, or of the same unit as a whole, is left out.
     """
-    found = _verify.verify(systemd, [_verify.staged(c.unit, c.dropin, c.text) for c in candidates], release)
+    found = _verify.verify(systemd, staged(candidates), release)
     lines = {(finding.unit, finding.line) for finding in said if finding.line}
     whole = {finding.unit for finding in said if finding.rule in _WHOLE}
     return [f for f in found if ((f.unit, f.line) not in lines if f.line else f.unit not in whole)]
-
-
-def exposure(candidates: t.Sequence[Candidate], systemd: Systemd, release: int, highest: float) -> list[Finding]:
-    """Findings for services whose ``systemd-analyze security`` score would be over ``highest``."""
-    return _verify.exposure(systemd, [_verify.staged(c.unit, c.dropin, c.text) for c in candidates], release, highest)
 
 
 def ignored(findings: t.Sequence[Finding], ignore: t.Collection[str]) -> list[Finding]:

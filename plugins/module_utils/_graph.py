@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph_edges, _graph_start, _graph_text, _view
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph_edges, _graph_start, _view
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph_edges import DEFAULT, IMPLICIT, Edge
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph_start import Verdict
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting, Unit
 
-_FALL_ON_STOP = ("Requires", "Requisite", "BindsTo", "PartOf")  # the unit that names the other one is stopped too
+FALL_ON_STOP = ("Requires", "Requisite", "BindsTo", "PartOf")  # the unit that names the other one is stopped too
 
 
 class Cycle(t.NamedTuple):
@@ -109,7 +109,7 @@ class Graph:
 
     def _stopped_by(self, name: str) -> list[str]:
         found = list(self.targets("PropagatesStopTo", name))
-        for kind in _FALL_ON_STOP:
+        for kind in FALL_ON_STOP:
             found += self.sources(kind, name)
         return found
 
@@ -161,34 +161,6 @@ class Graph:
                     todo.append(other)
         seen.discard(name)
         return seen
-
-    def drawn(self, everything: bool) -> list[Edge]:
-        """The edges that a drawing shows: without ``everything`` those between or from declared units, no defaults."""
-        if everything:
-            return list(self.edges)
-        inside = set(self.declared)
-        return [
-            edge
-            for edge in self.edges
-            if edge.origin != DEFAULT and not (edge.origin == IMPLICIT and not {edge.source, edge.target} <= inside)
-        ]
-
-    def dot(self, everything: bool = False) -> str:
-        """The graph in Graphviz's DOT language, cycles and who falls with whom marked."""
-        return _graph_text.dot(self._drawing(everything))
-
-    def mermaid(self, everything: bool = False) -> str:
-        """The graph as a Mermaid flowchart, cycles and who falls with whom marked."""
-        return _graph_text.mermaid(self._drawing(everything))
-
-    def _drawing(self, everything: bool) -> _graph_text.Drawing:
-        edges = self.drawn(everything)
-        shown = set(self.declared)
-        for edge in edges:
-            shown.update((edge.source, edge.target))
-        cycles = [cycle.units for cycle in self.cycles()]
-        falls = {(edge.source, edge.target) for edge in edges if edge.kind in (*_FALL_ON_STOP, "PropagatesStopTo")}
-        return _graph_text.Drawing(sorted(shown), frozenset(self.declared), edges, cycles, falls)
 
 
 def build(units: t.Sequence[Unit], installed: bool = True) -> Graph:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph_edges import DEFAULT, Edge
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import FALL_ON_STOP, Graph
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph_edges import DEFAULT, IMPLICIT, Edge
 
 
 class Drawing(t.NamedTuple):
@@ -43,6 +44,29 @@ _MERMAID_SHAPES = {
     "mount": ("[(", ")]"),
 }
 LEGEND = "red: ordering cycle; thick: a stop passes from one to the other; dashed box: not in this set"
+
+
+def drawn_edges(graph: Graph, everything: bool) -> list[Edge]:
+    """The edges that a drawing shows: without ``everything`` those between or from declared units, no defaults."""
+    if everything:
+        return list(graph.edges)
+    inside = set(graph.declared)
+    return [
+        edge
+        for edge in graph.edges
+        if edge.origin != DEFAULT and not (edge.origin == IMPLICIT and not {edge.source, edge.target} <= inside)
+    ]
+
+
+def draw(graph: Graph, everything: bool = False) -> Drawing:
+    """What a drawing of a graph shows, cycles and who falls with whom marked."""
+    edges = drawn_edges(graph, everything)
+    shown = set(graph.declared)
+    for edge in edges:
+        shown.update((edge.source, edge.target))
+    cycles = [cycle.units for cycle in graph.cycles()]
+    falls = {(edge.source, edge.target) for edge in edges if edge.kind in (*FALL_ON_STOP, "PropagatesStopTo")}
+    return Drawing(sorted(shown), frozenset(graph.declared), edges, cycles, falls)
 
 
 def arrows(drawing: Drawing) -> list[Arrow]:

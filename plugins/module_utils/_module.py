@@ -17,7 +17,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _plan, _render, _store, _syntax
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import Host
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import SystemdError
 
 STATES = ("present", "started", "stopped", "restarted", "reloaded", "absent")
 _DROPIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,240}\Z")
@@ -304,7 +305,7 @@ class Task:
     def run(self) -> dict[str, t.Any]:
         params = self.params
         self._check_set_options()
-        systemd = Systemd(params["scope"], params["user"] or "", params["runtime"], params["root"] or "")
+        systemd = Host(params["scope"], params["user"] or "", params["runtime"], params["root"] or "")
         wanted = declare(self.items, systemd.folder, params["set_name"], self.listed)
         with systemd.as_owner():
             problem = systemd.folder_problem()
@@ -331,7 +332,7 @@ class Task:
         self.result["units"] = self._units(systemd, wanted, now.live if self.check_mode or not plan.changed() else states)
         return self.result
 
-    def _to_prune(self, systemd: Systemd, wanted: t.Sequence[_plan.Want]) -> list[_plan.Want]:
+    def _to_prune(self, systemd: Host, wanted: t.Sequence[_plan.Want]) -> list[_plan.Want]:
         """What carries the name of this set and is declared no more."""
         if not self.params["prune"]:
             return []
@@ -340,7 +341,7 @@ class Task:
             files = {path: systemd.read_file(path) for path in systemd.list_unit_files() if path not in declared}
         return _plan.to_prune(files, systemd.folder, self.params["set_name"])
 
-    def _plan_linger(self, plan: _plan.Plan, systemd: Systemd) -> None:
+    def _plan_linger(self, plan: _plan.Plan, systemd: Host) -> None:
         linger = self.params["linger"]
         if linger is not None and os.path.exists(systemd.linger_file()) != linger:
             plan.linger = linger
@@ -348,7 +349,7 @@ class Task:
         if plan.needs_manager() and not plan.linger and not systemd.manager_answers():
             systemd.wait_for_manager(0)
 
-    def _judge(self, plan: _plan.Plan, systemd: Systemd, now: _plan.Now, wanted: t.Sequence[_plan.Want]) -> None:
+    def _judge(self, plan: _plan.Plan, systemd: Host, now: _plan.Now, wanted: t.Sequence[_plan.Want]) -> None:
         """Stop before anything is written when a text that changes is not fit for this host.
 
         :raises FindingsError: with every finding that is severe enough.
@@ -357,7 +358,7 @@ class Task:
         if not written:
             return
         # Only now: an unchanged run needs none of the grammar, the rules and the catalogue's details.
-        from ansible_collections.unitcraft.systemd.plugins.module_utils import _check, _host_facts
+        from ansible_collections.unitcraft.systemd.plugins.module_utils import _check, _exposure, _host_facts
 
         by_unit: dict[str, list[_plan.Want]] = {}
         for want in wanted:
@@ -382,7 +383,7 @@ class Task:
         if self.params["verify"] and not stopping and not systemd.root:
             findings += _check.ignored(_check.verify(candidates, systemd, release, findings), self.params["ignore"])
         if self.params["max_exposure"] is not None:
-            exposed = _check.exposure(candidates, systemd, release, self.params["max_exposure"])
+            exposed = _exposure.exposure(systemd, _check.staged(candidates), release, self.params["max_exposure"])
             findings += _check.ignored(exposed, self.params["ignore"])
         stopping = _check.stops(findings, self.params["fail_on"])
         self.result["findings"] = [finding._asdict() for finding in findings]
@@ -445,7 +446,7 @@ class Task:
     def _apply(
         self,
         plan: _plan.Plan,
-        systemd: Systemd,
+        systemd: Host,
         now: _plan.Now,
         wanted: t.Sequence[_plan.Want],
         record: dict[str, t.Any],
@@ -491,7 +492,7 @@ class Task:
         return new if new != record else None
 
     def _units(
-        self, systemd: Systemd, wanted: t.Sequence[_plan.Want], states: t.Mapping[str, dict[str, str]]
+        self, systemd: Host, wanted: t.Sequence[_plan.Want], states: t.Mapping[str, dict[str, str]]
     ) -> dict[str, dict[str, t.Any]]:
         """The state of every declared unit; what is not in ``states`` is asked for."""
         names: dict[str, str] = {}

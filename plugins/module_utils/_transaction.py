@@ -19,16 +19,17 @@ import time
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _files
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import Host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._plan import RUNNING, Change, File, Plan, enables
 from ansible_collections.unitcraft.systemd.plugins.module_utils._store import FORMAT, Store, TransactionError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import RELOAD_TIMEOUT, Systemd, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import RELOAD_TIMEOUT, SystemdError
 
 if t.TYPE_CHECKING:
     from ansible_collections.unitcraft.systemd.plugins.module_utils._health import Failure, Limits
 
 def run(
     plan: Plan,
-    systemd: Systemd,
+    systemd: Host,
     store: Store,
     snapshot: t.Mapping[str, t.Any],
     rollback: bool = True,
@@ -38,7 +39,7 @@ def run(
 
     :param snapshot: what ``take_snapshot`` returned.
     :param record: the new content of the record, written when all is well; None leaves the old one.
-    :returns: the state of the units acted on, as ``Systemd.show`` gives it.
+    :returns: the state of the units acted on, as ``Host.show`` gives it.
     :raises TransactionError: with what failed and whether everything is as it was.
     """
     try:
@@ -93,7 +94,7 @@ class _NotUp(Exception):
 class _Run:
     """The steps of a plan, in few calls."""
 
-    def __init__(self, plan: Plan, systemd: Systemd, token: str) -> None:
+    def __init__(self, plan: Plan, systemd: Host, token: str) -> None:
         self.plan = plan
         self.systemd = systemd
         self.token = token
@@ -159,7 +160,7 @@ class _Run:
         return states
 
 
-def reset_failed(systemd: Systemd, units: t.Iterable[str]) -> None:
+def reset_failed(systemd: Host, units: t.Iterable[str]) -> None:
     """Clear the failed state of units; one that systemd does not hold in memory any more has none."""
     reply = systemd.command(systemd.systemctl("reset-failed", "--", *units))
     if reply.code != 0 and "not loaded" not in reply.err:
@@ -168,7 +169,7 @@ def reset_failed(systemd: Systemd, units: t.Iterable[str]) -> None:
 
 # Snapshot and undo
 
-def take_snapshot(plan: Plan, systemd: Systemd, live: t.Mapping[str, t.Mapping[str, str]], links: t.Mapping[str, str]) -> dict[str, t.Any]:
+def take_snapshot(plan: Plan, systemd: Host, live: t.Mapping[str, t.Mapping[str, str]], links: t.Mapping[str, str]) -> dict[str, t.Any]:
     """All that is needed to put back what *plan* changes, fit for JSON."""
     related = sorted({*plan.touched(), *plan.dragged, *plan.link_names})
     units = [unit for unit in dict.fromkeys([*plan.touched(), *plan.dragged]) if "@." not in unit]  # templates have no state
@@ -220,7 +221,7 @@ def recover(store: Store) -> str:
         store.forget_intent()
         return f"{said}; the root it worked on, {intent['root']}, is gone"
     try:
-        systemd = Systemd(intent["scope"], intent["user"], intent["runtime"], intent["root"])
+        systemd = Host(intent["scope"], intent["user"], intent["runtime"], intent["root"])
         left_over = undo(intent, systemd)
     except (OSError, SystemdError) as error:
         raise TransactionError(
@@ -231,7 +232,7 @@ def recover(store: Store) -> str:
     return "; ".join([f"{said}; what it had begun was undone first ({names})", *left_over])
 
 
-def undo(snapshot: t.Mapping[str, t.Any], systemd: Systemd) -> list[str]:
+def undo(snapshot: t.Mapping[str, t.Any], systemd: Host) -> list[str]:
     """Put back files, links, masks and run state as the snapshot holds them.
 
     It may be run again, also halfway through: it compares with what is there and changes only what differs.
@@ -276,7 +277,7 @@ def undo(snapshot: t.Mapping[str, t.Any], systemd: Systemd) -> list[str]:
     return left_over
 
 
-def _moved(snapshot: t.Mapping[str, t.Any], systemd: Systemd) -> dict[str, dict[str, str]]:
+def _moved(snapshot: t.Mapping[str, t.Any], systemd: Host) -> dict[str, dict[str, str]]:
     """The units that run and did not, or that were started anew since the snapshot, with their state."""
     states = systemd.show(snapshot["units"], ("ActiveState", "InvocationID", "Type"))
     moved = {}
@@ -288,12 +289,12 @@ def _moved(snapshot: t.Mapping[str, t.Any], systemd: Systemd) -> dict[str, dict[
     return moved
 
 
-def _quiet(systemd: Systemd, verb: str, units: t.Sequence[str]) -> None:
+def _quiet(systemd: Host, verb: str, units: t.Sequence[str]) -> None:
     """A job while putting things back: one unit that refuses shall not keep the others from it."""
     systemd.command(systemd.systemctl(verb, "--", *units), timeout=RELOAD_TIMEOUT)
 
 
-def _restore_files(snapshot: t.Mapping[str, t.Any], systemd: Systemd) -> bool:
+def _restore_files(snapshot: t.Mapping[str, t.Any], systemd: Host) -> bool:
     """Bring files and links back to what the snapshot holds; True when anything differed."""
     files = [_files.from_json(entry) for entry in snapshot["files"]]
     if systemd.runtime and snapshot["boot"] != _boot_id():

@@ -16,12 +16,11 @@ import shutil
 import tempfile
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _show, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, INFO, WARNING, Finding
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Reply, Systemd, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Reply, Systemd
 
 _RECURSIVE_ERRORS_SINCE = 250  # systemd-analyze verify --recursive-errors= (NEWS of 250)
-_SECURITY_OFFLINE_SINCE = 250  # systemd-analyze security --offline= (NEWS of 250)
 # With SYSTEMD_LOG_TARGET=console-prefixed: <syslog level>, then perhaps FILE:LINE:, then the message.
 _MESSAGE = re.compile(r"<(\d+)>(?:((?:/|\.)\S*?):(\d+): )?(.*)")
 _UNIT_IN_FRONT = re.compile(r"([A-Za-z0-9:_.\\@-]+\.[a-z]+): ")
@@ -46,44 +45,12 @@ def verify(systemd: Systemd, files: t.Sequence[Staged], release: int) -> list[Fi
     :returns: only what is about these files or their units; source ``verify``.
     :raises SystemdError: when systemd-analyze is missing or does not end.
     """
-    with _stage(files) as stage:
+    with stage_files(files) as stage:
         return _Verify(systemd, stage, files, release).findings()
 
 
-def exposure(systemd: Systemd, files: t.Sequence[Staged], release: int, highest: float) -> list[Finding]:
-    """Services of a set whose ``systemd-analyze security`` score would be over ``highest`` (0.0 to 10.0).
-
-    :raises SystemdError: when systemd-analyze cannot judge files that are not in place yet, or does not end.
-    """
-    services = sorted({file.unit for file in files if file.unit.endswith(".service")})
-    if not services:
-        return []
-    if release < _SECURITY_OFFLINE_SINCE:
-        raise SystemdError(
-            f"max_exposure: systemd-analyze judges files before they are in place since systemd {_SECURITY_OFFLINE_SINCE}, and"
-            f" this host has {release}; leave max_exposure out here"
-        )
-    with _stage(files) as stage:
-        # A template is judged by an instance; the name is as good as any.
-        names = [name.replace("@.", "@exposure.") for name in services]
-        argv = ["systemd-analyze", "--no-pager", "security", "--offline=true", "--threshold=100", *names]
-        reply = systemd.command(argv, VERIFY_TIMEOUT, {"SYSTEMD_UNIT_PATH": f"{stage}:"})
-    judged = _show.parse_security(reply.out, worst=5)
-    findings = []
-    for service, name in zip(services, names):
-        score = judged.get(name) or judged.get(service)
-        if score is None:
-            raise SystemdError(f"max_exposure: systemd-analyze security says nothing of {service}: {reply.err.strip()}")
-        if score["exposure"] > highest:
-            worst = ", ".join(f"{point['setting']} ({point['exposure']})" for point in score["points"])
-            message = f"its exposure would be {score['exposure']} ({score['level']}), and max_exposure allows {highest}"
-            hint = f"set what counts most: {worst}" if worst else ""
-            findings.append(Finding("max-exposure", ERROR, service, message, hint, source="verify"))
-    return findings
-
-
 @contextlib.contextmanager
-def _stage(files: t.Sequence[Staged]) -> t.Iterator[str]:
+def stage_files(files: t.Sequence[Staged]) -> t.Iterator[str]:
     """A folder with the files in their places, readable for every user manager as unit files are."""
     stage = tempfile.mkdtemp(prefix="unitcraft-verify-", dir="/run" if os.geteuid() == 0 else None)
     try:

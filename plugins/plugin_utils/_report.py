@@ -12,7 +12,7 @@ import hashlib
 import json
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph, _graph_text
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph_edges import DEFAULT, Edge
 
 FORMAT = 1  # of the JSON report
@@ -176,9 +176,9 @@ def _drawing(units: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any] | Non
     # an order alone is worth an arrow only between units that are drawn for another reason
     tied = declared | {n for e in edges if e.kind != "After" and e.origin != DEFAULT for n in (e.source, e.target)}
     edges = [e for e in edges if e.kind != "After" or {e.source, e.target} <= tied]
-    graph = _graph.Graph(sorted(declared)[:_MAX_DRAWN], edges)
-    dot = graph.dot()
-    return {"id": hashlib.sha256(dot.encode()).hexdigest()[:12], "dot": dot, "mermaid": graph.mermaid()}
+    drawing = _graph_text.draw(_graph.Graph(sorted(declared)[:_MAX_DRAWN], edges))
+    dot = _graph_text.dot(drawing)
+    return {"id": hashlib.sha256(dot.encode()).hexdigest()[:12], "dot": dot, "mermaid": _graph_text.mermaid(drawing)}
 
 
 def _edge(kind: str, source: str, target: str) -> Edge:

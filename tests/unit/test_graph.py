@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph, _graph_edges, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph, _graph_edges, _graph_text, _syntax
 from case_files import load
 
 
@@ -51,9 +51,9 @@ def test_start_order(case: dict[str, t.Any]) -> None:
 
 @pytest.mark.parametrize("case", load("graph/text"))
 def test_text(case: dict[str, t.Any]) -> None:
-    graph = build(case)
-    assert graph.dot(case.get("everything", False)) == case["dot"]
-    assert graph.mermaid(case.get("everything", False)) == case["mermaid"]
+    drawing = _graph_text.draw(build(case), case.get("everything", False))
+    assert _graph_text.dot(drawing) == case["dot"]
+    assert _graph_text.mermaid(drawing) == case["mermaid"]
 
 
 SHOWN = """\
@@ -83,9 +83,10 @@ def test_live_host() -> None:
         "sysinit.target",
         "system.slice",
     }
-    assert '"a.service" -> "b.service" [label="After Requires", penwidth=2.5];' in graph.dot()
-    assert "sysinit" not in graph.dot()
-    assert "sysinit" in graph.dot(everything=True)
+    usual = _graph_text.dot(_graph_text.draw(graph))
+    assert '"a.service" -> "b.service" [label="After Requires", penwidth=2.5];' in usual
+    assert "sysinit" not in usual
+    assert "sysinit" in _graph_text.dot(_graph_text.draw(graph, everything=True))
 
 
 def test_every_kind_of_systemd_is_drawn() -> None:
