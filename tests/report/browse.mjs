@@ -126,7 +126,7 @@ try {
       await page.emulateMedia({colorScheme: scheme});
       await page.evaluate(() => window.scrollTo(0, 0));
       await page.screenshot({path: join(pictures, 'audit-' + name + '.png')});
-      for (const part of ['exposure', 'timers', 'dependencies']) {
+      for (const part of name === 'narrow' ? ['exposure'] : name === 'dark' ? ['dependencies'] : ['timers']) {
         await page.evaluate(id => { document.documentElement.style.scrollBehavior = 'auto'; document.getElementById(id).scrollIntoView(); }, part);
         await page.waitForTimeout(150);
         await page.screenshot({path: join(pictures, 'audit-' + name + '-' + part + '.png')});
