@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import os
+import pathlib
+import re
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _info
@@ -205,3 +207,11 @@ def test_full_name(name, want):
 def test_what_is_no_name(name):
     with pytest.raises(ValueError, match="is no unit name"):
         _info.full_name(name)
+
+
+def test_every_rule_of_reading_is_documented():
+    here = pathlib.Path(__file__).resolve().parents[2]
+    text = "".join((here / "plugins/module_utils" / name).read_text() for name in ("_reader.py", "_live.py"))
+    used = set(re.findall(r'"((?:unreadable|broken|vanished|no)-[a-z]+)"', text))
+    documented = (here / "docs/rules.md").read_text().partition("## What could not be read")[2]
+    assert used == set(re.findall(r"^### `([a-z-]+)`", documented, re.MULTILINE))

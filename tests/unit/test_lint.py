@@ -84,7 +84,9 @@ def test_every_rule_has_a_failing_and_a_passing_case(rule: t.Any) -> None:
 
 
 def test_rules_in_code_and_docs_are_the_same() -> None:
-    documented = re.findall(r"^### `([a-z0-9-]+)`", (ROOT / "docs/rules.md").read_text(encoding="utf-8"), re.MULTILINE)
+    text = (ROOT / "docs/rules.md").read_text(encoding="utf-8")
+    text = text.partition("## What could not be read")[0]  # those are of unit_info
+    documented = re.findall(r"^### `([a-z0-9-]+)`", text, re.MULTILINE)
     assert sorted(documented) == sorted([*SYSTEMD_RULES, *(rule.id for rule in _lint.RULES)])
     assert {case["rule"] for case in all_cases()} == {rule.id for rule in _lint.RULES}
     assert {path.stem for path in (CASES / "lint").glob("*.yml")} >= set(TOPICS)
