@@ -33,6 +33,13 @@ SYSTEM_PACKAGES = {
 }
 # Elsewhere images are made from a Containerfile.
 DEBIAN_PACKAGES = {"mmdebstrap": ["mmdebstrap"]}
+# For the audit page. Node's own packages bring npm along, Debian's do not.
+BROWSER_PACKAGES = {
+    "chromium": ["chromium", "chromium-browser", "google-chrome"],
+    "graphviz": ["dot"],
+    "nodejs": ["node"],
+    "npm": ["npm"],
+}
 
 
 class ToolError(Exception):
@@ -77,7 +84,15 @@ def apt_install(packages: list[str]) -> None:
 
 def ensure_system() -> None:
     """Install the system packages that containers need. Raises ToolError."""
-    wanted = {**SYSTEM_PACKAGES, **(DEBIAN_PACKAGES if is_debian() else {})}
+    ensure({**SYSTEM_PACKAGES, **(DEBIAN_PACKAGES if is_debian() else {})})
+
+
+def ensure_browser() -> None:
+    """Install what opens the audit page. Raises ToolError."""
+    ensure(BROWSER_PACKAGES)
+
+
+def ensure(wanted: dict[str, list[str]]) -> None:
     missing = [package for package, places in wanted.items() if not is_there(places)]
     if missing:
         apt_install(missing)
