@@ -219,7 +219,7 @@
       group.classList.toggle('dim', !on);
       if (on) lines.push([a, b, [...group.querySelectorAll('text')].map(node => node.textContent).join(' ')]);
     });
-    said.textContent = plural(names.size, 'unit') + (wanted ? ' match, ' : ', ') + plural(lines.length, 'arrow');
+    said.textContent = plural(names.size, 'unit') + (!wanted ? ', ' : names.size === 1 ? ' matches, ' : ' match, ') + plural(lines.length, 'arrow');
     links.append(...lines.slice(0, 300).map(([a, b, kind]) => el('li', {}, code(a), ' ' + (kind || 'to') + ' ', code(b))));
   }
   canvas.addEventListener('wheel', event => {

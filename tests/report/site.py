@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Deploy the site playbook to two systemd containers and write its audit page: site.py PAGE.html. Runs in the sandbox."""
+"""Deploy the site playbook to a systemd container and write its audit page: site.py PAGE.html. Runs in the sandbox."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from images import containers
 from report import fleet
 
-RELEASES = ("247", "262")
+RELEASES = ("262",)
 PLAYBOOKS = fleet.ROOT / "playbooks"
 
 
