@@ -47,6 +47,7 @@ EXAMPLES = r"""
       Unit:
         Description: UDP echo server
         After: network.target
+        StartLimitIntervalSec: 0
       Service:
         ExecStart:
           - [/usr/bin/python3, /opt/echo/server.py, --greeting, "100% friendly"]
@@ -54,6 +55,7 @@ EXAMPLES = r"""
           ECHO_PREFIX: "> "
         DynamicUser: true
         Restart: on-failure
+        RestartSec: 1
       Install:
         WantedBy: multi-user.target
     state: started

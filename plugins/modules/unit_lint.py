@@ -94,6 +94,7 @@ EXAMPLES = r"""
           Service:
             ExecStart: [[/usr/bin/python3, /opt/echo/server.py]]
             Restart: always
+            RestartSec: 10
     systemd_version: 247
 """
 

@@ -1,0 +1,281 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every example of the documentation holds: Ansible reads it, its options exist, its units are good."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import typing as t
+
+import pytest
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.unitcraft.systemd.plugins.module_utils import (
+    _lint,
+    _model,
+    _module,
+    _module_info,
+    _module_lint,
+    _render,
+    _syntax,
+    _validate,
+)
+from case_files import load as load_cases
+from doc_examples import ROOT, Example, all_examples
+from test_lint import read_facts, read_units
+
+COLLECTION = "unitcraft.systemd."
+RELEASE = 257
+EXAMPLES = all_examples()
+_UNITS = {"type": "list", "elements": "dict", "required": True, "options": _module.unit_options()}
+SPECS = {
+    "unit": {**_module.unit_options(), **_module.set_options()},
+    "units": {"units": _UNITS, **_module.set_options()},
+    "unit_info": _module_info.argument_spec(),
+    "unit_lint": _module_lint.argument_spec(),
+}
+TASK_LISTS = ("tasks", "pre_tasks", "post_tasks", "handlers", "block", "rescue", "always")
+ROLE_TASKS = tuple(f"ansible.builtin.{action}_role" for action in ("include", "import"))
+
+
+class Loader(yaml.SafeLoader):
+    """YAML as Ansible reads it."""
+
+
+for tag in ("!unsafe", "!vault"):
+    Loader.add_constructor(tag, lambda loader, node: loader.construct_scalar(node))
+
+
+def load(text: str) -> t.Any:
+    return yaml.load(text, Loader=Loader)  # noqa: S506  a SafeLoader with two tags more
+
+
+def in_language(*languages: str) -> list[t.Any]:
+    return [pytest.param(example, id=str(example)) for example in EXAMPLES if example.language in languages]
+
+
+def is_playbook(data: t.Any) -> bool:
+    return isinstance(data, list) and any("hosts" in item or "ansible.builtin.import_playbook" in item for item in data)
+
+
+def test_there_are_examples_and_no_language_is_left_out() -> None:
+    assert len(EXAMPLES) > 80
+    assert {example.language for example in EXAMPLES} <= {"yaml", "ini", "sh", "console", "text"}
+
+
+# --- YAML -----------------------------------------------------------------------------------------------------------
+
+def test_ansible_takes_every_playbook_and_task(tmp_path: t.Any) -> None:
+    """One call for all: each is a playbook of its own, a list of tasks gets a play around it."""
+    wanted = {}
+    for number, example in enumerate(EXAMPLES):
+        data = load(example.text) if example.language == "yaml" else None
+        if isinstance(data, list):
+            plays = data if is_playbook(data) else [{"name": "Example", "hosts": "all", "tasks": data}]
+            path = tmp_path / f"{number}.yml"
+            path.write_text(yaml.safe_dump(plays, sort_keys=False))
+            wanted[str(path)] = str(example)
+    # What examples mention by a relative name.
+    for name in ("files", "templates", "tasks"):
+        (tmp_path / name).mkdir()
+    assert len(wanted) > 15
+    variables = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(ROOT / "playbooks" / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
+        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
+    }
+    command = [sys.executable, "-m", "ansible", "playbook", "--syntax-check", "-i", "localhost,", *wanted]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, cwd=tmp_path)
+    said = done.stdout + done.stderr
+    for path, example in wanted.items():
+        said = said.replace(path, example)
+    assert done.returncode == 0, said
+
+
+def tasks_of(data: t.Any) -> t.Iterator[dict[str, t.Any]]:
+    """Every task of plays or of a list of tasks, those in blocks too."""
+    for item in data:
+        inner = [entry for key in TASK_LISTS for entry in item.get(key) or ()]
+        if inner:
+            yield from tasks_of(inner)
+        elif "hosts" not in item:
+            yield item
+
+
+def without_templates(value: t.Any) -> t.Any:
+    """The value with options left out that a template gives, because their types are not known here."""
+    if isinstance(value, dict):
+        return {key: without_templates(item) for key, item in value.items() if not is_template(item)}
+    if isinstance(value, list):
+        return [without_templates(item) for item in value if not is_template(item)]
+    return value
+
+
+def is_template(value: t.Any) -> bool:
+    return isinstance(value, str) and "{{" in value
+
+
+def problems(spec: dict[str, t.Any], given: dict[str, t.Any]) -> list[str]:
+    """What Ansible says of options; a required one may be a template."""
+    plain = without_templates(given)
+    for key, option in spec.items():
+        if option.get("required") and key in given and key not in plain:
+            plain[key] = "x" if option["type"] == "str" else []
+    return list(ArgumentSpecValidator(spec).validate(plain).error_messages)
+
+
+def role_spec(role: str) -> dict[str, t.Any]:
+    text = (ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
+    spec = yaml.safe_load(text)["argument_specs"]["main"]["options"]
+    # An example may show a part of what a role needs.
+    return {name: {**option, "required": False, "default": None} for name, option in spec.items()}
+
+
+ROLES = sorted(path.parent.parent.name for path in ROOT.glob("roles/*/meta/argument_specs.yml"))
+
+
+def variables_of(data: t.Any) -> t.Iterator[dict[str, t.Any]]:
+    """Every mapping in the data: variables of roles may stand in any of them."""
+    if isinstance(data, dict):
+        yield data
+        data = list(data.values())
+    if isinstance(data, list):
+        for item in data:
+            yield from variables_of(item)
+
+
+@pytest.mark.parametrize("example", in_language("yaml"))
+def test_options_and_variables_exist(example: Example) -> None:
+    data = load(example.text)
+    assert data, "an empty example"
+    said = []
+    for mapping in variables_of(data):
+        for key, value in mapping.items():
+            module = str(key).removeprefix(COLLECTION)
+            if str(key).startswith(COLLECTION) and isinstance(value, dict):
+                said += [f"{key}: {problem}" for problem in problems(SPECS[module], value)]
+        for role in ROLES:
+            given = {key: value for key, value in mapping.items() if str(key).startswith(f"{role}_")}
+            if given and not (role == "service" and "service_facts" in given):
+                said += [f"role {role}: {problem}" for problem in problems(role_spec(role), given)]
+        if isinstance(mapping.get("systemd_units"), list):
+            said += problems({"units": _UNITS}, {"units": mapping["systemd_units"]})
+    assert not said
+
+
+def unit_items(data: t.Any) -> t.Iterator[list[dict[str, t.Any]]]:
+    """The sets of units that an example declares."""
+    for mapping in variables_of(data):
+        for key in (COLLECTION + "units", COLLECTION + "unit_lint"):
+            if isinstance(mapping.get(key), dict):
+                yield mapping[key].get("units", [])
+        if isinstance(mapping.get(COLLECTION + "unit"), dict):
+            yield [mapping[COLLECTION + "unit"]]
+        if isinstance(mapping.get("systemd_units"), list):
+            yield mapping["systemd_units"]
+
+
+def as_unit(item: dict[str, t.Any]) -> _model.Unit | None:
+    """The unit of a declaration, or None when there is no text in it, or a template."""
+    name = item["name"] if "." in item["name"] else item["name"] + ".service"
+    if "{{" in json.dumps(item, default=str) or not ("sections" in item or "content" in item):
+        return None
+    dropin = item.get("dropin", "")
+    text = item.get("content") or _render.render(_render.settings_from_mapping(name, item["sections"]))
+    return _syntax.read_unit(name, text, name, dropin)
+
+
+@pytest.mark.parametrize("example", in_language("yaml"))
+def test_declared_units_are_good(example: Example) -> None:
+    for items in unit_items(load(example.text)):
+        if isinstance(items, str):
+            continue
+        units = [unit for unit in map(as_unit, items) if unit]
+        found = [finding for unit in units for finding in _validate.validate(unit, RELEASE)]
+        found += _lint.lint(units, RELEASE)
+        bad = [finding for finding in found if finding.severity != _model.INFO]
+        # Partners of another example of the page are not there.
+        assert not bad, [f"{finding.unit}: {finding.rule}: {finding.message}" for finding in bad]
+
+
+# --- unit files ------------------------------------------------------------------------------------------------------
+
+RULES_PAGE = "docs/rules.md"
+RULE_RELEASES = (247, 252, RELEASE, 262)
+KINDS = re.compile(r"^\[(Service|Socket|Timer|Path|Mount|Automount|Swap|Slice|Scope)", re.MULTILINE)
+UNIT_COMMENT = re.compile(r"^# (?:/[a-z/]*/)?([\w@.-]+\.(?:service|socket|timer|path|target)(?:\.d/[\w-]+\.conf)?)\b.*\n", re.MULTILINE)
+
+
+def shown_units(example: Example) -> dict[str, str]:
+    """Text by name of a unit or path of a drop-in: a comment may name it, else its sections tell the type."""
+    parts = UNIT_COMMENT.split(example.text)
+    if len(parts) > 1:
+        return dict(zip(parts[1::2], parts[2::2]))
+    kinds = KINDS.findall(example.text)
+    return {f"app.{kinds[0].lower() if kinds else 'service'}": example.text}
+
+
+def findings(texts: dict[str, str], release: int, facts: dict[str, t.Any] | None = None) -> list[_model.Finding]:
+    units = read_units(texts)
+    found = [finding for unit in units for finding in _validate.validate(unit, release)]
+    return found + _lint.lint(units, release, read_facts(facts))
+
+
+def rule_examples() -> list[t.Any]:
+    return [example for example in in_language("ini") if example.values[0].path == RULES_PAGE]
+
+
+@pytest.mark.parametrize("example", rule_examples())
+def test_a_rule_finds_its_example(example: Example) -> None:
+    company = next((case for case in map(first_value, load_cases("rule_examples")) if case["rule"] == example.heading), {})
+    texts = {**shown_units(example), **company.get("units", {})}
+    found = {finding.rule for release in RULE_RELEASES for finding in findings(texts, release, company.get("facts"))}
+    assert example.heading in found
+
+
+def first_value(case: t.Any) -> dict[str, t.Any]:
+    return case.values[0]
+
+
+def test_company_is_for_rules_that_have_an_example() -> None:
+    headings = {example.values[0].heading for example in rule_examples()}
+    assert {first_value(case)["rule"] for case in load_cases("rule_examples")} <= headings
+
+
+def test_shown_unit_files_are_good() -> None:
+    for example in EXAMPLES:
+        if example.language == "ini" and example.path != RULES_PAGE:
+            bad = [finding for finding in findings(shown_units(example), RELEASE) if finding.severity != _model.INFO]
+            assert not bad, str(example)
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("example", in_language("sh", "console"))
+def test_commands_can_be_typed(example: Example) -> None:
+    text = example.text
+    if example.language == "console":
+        text = "".join(line[2:] + "\n" for line in text.splitlines() if line.startswith(("$ ", "> ")))
+    checked = subprocess.run(["sh", "-n"], input=text, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(re.findall(r"\bmake ([a-z-]+)", text)) <= set(targets)
+    for name in re.findall(r"\bunitcraft\.systemd\.([a-z_0-9]+)", text):
+        places = [f"playbooks/{name}.yml", f"plugins/modules/{name}.py", f"plugins/filter/{name}.py", f"roles/{name}"]
+        assert any((ROOT / place).exists() for place in places), name
+    programs = re.findall(r"^\s*([a-z0-9-]+)", re.sub(r"\\\n", " ", text), re.MULTILINE)
+    assert programs
+    unknown = [name for name in programs if name.startswith("ansible") and not shutil.which(name, path=_scripts())]
+    assert not unknown
+
+
+def _scripts() -> str:
+    return os.path.dirname(sys.executable)
