@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import json
 import re
 import signal
 import socket
@@ -165,7 +167,7 @@ def judge(
     :returns: the units' state as it was seen last, and the failures.
     """
     states = _settle(systemd, wanted, begun)
-    failures = []
+    causes: dict[str, str] = {}
     up = {}
     for unit, limit in wanted.items():
         state = states.get(unit, {})
@@ -173,12 +175,12 @@ def judge(
         if not why and state.get("ActiveState") not in _UP:
             why = complaints.get(unit, "")
         if why:
-            failures.append(describe(systemd, unit, states.get(unit, {}), why))
+            causes[unit] = why
         elif limit.stable or limit.probes:
             up[unit] = limit
-    if up and not failures:
-        failures = _watch(systemd, up, states, begun)
-    return states, failures
+    if up and not causes:
+        causes = _watch(systemd, up, states, begun)
+    return states, describe(systemd, causes, states)
 
 
 def _settle(systemd: Systemd, wanted: t.Mapping[str, Limits], begun: float) -> dict[str, dict[str, str]]:
@@ -259,34 +261,64 @@ def exit_words(state: t.Mapping[str, str]) -> str:
     return ""
 
 
-def describe(systemd: Systemd, unit: str, state: t.Mapping[str, str], why: str) -> Failure:
-    return Failure(unit, why, state.get("Result", ""), exit_words(state), journal(systemd, unit, state.get("InvocationID", "")))
+def describe(systemd: Systemd, causes: t.Mapping[str, str], states: t.Mapping[str, t.Mapping[str, str]]) -> list[Failure]:
+    """The failures of units, with their last journal lines. ``causes`` is ``{unit: why}``."""
+    if causes:
+        # What a process said last may still be on its way through journald, when systemd knows already how it ended.
+        with contextlib.suppress(SystemdError):
+            systemd.command(["journalctl", "--sync"], 20.0)
+    failures = []
+    for unit, why in causes.items():
+        state = states.get(unit, {})
+        failures.append(Failure(unit, why, state.get("Result", ""), exit_words(state), journal(systemd, unit, state)))
+    return failures
 
 
-def journal(systemd: Systemd, unit: str, invocation: str, lines: int = LOG_LINES) -> list[str]:
-    """The last journal lines of a unit since its latest start: its own and systemd's about it."""
-    if not invocation:
+def journal(systemd: Systemd, unit: str, state: t.Mapping[str, str], lines: int = LOG_LINES) -> list[str]:
+    """The last journal lines of a unit since its latest start: its own and systemd's about it.
+
+    Not by invocation alone: journald knows that only of a process which still runs when it reads the line.
+    """
+    started = int(state.get("InactiveExitTimestampMonotonic") or 0)
+    if not started:
         return []
-    about = "USER_INVOCATION_ID" if systemd.scope == "user" else "INVOCATION_ID"
-    match = [f"_SYSTEMD_INVOCATION_ID={invocation}", "+", f"{about}={invocation}"]
+    since = time.time() - time.monotonic() + started / 1e6 - 0.001
+    user = "USER_" if systemd.scope == "user" else ""
+    owner = [f"_UID={systemd.account.pw_uid}"] if systemd.account else []
+    argv = ["journalctl", "--quiet", "--no-pager", "--output=json", f"--lines={lines * 3}", f"--since=@{since:.6f}"]
+    argv.append(f"--output-fields=MESSAGE,_SYSTEMD_INVOCATION_ID,{user}INVOCATION_ID")
     try:
-        reply = systemd.command(["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={lines}", *match], 20.0)
+        reply = systemd.command([*argv, *owner, f"_SYSTEMD_{user}UNIT={unit}", "+", *owner, f"{user}UNIT={unit}"], 20.0)
     except SystemdError:
         return []
-    return [line for line in reply.out.splitlines() if line.strip()]
+    found = []
+    for line in reply.out.splitlines():
+        entry = json.loads(line)
+        invocations = {entry.get("_SYSTEMD_INVOCATION_ID"), entry.get(f"{user}INVOCATION_ID")} - {None}
+        if user or not invocations or state.get("InvocationID", "") in invocations:
+            found += _message(entry.get("MESSAGE")).splitlines()
+    return [line for line in found if line.strip()][-lines:]
+
+
+def _message(message: t.Any) -> str:
+    """The text of an entry; journald gives one that is no UTF-8 as a list of bytes, and one that is too long as null."""
+    return bytes(message).decode("utf-8", "replace") if isinstance(message, list) else str(message or "")
 
 
 # Watching
 
 def _watch(
     systemd: Systemd, wanted: t.Mapping[str, Limits], states: dict[str, dict[str, str]], begun: float
-) -> list[Failure]:
-    """Probe all units at once, each in a thread of its own, while one loop watches that they stay up."""
+) -> dict[str, str]:
+    """Probe all units at once, each in a thread of its own, while one loop watches that they stay up.
+
+    :returns: why each unit that did not pass failed; ``states`` then holds its state.
+    """
     import concurrent.futures  # noqa: PLC0415 - most runs have no probes
 
     started = time.monotonic()
     first = {unit: dict(states.get(unit, {})) for unit in wanted}
-    failures: dict[str, Failure] = {}
+    failures: dict[str, str] = {}
     with concurrent.futures.ThreadPoolExecutor(min(_WATCHERS, len(wanted))) as pool:
         end = {unit: max(begun + limit.timeout, started + 1.0) for unit, limit in wanted.items()}
         probes = {
@@ -300,7 +332,8 @@ def _watch(
             for future in done:
                 if future.result():
                     unit = probes[future]
-                    failures.setdefault(unit, describe(systemd, unit, systemd.show([unit]).get(unit, {}), future.result()))
+                    failures.setdefault(unit, future.result())
+                    states.update(systemd.show([unit]))
             now = time.monotonic()
             steady = [unit for unit, limit in wanted.items() if unit not in failures and now < started + limit.stable]
             if steady or open_probes or wanted:
@@ -308,11 +341,11 @@ def _watch(
             for unit in wanted:
                 why = _moved(first[unit], states.get(unit, {})) if unit not in failures else ""
                 if why:
-                    failures[unit] = describe(systemd, unit, states.get(unit, {}), why)
+                    failures[unit] = why
             if failures or (not steady and not open_probes):
                 for future in open_probes:
                     future.cancel()
-                return list(failures.values())
+                return failures
             if not open_probes:
                 time.sleep(0.25)
 
@@ -442,7 +475,7 @@ def _command(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, sta
 
 
 def _log(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
-    lines = journal(systemd, state.get("Id", ""), state.get("InvocationID", ""), 1000)
+    lines = journal(systemd, state.get("Id", ""), state, 1000)
     if any(re.search(probe["log"], line) for line in lines):
         return ""
     return f"probe log: no journal line since this start matches {probe['log']!r}"

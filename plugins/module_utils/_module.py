@@ -96,16 +96,22 @@ def set_options() -> dict[str, t.Any]:
     }
 
 
+class _Module(AnsibleModule):
+    def log(self, msg: t.Any, log_args: t.Any = None) -> None:
+        """Log a text. Python 3.14 ends the module for a NUL in it, before anybody could say where the NUL stands."""
+        super().log(msg.replace("\0", "\\0") if isinstance(msg, str) else msg, log_args)
+
+
 def run_unit() -> None:
     """The module ``unit``: a set of one item."""
-    module = AnsibleModule(argument_spec={**unit_options(), **set_options()}, supports_check_mode=True)
+    module = _Module(argument_spec={**unit_options(), **set_options()}, supports_check_mode=True)
     _run(module, [{option: module.params[option] for option in unit_options()}], listed=False)
 
 
 def run_units() -> None:
     """The module ``units``."""
     items = {"type": "list", "elements": "dict", "required": True, "options": unit_options()}
-    module = AnsibleModule(argument_spec={"units": items, **set_options()}, supports_check_mode=True)
+    module = _Module(argument_spec={"units": items, **set_options()}, supports_check_mode=True)
     _run(module, module.params["units"], listed=True)
 
 

@@ -33,6 +33,7 @@ PROPERTIES = (
     "NeedDaemonReload",
     "CanReload",
     "InvocationID",
+    "InactiveExitTimestampMonotonic",
     "Job",
     "MainPID",
     "NRestarts",

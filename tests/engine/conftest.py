@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One container for each release of systemd, with the collection in it. Choose some with RELEASES="252 262"."""
+"""One container for each release of systemd, with the collection in it. RELEASES="252 262" chooses some."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ import pytest
 from engine.target import Target
 from images import containers
 
-RELEASES = os.environ.get("RELEASES", "247 252 257 262").split()
+# With pytest-xdist all tests of one release run in one process, for they share a container.
+RELEASES = [
+    pytest.param(release, marks=pytest.mark.xdist_group(release))
+    for release in os.environ.get("RELEASES", "247 252 257 262").split()
+]
 
 
 @pytest.fixture(scope="session", params=RELEASES)
 def target(request):
     name = f"engine{request.param}"
     containers.start(request.param, name)
-    yield Target(name)
+    target = Target(name)
+    yield target
+    target.close()
     if not os.environ.get("KEEP"):
         containers.stop(name)
 

@@ -77,7 +77,8 @@ def test_one_reload_for_many_units(target):
     assert not target.units([sleeper(f"t-{n}", state="started", enabled=True) for n in range(20)]).get("failed")
 
     def reloads():
-        return target.sh("journalctl -q --sync; journalctl -q -o cat _PID=1 --since @$(cat /run/t-since) | grep -c '^Reloading'", check=False)
+        # Some releases also say who asked for it ("Reload requested from", "Reloading requested from").
+        return target.sh("journalctl -q --sync; journalctl -q -o cat _PID=1 --since @$(cat /run/t-since) | grep -c '^Reloading[.]*$'", check=False)
 
     assert reloads() == "1"
     assert not target.units([sleeper(f"t-{n}", state="started", enabled=True) for n in range(20)])["changed"]
@@ -146,12 +147,8 @@ def test_units_of_a_user(target, alice):
     assert target.sh("stat -c '%U %a' /home/alice/.config/systemd/user/t-u.service") == "alice 644"
     assert as_alice(target, "systemctl --user is-active t-u.service") == "active"
     assert not target.unit("t-u", linger=True, **wanted)["changed"]
-    target.sh("true")
-    from images import containers
-
-    containers.reboot(target.name)
-    target.sh("for i in 1 2 3 4 5 6 7 8 9; do test -S /run/user/$(id -u alice)/systemd/private && break; sleep 0.5; done; sleep 1")
-    assert as_alice(target, "systemctl --user is-active t-u.service") == "active"
+    target.reboot()
+    target.wait_for("su - alice -c 'XDG_RUNTIME_DIR=/run/user/$(id -u) systemctl --user is-active t-u.service'")
     wanted["sections"]["Service"]["ExecStart"] = "/bin/false"
     failed = target.unit("t-u", health={"stable": 1}, **wanted)
     assert failed["rolled_back"] and as_alice(target, "systemctl --user is-active t-u.service") == "active"
