@@ -178,7 +178,8 @@ class Plan:
 
     ``cycle`` units are stopped before and started after the files change; ``restart`` units are restarted after it.
     ``carried`` units are taken along by systemd itself and have to run again in the end. ``dragged`` units go down
-    for good with one that is stopped. ``sums`` are the checksums of triggers, for the record.
+    for good with one that is stopped. ``held`` names the units of running timers whose schedule changes, which shall
+    not start just because of that: ``{timer: unit}``. ``sums`` are the checksums of triggers, for the record.
     """
 
     def __init__(self) -> None:
@@ -196,6 +197,7 @@ class Plan:
         self.carried: dict[str, str] = {}
         self.kept: dict[str, str] = {}
         self.dragged: dict[str, str] = {}
+        self.held: dict[str, str] = {}
         self.health: dict[str, t.Mapping[str, t.Any]] = {}
         self.sums: dict[str, dict[str, str]] = {}
         self.link_names: set[str] = set()
@@ -554,6 +556,8 @@ class _UnitPlan:
                 self.plan.restart[unit] = "state: started; it is waiting to be restarted after a failure"
             else:
                 self._follow_change(unit, changed, after)
+                if unit.endswith(".timer") and any(section == "Timer" for section, _directive in changed):
+                    self.plan.held[unit] = _started_by(unit, after)
                 if self.state == "reloaded" and unit in targets and not self._is_planned(unit):
                     self.plan.reload[unit] = "state: reloaded"
 
@@ -675,6 +679,14 @@ def _needs(changed: t.Sequence[tuple[str, str]]) -> dict[str, list[str]]:
         known = _catalog.get(section, directive)
         needs.setdefault(known.effect if known else "restart", []).append(directive.rstrip("*"))
     return needs
+
+
+def _started_by(timer: str, settings: t.Sequence[Setting]) -> str:
+    """The unit that a timer starts (systemd.timer(5), Unit=)."""
+    stem = timer[: -len(".timer")]
+    prefix, _at, instance = stem.partition("@")
+    given = [s.value for s in settings if (s.section, s.directive) == ("Timer", "Unit") and s.value]
+    return (_expand(given[-1], timer, prefix, instance) if given else "") or f"{stem}.service"
 
 
 def _can_reload(live: t.Mapping[str, str], after: t.Sequence[Setting]) -> bool:

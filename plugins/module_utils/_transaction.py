@@ -23,6 +23,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._host import Hos
 from ansible_collections.unitcraft.systemd.plugins.module_utils._plan import RUNNING, Change, File, Plan, enables
 from ansible_collections.unitcraft.systemd.plugins.module_utils._store import FORMAT, Store, TransactionError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import RELOAD_TIMEOUT, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._timer_hold import daemon_reload
 
 if t.TYPE_CHECKING:
     from ansible_collections.unitcraft.systemd.plugins.module_utils._health import Failure, Limits
@@ -115,7 +116,7 @@ class _Run:
             if getattr(plan, action):
                 systemd.ask(*enable, action, "--", *getattr(plan, action))
         if plan.daemon_reload and systemd.has_manager:
-            systemd.ask("daemon-reload", timeout=RELOAD_TIMEOUT)
+            daemon_reload(systemd, plan.held)
         if plan.reset:
             reset_failed(systemd, plan.reset)
         states = self._bring_up() if plan.acted_on() else {}
@@ -194,6 +195,7 @@ def take_snapshot(plan: Plan, systemd: Host, live: t.Mapping[str, t.Mapping[str,
             for unit in units
         },
         "reloads": list(plan.reload),
+        "held": dict(plan.held),
         "daemon_reload": bool(plan.daemon_reload),
         "linger": os.path.exists(systemd.linger_file()) if systemd.account else None,
     }
@@ -254,7 +256,7 @@ def undo(snapshot: t.Mapping[str, t.Any], systemd: Host) -> list[str]:
             _quiet(systemd, "stop", running)
     files_changed = _restore_files(snapshot, systemd)
     if alive and (files_changed or snapshot["daemon_reload"]):
-        systemd.ask("daemon-reload", timeout=RELOAD_TIMEOUT)
+        daemon_reload(systemd, snapshot.get("held", {}))
     if not alive:
         return left_over
     states = systemd.show(before, ("ActiveState", "Type", "ExecMainStatus", "LoadState"))

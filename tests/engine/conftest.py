@@ -12,11 +12,7 @@ import pytest
 from engine.target import Target
 from images import containers
 
-# With pytest-xdist all tests of one release run in one process, for they share a container.
-RELEASES = [
-    pytest.param(release, marks=pytest.mark.xdist_group(release))
-    for release in os.environ.get("RELEASES", "247 252 257 262").split()
-]
+RELEASES = os.environ.get("RELEASES", "247 252 257 262").split()
 
 
 @pytest.fixture(scope="session", params=RELEASES)

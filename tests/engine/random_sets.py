@@ -47,7 +47,6 @@ OPTIONS = {
     "LimitNOFILE": (1024, 2048),
     "UMask": ("0022", "0077"),
     "PrivateTmp": (True, False),
-    "Type": ("exec",),
 }
 
 Set = t.Dict[t.Tuple[str, str], t.Dict[str, t.Any]]
@@ -115,7 +114,7 @@ class Generator:
     def service(self, name: str, others: Set) -> dict[str, t.Any]:
         sections: dict[str, t.Any] = {
             "Unit": {"Description": f"{name} number {self.fresh()}"},
-            "Service": {"ExecStart": f"/bin/sleep {self.fresh()}", **self.options()},
+            "Service": {"Type": "exec", "ExecStart": f"/bin/sleep {self.fresh()}", **self.options()},
             "Install": {"WantedBy": self.random.choice(["multi-user.target", ["multi-user.target", "graphical.target"]])},
         }
         if self.chance(0.2):
@@ -138,7 +137,7 @@ class Generator:
             "state": "started", "enabled": self.chance(0.5),
         }
         units["t-s.service", ""] = {
-            "name": "t-s.service", "sections": {"Service": {"ExecStart": f"/bin/sleep {self.fresh()}"}},
+            "name": "t-s.service", "sections": {"Service": {"Type": "exec", "ExecStart": f"/bin/sleep {self.fresh()}"}},
             "state": "started" if self.chance(0.7) else "stopped",
         }
 
@@ -168,7 +167,7 @@ class Generator:
         units["t-w@.service", ""] = {
             "name": "t-w@.service",
             "sections": {
-                "Service": {"ExecStart": f"/bin/sleep {self.fresh()}%i", **self.options()}, "Install": {"WantedBy": "multi-user.target"},
+                "Service": {"Type": "exec", "ExecStart": f"/bin/sleep {self.fresh()}%i", **self.options()}, "Install": {"WantedBy": "multi-user.target"},
             },
             "instances": sorted({*before, str(self.random.randint(1, 4))}), **self.run_state(),
         }
@@ -246,7 +245,7 @@ class Generator:
                 del units[other]
 
     def change_drop_in(self, units: Set, key: tuple[str, str], typed: list[str]) -> None:
-        place = (key[0], self.random.choice(["10-t", "50-t"]))
+        place = (key[0], self.random.choice(["10-t-x", "50-t-x"]))
         if units.pop(place, None) is None and key[0] in SERVICES:
             units[place] = {"name": key[0], "dropin": place[1], "sections": {"Service": self.options() or {"RestartSec": 3}}}
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import pytest
 from engine.target import said
 
 SLEEP = {"ExecStart": [["/bin/sleep", "infinity"]], "Restart": "always"}
@@ -26,14 +27,53 @@ def test_first_run_second_run_and_check_mode(target):
     assert target.sh("ls -A /var/lib/unitcraft; stat -c %a /var/lib/unitcraft").split() == ["deployed.json", "lock", "700"]
 
 
+KEEPS = [
+    {"Unit": {"Description": "x"}},
+    {"Unit": {"OnFailure": "t-b.service"}},
+    {"Service": {"RestartSec": 7}},
+    {"Service": {"Restart": "on-failure"}},
+    {"Service": {"TimeoutStopSec": 5}},
+    {"Service": {"ExecReload": "/bin/true"}},
+    {"Service": {"ExecStop": "/bin/true"}},
+    {"Service": {"MemoryMax": "300M"}},
+    {"Install": {"WantedBy": "multi-user.target"}},
+]
+STARTS_ANEW = [
+    {"Service": {"ExecStart": "/bin/sleep 9999"}},
+    {"Service": {"Environment": {"A": "1"}}},
+    {"Service": {"Nice": 3}},
+    {"Service": {"LimitNOFILE": 2048}},
+    {"Service": {"PrivateTmp": True}},
+    {"Service": {"ExecStop": "/bin/sleep 0", "UMask": "0077"}},
+]
+
+
 def test_what_changes_decides_what_happens(target):
-    first = target.unit("t-a", sections={"Service": SLEEP}, state="started")
-    pid = first["units"]["t-a.service"]["main_pid"]
-    light = target.unit("t-a", sections={"Unit": {"Description": "x"}, "Service": {**SLEEP, "RestartSec": 7}})
-    assert light["units"]["t-a.service"]["main_pid"] == pid and "none t-a.service" in said(light)
-    assert target.show("t-a", "RestartUSec") == "7s"
-    heavy = target.unit("t-a", sections={"Unit": {"Description": "x"}, "Service": {**SLEEP, "ExecStart": "/bin/sleep 9999"}})
-    assert said(heavy)[-1] == "restart t-a.service" and heavy["units"]["t-a.service"]["main_pid"] != pid
+    """Each change comes on top of those before it."""
+    text = {"Unit": {}, "Service": dict(SLEEP), "Install": {}}
+    pid = target.unit("t-a", sections=text, state="started")["units"]["t-a.service"]["main_pid"]
+    for change in [*KEEPS, *STARTS_ANEW]:
+        for section, settings in change.items():
+            text[section].update(settings)
+        result = target.unit("t-a", sections=text, verify=False)
+        now = target.show("t-a", "MainPID")
+        assert (now == str(pid)) == (change in KEEPS), (change, said(result))
+        assert said(result)[-1] == ("none t-a.service" if change in KEEPS and "Install" not in change else said(result)[-1])
+        pid = now
+    assert target.show("t-a", "RestartUSec") == "7s" and target.show("t-a", "MemoryMax") == str(300 << 20)
+
+
+def test_comments_and_order_restart_nothing(target):
+    content = "# one\n[Unit]\nDescription=x\n\n[Service]\nExecStart=/bin/sleep 1000\nRestartSec=5\n"
+    other = "[Service]\nRestartSec=5\n# two\nExecStart=/bin/sleep 1000\n\n[Unit]\nDescription=x\n"
+    pid = target.unit("t-a", content=content, state="started")["units"]["t-a.service"]["main_pid"]
+    result = target.unit("t-a", content=other)
+    assert result["changed"] and said(result) == ["write t-a.service", "daemon-reload"]
+    sections = {"Unit": {"Description": "x"}, "Service": {"ExecStart": "/bin/sleep 1000", "RestartSec": 5}}
+    assert not target.unit("t-a", sections=sections)["changed"]
+    reversed_sections = {name: dict(reversed(text.items())) for name, text in reversed(sections.items())}
+    assert not target.unit("t-a", sections=reversed_sections)["changed"]
+    assert target.show("t-a", "MainPID") == str(pid) and target.sh("cat /etc/systemd/system/t-a.service") + "\n" == other
 
 
 def test_removed_without_a_trace(target):
@@ -84,17 +124,47 @@ def test_enablement_of_aliases_static_and_indirect_units(target):
     assert not target.unit("t-i", sections=also, enabled=True)["changed"]
 
 
+JOB = {"name": "t-j.service", "sections": {"Service": {"Type": "oneshot", "ExecStart": "/bin/touch /run/t-fired"}}}
+
+
+def timer(**schedule):
+    return {"name": "t-j.timer", "sections": {"Timer": {"AccuracySec": "1us", **schedule}}, "state": "started"}
+
+
 def test_timer_moves_without_firing(target):
-    job = {"name": "t-j.service", "sections": {"Service": {"Type": "oneshot", "ExecStart": "/bin/touch /run/t-fired"}}}
-
-    def timer(when):
-        return {"name": "t-j.timer", "sections": {"Timer": {"OnCalendar": when, "Persistent": True}}, "state": "started"}
-
-    target.units([job, timer("*-*-* 03:00")], ignore=["timer-persistent-surprise"])
-    moved = target.units([job, timer("*-*-* 04:00")], ignore=["timer-persistent-surprise"])
+    target.units([JOB, timer(OnCalendar="*-*-* 03:00", Persistent=True)], ignore=["timer-persistent-surprise"])
+    moved = target.units([JOB, timer(OnCalendar="*-*-* 04:00", Persistent=True)], ignore=["timer-persistent-surprise"])
     assert said(moved) == ["write t-j.timer", "daemon-reload", "none t-j.timer"]
     assert "04:00" in target.sh("systemctl list-timers --no-pager t-j.timer") and target.show("t-j.timer", "ActiveState") == "active"
     assert target.sh("ls /run/t-fired 2>/dev/null", check=False) == ""
+
+
+# Times that have passed since the timer was started; @ is the time of day two seconds after that.
+PASSED = [{"OnCalendar": "*-*-* @"}, {"OnBootSec": "1s"}]
+
+
+@pytest.mark.parametrize("schedule", PASSED, ids=lambda schedule: next(iter(schedule)))
+@pytest.mark.parametrize("collection", [True, False], ids=["changed by the module", "changed by hand"])
+def test_timer_that_gains_a_time_in_the_past(target, schedule, collection):
+    """PID 1 itself starts the job at once; the module does not let it."""
+    if not collection and "OnCalendar" in schedule and target.name.endswith("247"):
+        pytest.skip("247 reckons the time of day from now on")
+    target.units([JOB, timer(OnCalendar="2099-01-01")])
+    at = target.sh("date -d '2 seconds' +%H:%M:%S; sleep 4")
+    name, value = next(iter(schedule.items()))
+    new = timer(**{"OnCalendar": ["2099-01-01"], name: [*(["2099-01-01"] if name == "OnCalendar" else []), value.replace("@", at)]})
+    if collection:
+        result = target.units([JOB, new])
+        assert not result.get("failed"), result["msg"]
+        assert said(result) == ["write t-j.timer", "daemon-reload", "none t-j.timer"]
+        target.sh("systemctl daemon-reload; sleep 1")
+        assert target.sh("ls /run/t-fired 2>/dev/null; systemctl list-jobs | grep t-j", check=False) == ""
+        assert target.show("t-j.timer", "SubState") == "waiting" and target.show("t-j.timer", "NextElapseUSecRealtime")
+        assert target.sh("systemctl list-units --all --no-legend 'unitcraft-*'") == ""
+        target.sh("systemctl start t-j.service; ls /run/t-fired")
+    else:
+        target.sh(f"echo '{name}={value.replace('@', at)}' >> /etc/systemd/system/t-j.timer; systemctl daemon-reload")
+        target.wait_for("ls /run/t-fired")
 
 
 def test_triggers(target):
