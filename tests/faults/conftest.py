@@ -1,0 +1,9 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The containers are those of the engine's tests: one for each release. Choose some with RELEASES="252 262"."""
+
+from __future__ import annotations
+
+from engine.conftest import clean, target  # noqa: F401

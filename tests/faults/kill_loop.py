@@ -1,0 +1,232 @@
+#!/usr/bin/env python
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs in a container: kill a run of the module before its k-th system call of some kinds, run it again, compare.
+
+Reads a job as JSON from standard input:
+``{command: [argv], arguments: {old: {}, new: {}}, units: [names], watched: [folders], untouched: unit, first: k, step: n, victim: v,
+seconds: s}``.
+``victim`` is ``module``, or a word of the systemctl calls that are killed instead of the module itself.
+Prints ``{kills: {direction: n}, recovered: n, problems: [text]}``.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+# All that changes a file, starts a process or sends a message. A file that has been opened for writing, and no more, is
+# seen at the call after it: a killed process does not get to make the call it is killed at.
+CALLS = (
+    "write", "pwrite64", "ftruncate", "fsync", "syncfs", "rename", "renameat", "renameat2", "unlink", "unlinkat", "link",
+    "linkat", "symlink", "symlinkat", "mkdir", "mkdirat", "rmdir", "chmod", "fchmod", "fchmodat", "chown", "fchown",
+    "fchownat", "flock", "clone", "clone3", "fork", "vfork", "execve", "kill", "sendmsg", "sendto",
+)
+PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "MainPID", "Job")
+STATE_FOLDER = "/var/lib/unitcraft"
+TRACE = "/run/killed-trace"
+WRAPPER_FOLDER = "/run/killed-systemctl"
+OTHER = {"old": "new", "new": "old"}
+
+
+def run_module(job, which, tracer=None):
+    """Run the module, or its systemctl, under a tracer. Returns its result, or None when it was killed."""
+    command = list(job["command"])
+    environment = dict(os.environ)
+    if tracer and job["victim"] == "module":
+        command = tracer + command
+    elif tracer:
+        environment["PATH"] = WRAPPER_FOLDER + ":" + environment["PATH"]
+        write_wrapper(job["victim"], tracer)
+    done = subprocess.run(command, input=json.dumps(job["arguments"][which]).encode(), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env=environment, check=False)
+    if done.returncode == -signal.SIGKILL:
+        return None
+    try:
+        return json.loads(done.stdout.decode())
+    except ValueError:
+        return {"failed": True, "msg": "no result: {0}".format((done.stdout + done.stderr).decode()[-2000:])}
+
+
+def killer(call):
+    """A tracer that kills before a call, which is the name of a system call and how often it was made until then."""
+    return ["strace", "-qq", "-o", "/dev/null", "-e", "trace=" + call[0], "-e", "inject={0}:signal=KILL:when={1}".format(*call)]
+
+
+def calls_of(job, which):
+    """The calls of an undisturbed run in their order, as ``killer`` takes them."""
+    run_module(job, which, ["strace", "-qq", "-A", "-o", TRACE, "-e", "trace=" + ",".join(CALLS)])
+    made, calls = {}, []
+    with open(TRACE) as stream:
+        for name in re.findall(r"^([a-z0-9_]+)\(", stream.read(), re.MULTILINE):
+            made[name] = made.get(name, 0) + 1
+            calls.append((name, made[name]))
+    os.unlink(TRACE)
+    return calls
+
+
+def write_wrapper(verb, tracer):
+    """A systemctl that is traced when it is called with a verb, and leaves a note when it was killed."""
+    os.makedirs(WRAPPER_FOLDER, exist_ok=True)
+    path = os.path.join(WRAPPER_FOLDER, "systemctl")
+    script = (
+        "#!/bin/sh\ncase \" $* \" in *' {0} '*)\n{1} /usr/bin/systemctl \"$@\"\ncode=$?\n"
+        "[ $code = 137 ] && touch {2}/hit\nexit $code;; esac\nexec /usr/bin/systemctl \"$@\"\n"
+    ).format(verb, " ".join(tracer), WRAPPER_FOLDER)
+    with open(path, "w") as stream:
+        stream.write(script)
+    os.chmod(path, 0o755)
+
+
+def was_hit():
+    """Whether the wrapper's systemctl was killed since this was asked last."""
+    try:
+        os.unlink(os.path.join(WRAPPER_FOLDER, "hit"))
+        return True
+    except FileNotFoundError:
+        return False
+
+
+def tree(folders):
+    """Every file and link below the folders: ``{path: [kind, mode, uid, gid, content or target]}``."""
+    found = {}
+    for folder in folders:
+        for parent, names, files in os.walk(folder):
+            for name in names + files:
+                path = os.path.join(parent, name)
+                info = os.lstat(path)
+                if os.path.islink(path):
+                    found[path] = ["link", 0, info.st_uid, info.st_gid, os.readlink(path)]
+                elif os.path.isdir(path):
+                    found[path] = ["folder", info.st_mode, info.st_uid, info.st_gid, ""]
+                else:
+                    with open(path, "rb") as stream:
+                        found[path] = ["file", info.st_mode, info.st_uid, info.st_gid, stream.read().decode("latin-1")]
+    return found
+
+
+def states(units):
+    """State of units by name, with the command line of the main process instead of its number."""
+    out = subprocess.run(["systemctl", "show", "--property=" + ",".join(PROPERTIES), "--"] + units,
+                         stdout=subprocess.PIPE, check=True).stdout.decode()
+    found = {}
+    for name, block in zip(units, out.split("\n\n")):
+        state = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        pid = state.pop("MainPID", "0")
+        state["command"] = command_line(pid) if pid != "0" else ""
+        found[name] = state
+    return found
+
+
+def command_line(pid):
+    try:
+        with open("/proc/{0}/cmdline".format(pid)) as stream:
+            return stream.read().replace("\0", " ")
+    except OSError:
+        return "gone"
+
+
+def snapshot(job):
+    leftovers = glob.glob("/run/unitcraft-*") + glob.glob(STATE_FOLDER + "/*")
+    return {
+        "files": tree(job["watched"]),
+        "states": states(job["units"]),
+        "ours": sorted(leftovers),
+        "failed": subprocess.run(["systemctl", "--failed", "--no-legend", "--plain"], stdout=subprocess.PIPE, check=True).stdout.decode(),
+    }
+
+
+def main_pid(unit):
+    return subprocess.run(["systemctl", "show", "--property=MainPID", unit], stdout=subprocess.PIPE, check=True).stdout.decode()
+
+
+def halves(job, references):
+    """Paths that are now neither as they were before nor as they shall be."""
+    now = tree(job["watched"])
+    old, new = references["old"]["files"], references["new"]["files"]
+    wrong = []
+    for path in sorted(set(now) | set(old) | set(new)):
+        if os.path.basename(path).startswith(".#"):
+            continue  # systemd passes over it
+        if now.get(path) not in (old.get(path), new.get(path)) and (path not in now or now[path][0] != "folder"):
+            wrong.append("{0} is neither old nor new: {1}".format(path, now.get(path)))
+    return wrong
+
+
+def difference(want, have, at=""):
+    """The first places where two snapshots differ, as text."""
+    if isinstance(want, dict) and isinstance(have, dict):
+        found = []
+        for key in sorted(set(want) | set(have)):
+            found += difference(want.get(key), have.get(key), "{0}/{1}".format(at, key))
+        return found[:5]
+    return [] if want == have else ["{0}: {1!r} instead of {2!r}".format(at, have, want)]
+
+
+def references_of(job):
+    """What a host looks like after undisturbed runs; twice, to see that this is one answer."""
+    seen = {}
+    for which in ("old", "new", "old", "new"):
+        result = run_module(job, which)
+        if result is None or result.get("failed"):
+            raise SystemExit("an undisturbed run failed: {0}".format(result))
+        now = snapshot(job)
+        if which in seen and seen[which] != now:
+            raise SystemExit("two undisturbed runs differ: {0}".format(difference(seen[which], now)))
+        seen[which] = now
+    return seen
+
+
+def attempt(job, references, which, call):
+    """Kill one run on its way to ``which`` and finish it with a second. Returns (killed, recovered, problems)."""
+    result = run_module(job, which, killer(call))
+    killed = result is None if job["victim"] == "module" else was_hit()
+    problems = halves(job, references)
+    if result is not None and result.get("failed"):
+        if not killed:
+            problems.append("no kill, and yet it failed: {0}".format(result.get("msg")))
+        elif result.get("rolled_back") is not False:
+            problems += difference(references[OTHER[which]], snapshot(job), "after the failure")
+        else:
+            problems.append("not rolled back: {0}".format(result.get("msg")))
+    second = run_module(job, which)
+    if second.get("failed"):
+        problems.append("the second run failed: {0}".format(second.get("msg")))
+    problems += difference(references[which], snapshot(job))
+    return killed, "recovered" in second, problems
+
+
+def main():
+    job = json.load(sys.stdin)
+    references = references_of(job)
+    calls = {which: calls_of(job, which) for which in ("old", "new")}
+    untouched = main_pid(job["untouched"])
+    outcome = {"calls": {which: len(calls[which]) for which in calls}, "kills": 0, "recovered": 0, "problems": []}
+    end = time.time() + job["seconds"]
+    for number in range(job["first"] - 1, max(outcome["calls"].values()), job["step"]):
+        for which in ("old", "new"):
+            call = calls[which][min(number, len(calls[which]) - 1)]
+            killed, recovered, problems = attempt(job, references, which, call)
+            if main_pid(job["untouched"]) != untouched:
+                problems.append("{0} was restarted".format(job["untouched"]))
+                untouched = main_pid(job["untouched"])
+            outcome["kills"] += killed
+            outcome["recovered"] += recovered
+            place = "killed at call {0} ({1} {2}) on the way to {3}: ".format(number + 1, call[0], call[1], which)
+            outcome["problems"] += [place + text for text in problems]
+        outcome["reached"] = number + 1
+        if len(outcome["problems"]) > 20 or time.time() > end:
+            break
+    json.dump(outcome, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
