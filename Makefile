@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 IN_SANDBOX := python3 tests/images/sandbox.py run .venv/bin/python
 
-.PHONY: help demo demo-shell demo-clean test oracle meaning effects clean
+.PHONY: help demo demo-shell demo-clean test oracle meaning effects faults bench clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,14 @@ meaning: ## lint and graph against real systemd: start limit, ordering cycles, t
 effects: ## prove on real systemd what a change of each directive needs; writes docs/effects.md
 	python3 tests/run images python
 	$(IN_SANDBOX) tests/oracle/effects.py --record
+
+faults: ## kill, starve and hang the transaction in every place and see that the next run ends right (RELEASES="252 262")
+	python3 tests/run images python
+	$(IN_SANDBOX) -m pytest tests/faults -p no:cacheprovider -s
+
+bench: ## measure against the least that can be done and other ways of working; writes docs/bench.md (BENCH="--rounds 3 --only sets")
+	python3 tests/run images python
+	$(IN_SANDBOX) tests/bench/run.py $${BENCH:---record}
 
 clean: demo-clean ## remove what the other targets made in the checkout
 	rm -rf .venv .venv-importer .cache .coverage

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import posixpath
 import re
@@ -27,6 +28,7 @@ _UNIT_IN_FRONT = re.compile(r"([A-Za-z0-9:_.\\@-]+\.[a-z]+): ")
 # The unit loads, and the setting holds: worth a word, not a refusal.
 _OUTDATED = re.compile(r"deprecated|obsolete|legacy|removed|not recommended|support for it|unsafe|discouraged")
 _NO_CGROUP = "Cannot determine cgroup"
+_STAGE = "unitcraft-verify-"  # then the process that made it
 VERIFY_TIMEOUT = 120.0  # seconds; a few hundred units take one
 
 
@@ -52,7 +54,9 @@ def verify(systemd: Systemd, files: t.Sequence[Staged], release: int) -> list[Fi
 @contextlib.contextmanager
 def stage_files(files: t.Sequence[Staged]) -> t.Iterator[str]:
     """A folder with the files in their places, readable for every user manager as unit files are."""
-    stage = tempfile.mkdtemp(prefix="unitcraft-verify-", dir="/run" if os.geteuid() == 0 else None)
+    place = "/run" if os.geteuid() == 0 else tempfile.gettempdir()
+    _remove_abandoned(place)
+    stage = tempfile.mkdtemp(prefix=f"{_STAGE}{os.getpid()}-", dir=place)
     try:
         os.chmod(stage, 0o755)
         for file in files:
@@ -63,6 +67,15 @@ def stage_files(files: t.Sequence[Staged]) -> t.Iterator[str]:
         yield stage
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def _remove_abandoned(place: str) -> None:
+    """Remove what runs that were killed while they verified have left."""
+    for stage in glob.glob(f"{glob.escape(place)}/{_STAGE}[0-9]*-*"):
+        pid = os.path.basename(stage)[len(_STAGE):].partition("-")[0]
+        with contextlib.suppress(OSError):
+            if not os.path.exists(f"/proc/{pid}") and os.lstat(stage).st_uid == os.geteuid():
+                shutil.rmtree(stage, ignore_errors=True)
 
 
 class _Verify:

@@ -1,0 +1,231 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From figures to docs/bench.md and docs/bench.svg."""
+
+from __future__ import annotations
+
+import statistics
+import typing as t
+from pathlib import Path
+
+from bench import plot
+
+Figures = t.Mapping[str, t.Any]
+
+
+class Line(t.NamedTuple):
+    """One promise: what, the measured figure, the limit, and whether the limit is a lower one."""
+
+    what: str
+    figure: float
+    limit: float
+    at_least: bool = False
+    unit: str = ""
+
+    @property
+    def missed(self) -> bool:
+        return self.figure < self.limit if self.at_least else self.figure > self.limit
+
+    @property
+    def text(self) -> str:
+        return f"{self.what}: {number(self.figure)}{self.unit}, {'at least' if self.at_least else 'at most'} {number(self.limit)}{self.unit}"
+
+
+def number(value: float) -> str:
+    """Three digits that count."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def middle(times: t.Mapping[str, t.Sequence[float]], *names: str) -> float:
+    """The sum of the medians."""
+    return sum(statistics.median(times[name]) for name in names)
+
+
+def ratio(times: t.Mapping[str, t.Sequence[float]], what: str, *over: str) -> float:
+    return middle(times, what) / middle(times, *over)
+
+
+def seconds(times: t.Mapping[str, t.Sequence[float]], *names: str) -> str:
+    return f"{middle(times, *names):.2f}"
+
+
+def limits(found: Figures) -> list[Line]:
+    """Every promise that these figures can be held against."""
+    lines: list[Line] = []
+    if "sets" in found:
+        times = found["sets"]["300"]
+        lines += [
+            Line("first run of 300 units, to the limit", ratio(times, "first", "ping", "script first"), 1.6),
+            Line("unchanged run of 300 units, to ping and one query", ratio(times, "unchanged", "ping", "query"), 1.3),
+            Line("one changed of 300 units, to ping and one query", ratio(times, "changed", "ping", "query"), 1.5),
+        ]
+    if "loops" in found:
+        for size, times_as_fast in (("50", 50), ("300", 100)):
+            times = found["loops"][size]
+            for kind in ("first", "unchanged"):
+                name = next(name for name in times if name.startswith(f"loop {kind}"))
+                lines.append(Line(f"loop of {size} units to ours, {kind} run", ratio(times, name, f"units {kind}"), times_as_fast, True))
+    if "counts" in found:
+        counts = found["counts"]
+        lines += [
+            Line("daemon-reloads in the first run of 300 units", counts["first"]["reloads"], 1),
+            Line("daemon-reloads in the unchanged run", counts["unchanged"]["reloads"], 0),
+            Line("memory of the module at 300 units, the most of three runs", max(run["memory_kib"] for run in counts.values()) / 1024, 60, unit=" MiB"),
+        ]
+    if "one" in found:
+        lines.append(Line("unit with nothing to do, to ping", ratio(found["one"], "unit", "ping"), 1.25))
+    if "lint" in found:
+        lines.append(Line("unit_lint of 500 units on the host, to one systemd-analyze verify", ratio(found["lint"], "unit_lint", "verify"), 1.0))
+    if "payload" in found:
+        lines.append(Line("what unit_lint sends of ours", found["payload"]["unit_lint"]["own"] / 1000, 120, unit=" kB"))
+    return lines
+
+
+def table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> str:
+    line = "| " + " | ".join(head) + " |"
+    rule = "| " + " | ".join("---" for _column in head) + " |"
+    return "\n".join([line, rule, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def tables(found: Figures) -> str:
+    """All that was measured, as Markdown."""
+    parts = [_limits_table(found)]
+    for name, function in (("sets", _sets), ("loops", _loops), ("hosts", _hosts), ("one", _one), ("lint", _lint), ("counts", _counts), ("payload", _payload)):
+        if name in found:
+            parts.append(function(found[name]))
+    return "\n\n".join(parts)
+
+
+def _limits_table(found: Figures) -> str:
+    rows = [
+        [line.what, number(line.figure) + line.unit, f"{'at least' if line.at_least else 'at most'} {number(line.limit)}{line.unit}",
+         "**no**" if line.missed else "yes"]
+        for line in limits(found)
+    ]
+    return "## Limits\n\n" + table(["what", "measured", "limit", "kept"], rows)
+
+
+def _sets(sets: Figures) -> str:
+    rows = []
+    for size, times in sets.items():
+        rows.append([
+            size, seconds(times, "ping"), seconds(times, "ping", "script first"), seconds(times, "first"),
+            number(ratio(times, "first", "ping", "script first")), seconds(times, "ping", "query"), seconds(times, "unchanged"),
+            number(ratio(times, "unchanged", "ping", "query")), seconds(times, "ping", "script changed"), seconds(times, "changed"),
+            number(ratio(times, "changed", "ping", "script changed")), number(ratio(times, "changed", "ping", "query")),
+        ])
+    head = ["units", "ping", "ping + script", "first run", "ratio", "ping + query", "unchanged", "ratio", "ping + script", "one changed",
+            "ratio", "ratio to ping + query"]
+    return (
+        "## One task for a whole set\n\nSeconds, medians. A run is a whole `ansible-playbook` process with one task, `units`. It is compared"
+        " with `ping`, also a whole process,\nplus a bare shell script in the container, by its own clock, that does the same and no more: files"
+        " into place, one reload, one `enable`,\none `start`, one `show` (first run); one `show` (unchanged); one file, reload, restart, `show`"
+        " (one changed).\n\n" + table(head, rows)
+    )
+
+
+def _loops(loops: Figures) -> str:
+    rows = []
+    for size, times in loops.items():
+        for kind in ("first", "unchanged", "changed"):
+            if f"units {kind}" not in times:
+                continue
+            row = [size, kind, seconds(times, f"units {kind}")]
+            for way in ("loop", "role"):
+                name = next(name for name in times if name.startswith(f"{way} {kind}"))
+                mark = "*" if "extrapolated" in name else ""
+                row += [seconds(times, name) + mark, number(ratio(times, name, f"units {kind}")) + mark]
+            rows.append(row)
+    return (
+        "## Other ways of working\n\nSeconds, medians. *Loop*: `template` over all units, then `systemd_service` over all units. *Role*: the"
+        " way linux-system-roles.systemd\nworks: `service_facts`, `copy` over all files, one reload, then a loop of `systemd_service` for each"
+        " state that units shall have.\nA figure with a star is extrapolated from 50 units, because the run would take over ten minutes; 300 units"
+        " were run once.\n\n" + table(["units", "run", "`units`", "loop", "times", "role", "times"], rows)
+    )
+
+
+def _hosts(hosts: Figures) -> str:
+    rows = [
+        [count, seconds(times, "ping"), seconds(times, "first"), number(ratio(times, "first", "ping")), seconds(times, "unchanged"),
+         number(ratio(times, "unchanged", "ping"))]
+        for count, times in hosts.items()
+    ]
+    return "## Several hosts at once\n\nSeconds, medians; 10 units on each host, all hosts on the same machine.\n\n" + table(
+        ["hosts", "ping", "first run", "ratio", "unchanged", "ratio"], rows
+    )
+
+
+def _one(times: Figures) -> str:
+    return "## One unit\n\n" + table(
+        ["ping", "`unit`, unchanged", "ratio of medians", "ratio of minima"],
+        [[seconds(times, "ping"), seconds(times, "unit"), number(ratio(times, "unit", "ping")), number(min(times["unit"]) / min(times["ping"]))]],
+    )
+
+
+def _lint(times: Figures) -> str:
+    return "## Lint\n\n500 units of 20 directives. Seconds, medians; *on the host* is the module's process without the way there.\n\n" + table(
+        ["`systemd-analyze verify`", "`unit_lint` on the host", "ratio", "ratio of minima", "the whole play", "ping"],
+        [[seconds(times, "verify"), seconds(times, "unit_lint"), number(ratio(times, "unit_lint", "verify")),
+          number(min(times["unit_lint"]) / min(times["verify"])), seconds(times, "play"), seconds(times, "ping")]],
+    )
+
+
+def _counts(counts: Figures) -> str:
+    rows = [
+        [kind, str(run["reloads"]), str(run["calls"]), f"{run['memory_kib'] / 1024:.1f}", "; ".join(f"`{call}`" for call in run["programs"])]
+        for kind, run in counts.items()
+    ]
+    return "## What 300 units ask of the host\n\nReloads by PID 1's own log; memory is the peak of the module's process in MiB.\n\n" + table(
+        ["run", "daemon-reloads", "programs started", "memory", "which"], rows
+    )
+
+
+def _payload(modules: Figures) -> str:
+    rows = [[f"`{name}`", str(sizes["own"]), str(sizes["all"])] for name, sizes in modules.items()]
+    files = sorted({file for sizes in modules.values() for file in sizes["files"]} - {f"{name}.py" for name in modules})
+    by_file = [
+        [f"`{file}`", *(str(sizes["files"].get(file, "")) for sizes in modules.values())]
+        for file in sorted(files, key=lambda file: -max(sizes["files"].get(file, 0) for sizes in modules.values()))
+    ]
+    return (
+        "## What is sent to a host\n\nBytes in the archive that Ansible packs for a module.\n\n" + table(["module", "of ours", "with Ansible's"], rows)
+        + "\n\n" + table(["file", *(f"`{name}`" for name in modules)], by_file)
+    )
+
+
+def write(found: Figures, docs: Path) -> None:
+    """Write the page and its plot."""
+    about = (
+        f"systemd {found['systemd'].split()[1]}, ansible-core {found['ansible']}, Python {found['python']}; containers on one machine with"
+        f" {found['processors']} processors, {found['date']}, in {found['minutes']:.0f} minutes;\n{found['rounds']} rounds, in which all that is"
+        f" compared takes turns. Load of the machine between the measurements (1, 5, 15 minutes): {'; '.join(found['load'])}.\n"
+    )
+    page = (
+        "<!-- SPDX-License-Identifier: GPL-3.0-or-later -->\n# How fast it is\n\n"
+        "Written by `make bench`, which measures all of this anew. The seconds are those of one machine; the ratios are what counts.\n\n"
+        f"{about}\n![Seconds by number of units](bench.svg)\n\n{tables(found)}\n"
+    )
+    (docs / "bench.md").write_text(page)
+    (docs / "bench.svg").write_text(plot.draw(_curves(found)))
+
+
+def _curves(found: Figures) -> list[plot.Panel]:
+    panels = []
+    for title, kind, script in (("first run", "first", "script first"), ("unchanged run", "unchanged", "query")):
+        sets = {int(size): times for size, times in found["sets"].items()}
+        loops = {int(size): times for size, times in found["loops"].items()}
+        curves = [
+            plot.Curve("ping + script" if kind == "first" else "ping + query", {n: middle(times, "ping", script) for n, times in sets.items()}, "limit"),
+            plot.Curve("units", {n: middle(times, kind) for n, times in sets.items()}, "ours"),
+        ]
+        for way, label in (("role", "role way"), ("loop", "loop")):
+            points = {}
+            for size, times in loops.items():
+                name = next((name for name in times if name.startswith(f"{way} {kind}")), None)
+                if name:
+                    points[size] = middle(times, name)
+            curves.append(plot.Curve(label, points, way))
+        panels.append(plot.Panel(title, curves))
+    return panels
