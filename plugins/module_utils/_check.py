@@ -21,7 +21,8 @@ _WHOLE = ("missing-directive", "refused-unit")
 class Candidate(t.NamedTuple):
     """One text that is about to become a file.
 
-    ``merged`` are the settings of the whole unit as it will be loaded, or None when its fragment is not known.
+    ``merged`` are the settings of the whole unit as it will be loaded, or None when its fragment is not known. ``read`` is
+    the text read as a unit, by those who have it already.
     """
 
     unit: str
@@ -29,6 +30,7 @@ class Candidate(t.NamedTuple):
     path: str
     text: str
     merged: t.Sequence[Setting] | None
+    read: Unit | None = None
 
 
 class Target(t.NamedTuple):
@@ -49,15 +51,16 @@ def check(candidates: t.Sequence[Candidate], target: Target, enabled: t.Collecti
     units: list[Unit] = []
     for candidate in candidates:
         try:
-            unit = _syntax.read_unit(candidate.unit, candidate.text, candidate.path, candidate.dropin)
+            unit = candidate.read or _syntax.read_unit(candidate.unit, candidate.text, candidate.path, candidate.dropin)
         except _syntax.UnitSyntaxError as error:
             findings.append(
                 Finding("syntax", "error", candidate.unit, str(error), "write plain UTF-8 text", candidate.path, error.line)
             )
             continue
         units.append(unit)
-        findings += _validate.validate(unit, target.release, target.known, target.scope, complete=False)
-        if candidate.merged is not None:
+        alone = candidate.merged == unit.settings  # no drop-in adds to it
+        findings += _validate.validate(unit, target.release, target.known, target.scope, complete=alone)
+        if candidate.merged is not None and not alone:
             whole = Unit(candidate.unit, candidate.merged, path=candidate.path)
             judged = _validate.validate(whole, target.release, target.known, target.scope)
             findings += [finding for finding in judged if finding.rule in _WHOLE and finding not in findings]

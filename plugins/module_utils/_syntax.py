@@ -149,6 +149,7 @@ class _Reader:
         self.path = path
         self.name = name
         self.section = ""
+        self.is_utf8 = False  # known of the whole text
         self.lines: list[Line] = []
 
     def read(self, text: str) -> list[Line]:
@@ -156,11 +157,12 @@ class _Reader:
         start = size = number = 0
         raws: list[str] = []
         parts: list[str] = []
+        self.is_utf8 = not NOT_UTF8.search(text)
         for number, match in enumerate(_PHYSICAL_LINE.finditer(text), 1):
             raw = match.group()
             content = raw.rstrip("\r\n")
             size += self._size(content, number, 1)
-            if content.lstrip(" \t")[:1] in ("#", ";"):
+            if content.lstrip(" \t").startswith(("#", ";")):
                 # A comment does not end a continuation, and a backslash at its end does not start one.
                 if raws:
                     raws.append(raw)
@@ -176,11 +178,12 @@ class _Reader:
             raws.append(raw)
             if size > LONG_LINE_MAX:
                 raise UnitSyntaxError(self._too_long(), number, self.path)
-            if (len(content) - len(content.rstrip("\\"))) % 2:
+            if content.endswith("\\") and (len(content) - len(content.rstrip("\\"))) % 2:
                 parts.append(content[:-1] + " ")
                 continue
-            parts.append(content)
-            self.lines.append(self._sort(start, "".join(parts), "".join(raws)))
+            if parts:
+                content, raw = "".join([*parts, content]), "".join(raws)
+            self.lines.append(self._sort(start, content, raw))
             raws, parts, size = [], [], 0
         if raws:
             self.lines.append(self._sort(start, "".join(parts), "".join(raws)))
@@ -203,7 +206,7 @@ class _Reader:
         body = joined.strip(WHITESPACE)
         if not body:
             return Line(number, "blank", self.section, "", "", raw)
-        broken = NOT_UTF8.search(body)
+        broken = None if self.is_utf8 else NOT_UTF8.search(body)
         if broken:
             culprit = _name_character(broken.group())
             raise UnitSyntaxError(

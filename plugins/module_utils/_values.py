@@ -74,6 +74,31 @@ def check(
     :param target: the manager that reads the unit: "system" or "user".
     :param earlier: values of directives that stand earlier in the section, for the few that depend on others.
     """
+    if len(value) > _REMEMBERED_LENGTH or "%" in value or directive.parser in _IN_CONTEXT:
+        return _check(directive, value, release, unit_name, target, earlier)
+    key = (directive.parser, directive.section, directive.name, value, release, target)
+    if key not in _remembered:
+        if len(_remembered) >= _REMEMBERED_MOST:
+            _remembered.clear()
+        _remembered[key] = _check(directive, value, release, unit_name, target, earlier)
+    return _remembered[key]
+
+
+# The units of a large set have many values in common.
+_remembered: dict[tuple[str, str, str, str, int, str], Problem | None] = {}
+_REMEMBERED_MOST = 20000
+_REMEMBERED_LENGTH = 200
+_IN_CONTEXT = ("exec_cpu_sched_prio", "trigger_unit")  # what stands above, or the unit's name, counts
+
+
+def _check(
+    directive: _catalog.Directive,
+    value: str,
+    release: int,
+    unit_name: str,
+    target: str,
+    earlier: t.Mapping[str, str] | None,
+) -> Problem | None:
     entry = _GRAMMARS.get(directive.parser)
     if entry is None:
         return None

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import glob
 import os
@@ -91,11 +92,12 @@ class _Verify:
         fragments = {file.unit: os.path.join(self.stage, file.place) for file in self.files.values() if "/" not in file.place}
         names = [fragments.get(unit, unit) for unit in sorted(self.units)]
         found: list[Finding] = []
-        for options in self._passes():
-            for line in self._output(options, names):
-                finding = self._finding(line)
-                if finding is not None and finding not in found:
-                    found.append(finding)
+        passes = self._passes()
+        with concurrent.futures.ThreadPoolExecutor(len(passes)) as pool:
+            for lines in pool.map(lambda options: self._output(options, names), passes):
+                for finding in filter(None, map(self._finding, lines)):
+                    if finding not in found:
+                        found.append(finding)
         return found
 
     def _passes(self) -> list[list[str]]:
