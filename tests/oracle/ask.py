@@ -128,6 +128,15 @@ def ask(host: Host, cases: list[agreement.Case]) -> list[str]:
     return verdicts
 
 
+def ask_all(hosts: list[Host], cases: list[agreement.Case]) -> list[agreement.Case]:
+    """The cases with the verdicts of all hosts."""
+    verdicts = {host.release: ask(host, cases) for host in hosts}
+    return [
+        case._replace(verdicts={release: verdicts[release][number] for release in verdicts})
+        for number, case in enumerate(cases)
+    ]
+
+
 def _names_units(case: agreement.Case) -> bool:
     directive = _catalog.get(case.section, case.directive)
     return directive is not None and directive.parser in ("unit_deps", "obsolete_unit_deps", "service_sockets")
@@ -279,11 +288,7 @@ def main() -> int:
         print("\n".join(problems))
         return int(bool(problems))
     cases = list(agreement.read(options.again)) if options.again else new_cases(options.count, options.seed)
-    verdicts = {host.release: ask(host, cases) for host in hosts}
-    asked = [
-        case._replace(verdicts={release: verdicts[release][number] for release in agreement.RELEASES})
-        for number, case in enumerate(cases)
-    ]
+    asked = ask_all(hosts, cases)
     if options.save:
         agreement.write(options.save, asked, "Asked by ask.py.")
     scores = agreement.compare(asked)
