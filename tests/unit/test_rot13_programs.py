@@ -133,7 +133,7 @@ def test_ends_at_once_and_cleanly(server, number, busy):
     server.process.send_signal(number)
     _out, errors = server.process.communicate(timeout=5)
     assert (server.process.returncode, errors) == (0, "")
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < 2
 
 
 def test_is_not_disturbed_by_stop_and_continue(server):
