@@ -217,12 +217,13 @@ def first_word(text: str, separators: str = BLANKS, unquote: bool = False) -> tu
 
 
 _PERCENT = re.compile("%(.?)", re.DOTALL)
-# What stands in for values that only the host knows; only the form and that it is not empty count.
+# What stands in for values that only the host knows; only the form and that it is not empty count. The slice (%r) is
+# not yet known when a line is read: it is the root of all groups then, whose path is empty.
 _HOST = {
     "a": "x86-64", "b": "b" * 32, "g": "root", "G": "0", "H": "host", "h": "/root", "l": "host", "m": "0" * 32,
     "o": "linux", "q": "host", "s": "/bin/sh", "T": "/tmp", "u": "root", "U": "0", "v": "6.1", "V": "/var/tmp",
     "w": "1", "A": "", "B": "", "M": "", "W": "", "C": "/var/cache", "D": "/usr/share", "d": "/run/credentials/unit",
-    "E": "/etc", "L": "/var/log", "S": "/var/lib", "t": "/run", "c": "/system.slice/unit", "r": "/system.slice",
+    "E": "/etc", "L": "/var/log", "S": "/var/lib", "t": "/run", "c": "/system.slice/unit", "r": "",
     "R": "", "y": "/etc/systemd/system/unit", "Y": "/etc/systemd/system",
 }  # fmt: skip
 _SPECIFIER_SINCE = {"A": 249, "M": 249, "q": 251, "y": 251, "Y": 251, "d": 251, "D": 256}

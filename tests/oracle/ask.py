@@ -40,6 +40,8 @@ _TAKEN = re.compile(
     r"please use|is obsolete|not safe|legacy directory|no longer supported|KillMode=none|is deprecated"
     r"|does not match strict|local system does not support"
 )
+# A unit that is refused as a whole, and not for a line of it.
+_REFUSED = re.compile(r"^<\d+>Unit (\S+) (?:failed to load properly|has a bad unit file setting)")
 _UNKNOWN = re.compile(r"Unknown key|Unknown lvalue|Unknown section")
 
 
@@ -111,6 +113,11 @@ def ask(host: Host, cases: list[agreement.Case]) -> list[str]:
         chosen = names[first : first + BATCH]
         dependent = [name for name in chosen if _names_units(cases[places[f"/cases/{name}"][0]])]
         for output in verify(host, chosen) + (verify(host, dependent, alone=False) if dependent else []):
+            refused = _REFUSED.match(output)
+            if refused and f"/cases/{refused.group(1)}" in places:
+                number, line = places[f"/cases/{refused.group(1)}"]
+                verdicts[number] = verdicts[number].replace(".", "x")
+                continue
             match = re.match(r"^<(\d+)>(/cases/[^:]+):(\d+): (.*)$", output)
             if not match or match.group(2) not in places:
                 continue
