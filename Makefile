@@ -21,11 +21,12 @@ demo-clean: ## remove the demo
 test: ## all gates
 	python3 tests/run
 
-oracle: ## value cases, recorded and new ones, and the shipped units put to the real systemd of the four images
+oracle: ## value cases, recorded and new ones, shipped units and texts put to the real systemd of the four images
 	python3 tests/run images python
 	$(IN_SANDBOX) tests/oracle/ask.py --again tests/oracle/recorded_random.txt
 	$(IN_SANDBOX) tests/oracle/ask.py --count 6000 --seed $${SEED:-1}
 	$(IN_SANDBOX) tests/oracle/ask.py --shipped
+	$(IN_SANDBOX) tests/oracle/text_layer.py
 
 meaning: ## lint and graph against real systemd: start limit, ordering cycles, the harm of each rule, no false alarms
 	python3 tests/run images python

@@ -6,14 +6,11 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 import pytest
 from images import containers
 from oracle import text_layer
-
-pytestmark = pytest.mark.skipif("UNITCRAFT_RUN" not in os.environ, reason="needs tests/images/sandbox.py run")
 
 
 @pytest.fixture(scope="module")
