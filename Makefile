@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 IN_SANDBOX := python3 tests/images/sandbox.py run .venv/bin/python
 
-.PHONY: help demo demo-shell demo-clean test oracle meaning effects faults bench clean
+.PHONY: help demo demo-shell demo-clean test oracle meaning effects faults bench property clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ faults: ## kill, starve and hang the transaction in every place and see that the
 bench: ## measure against the least that can be done and other ways of working; writes docs/bench.md (BENCH="--rounds 3 --only sets")
 	python3 tests/run images python
 	$(IN_SANDBOX) tests/bench/run.py $${BENCH:---record}
+
+property: ## random sets of units and random changes of them, on real systemd: COUNT sets for each release, SEED
+	python3 tests/run images python
+	$(IN_SANDBOX) tests/engine/random_sets.py --count $${COUNT:-20} --seed $${SEED:-1}
 
 clean: demo-clean ## remove what the other targets made in the checkout
 	rm -rf .venv .venv-importer .cache .coverage

@@ -830,24 +830,43 @@ def _add_followers(plan: Plan, now: Now, groups: t.Mapping[str, list[Want]]) -> 
         names = [name for key in STOP_FOLLOWERS for name in live.get(key, "").split()]
         return [name for name in dict.fromkeys([*names, *declared.get(unit, [])]) if now.active(name)]
 
+    for unit, source in _closure(plan.stop, followers):
+        if unit in plan.stop:
+            continue
+        for group in (plan.restart, plan.carried, plan.reload, plan.kept):
+            group.pop(unit, None)
+        if source in plan.cycle or _runs_without(unit, source, plan, groups):
+            plan.cycle.setdefault(unit, f"it depended on {source}, which is stopped")
+        else:
+            plan.cycle.pop(unit, None)
+            plan.dragged[unit] = f"it depends on {source}, which is stopped"
     for unit, source in _closure(plan.cycle, followers):
-        if unit not in plan.stop:
-            plan.restart.pop(unit, None)
-            plan.reload.pop(unit, None)
-            plan.kept.pop(unit, None)
+        if unit not in plan.stop and unit not in plan.dragged:
+            for group in (plan.restart, plan.reload, plan.kept):
+                group.pop(unit, None)
             plan.cycle[unit] = f"it depends on {source}, which is restarted"
     for unit, source in _closure(plan.restart, followers):
-        if unit in plan.stop or unit in plan.cycle:
+        if unit in plan.stop or unit in plan.dragged or unit in plan.cycle:
             continue
         reason = plan.restart.pop(unit, "") or f"it depends on {source}, which is restarted"
         plan.reload.pop(unit, None)
         plan.kept.pop(unit, None)
         plan.carried[unit] = reason
-    for unit, source in _closure(plan.stop, followers):
-        if unit not in plan.stop:
-            for group in (plan.restart, plan.cycle, plan.carried, plan.reload, plan.kept):
-                group.pop(unit, None)
-            plan.dragged[unit] = f"it depends on {source}, which is stopped"
+
+
+def _runs_without(unit: str, stopped: str, plan: Plan, groups: t.Mapping[str, list[Want]]) -> bool:
+    """Whether a unit that goes down with another one shall run all the same: so the task says, or its new text."""
+    template = f"{unit.partition('@')[0]}@.{unit.rpartition('.')[2]}"
+    items = [*groups.get(unit, []), *(item for item in groups.get(template, []) if unit in _instances(item))]
+    if any(item.state in ("started", "restarted", "reloaded") for item in items):
+        return True
+    names = {item.name for item in items if item.text and not item.dropin}
+    rewritten = names & {change.unit for change in plan.changes}
+    return bool(rewritten) and names.isdisjoint(_declared_followers(groups).get(stopped, []))
+
+
+def _instances(item: Want) -> list[str]:
+    return [item.name.replace("@.", f"@{instance}.") for instance in item.instances]
 
 
 def _closure(roots: t.Mapping[str, str], followers: t.Callable[[str], list[str]]) -> list[tuple[str, str]]:

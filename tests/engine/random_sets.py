@@ -374,7 +374,7 @@ class Host:
             self.apply(units)
             afresh = self.look(units)
             for part in ("files", "units"):
-                expect("the fresh install", part, without_chance(afresh[part]), without_chance(seen[part]))
+                compare(f"after a fresh install, {part}", comparable(afresh[part]), comparable(seen[part]))
         except Contradiction as error:
             story = f"typed by hand: {typed}\n{json.dumps(list(units.values()), indent=1)}"
             raise Contradiction(f"systemd {self.release}, seed {seed}, change {number}: {error}\n{story}") from None
@@ -383,10 +383,26 @@ class Host:
         return CHANGES + 2
 
 
-def without_chance(part: dict) -> dict:
-    """Without what no declaration decides: whether an undeclared state is active."""
-    undeclared = ("t-t.service",)
-    return {name: entry for name, entry in part.items() if name not in undeclared}
+def compare(what: str, is_now: dict, should: dict) -> None:
+    """Two mappings; only what differs is told."""
+    differing = sorted(key for key in {*is_now, *should} if is_now.get(key) != should.get(key))
+    if differing:
+        raise Contradiction(f"{what}: " + "; ".join(f"{key} is {is_now.get(key)!r} and was {should.get(key)!r}" for key in differing))
+
+
+def comparable(part: dict) -> dict:
+    """Without what no declaration decides: the state of a job, the order of a file, a comment that somebody added."""
+    result = {}
+    for name, entry in part.items():
+        if isinstance(entry, list) and entry[0].startswith("0o100"):
+            section, lines = "", []
+            for line in entry[3].splitlines():
+                section = line if line.startswith("[") else section
+                lines.append((section, line.partition("=")[0], line))
+            entry = [*entry[:3], [line for _section, _key, line in sorted(lines, key=lambda item: item[:2]) if line not in ("", "# by hand")]]
+        if name != "t-t.service":
+            result[name] = entry
+    return result
 
 
 def run_release(release: str, seeds: list[str]) -> tuple[int, list[str]]:
