@@ -40,8 +40,8 @@ _TAKEN = re.compile(
     r"please use|is obsolete|not safe|legacy directory|no longer supported|KillMode=none|is deprecated"
     r"|does not match strict|local system does not support"
 )
-# A unit that is refused as a whole, and not for a line of it.
-_REFUSED = re.compile(r"^<\d+>Unit (\S+) (?:failed to load properly|has a bad unit file setting)")
+# A value that only the loading of the whole unit trips over. (One that "has a bad unit file setting" may lack another.)
+_REFUSED = re.compile(r"^<\d+>Unit (\S+) failed to load properly")
 _UNKNOWN = re.compile(r"Unknown key|Unknown lvalue|Unknown section")
 
 
