@@ -63,6 +63,8 @@ options:
     description:
       - What a running unit does when its text or a trigger has changed. V(auto) decides by the directives that changed.
       - V(restart) restarts it for any change of meaning, V(reload) reloads it, V(none) leaves it as it is.
+      - A running timer takes over a new schedule without starting its unit for a time that has passed already. Only with
+        C(RandomizedDelaySec=) systemd may still do that, some time later.
     type: str
     choices: [auto, restart, reload, none]
     default: auto

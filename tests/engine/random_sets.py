@@ -314,14 +314,16 @@ def check_unit(name: str, state: dict[str, t.Any], units: Set) -> None:
         expect(name, "ActiveState", state["ActiveState"], "active" if item["state"] == "started" else "inactive")
     if "enabled" in item:
         expect(name, "UnitFileState", state["UnitFileState"], "enabled" if item["enabled"] else "disabled")
-    wanted = item["sections"].get("Unit", {}).get("Description")
+    texts = [units[place]["sections"] for place in sorted(key for key in units if key[0] == source)]
+    wanted = [text["Unit"]["Description"] for text in texts if text.get("Unit", {}).get("Description")]
     if wanted:
-        expect(name, "Description", state["Description"], wanted)
+        expect(name, "Description", state["Description"], wanted[-1])
     if "command" in state:
-        expect(name, "command", " ".join(state["command"]), item["sections"]["Service"]["ExecStart"].replace("%i", name.partition("@")[2].partition(".")[0]))
+        command = item["sections"]["Service"]["ExecStart"].replace("%i", name.partition("@")[2].partition(".")[0])
+        expect(name, "command", " ".join(state["command"]), command)
         environment: dict[str, str] = {}
-        for place in sorted(key for key in units if key[0] == source):
-            environment.update(units[place]["sections"].get("Service", {}).get("Environment", {}))
+        for text in texts:
+            environment.update(text.get("Service", {}).get("Environment", {}))
         expect(name, "environment", state["environment"], sorted(f"{key}={value}" for key, value in environment.items()))
 
 

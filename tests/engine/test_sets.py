@@ -149,10 +149,16 @@ def test_units_of_a_user(target, alice):
     assert not target.unit("t-u", linger=True, **wanted)["changed"]
     target.reboot()
     target.wait_for("su - alice -c 'XDG_RUNTIME_DIR=/run/user/$(id -u) systemctl --user is-active t-u.service'")
+    for when in ("03:00", "04:00"):
+        schedule = {"Timer": {"OnCalendar": when, "Unit": "t-u.service"}}
+        timer = target.unit("t-u.timer", sections=schedule, state="started", scope="user", user=alice)
+        assert not timer.get("failed"), timer["msg"]
+    assert said(timer)[-1] == "none t-u.timer" and "04:00" in as_alice(target, "systemctl --user list-timers --no-pager t-u.timer")
     wanted["sections"]["Service"]["ExecStart"] = "/bin/false"
     failed = target.unit("t-u", health={"stable": 1}, **wanted)
     assert failed["rolled_back"] and as_alice(target, "systemctl --user is-active t-u.service") == "active"
-    gone = target.unit("t-u", state="absent", scope="user", user=alice, linger=False)
+    both = [{"name": name, "state": "absent"} for name in ("t-u.service", "t-u.timer")]
+    gone = target.units(both, scope="user", user=alice, linger=False)
     assert gone["changed"] and target.sh("find /home/alice -name 't-u*'; ls /var/lib/systemd/linger", check=False) == ""
 
 

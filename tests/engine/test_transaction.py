@@ -67,6 +67,33 @@ def test_all_run_their_old_version_again(target, broken):
     assert not target.units(items())["changed"]
 
 
+def test_modes_owners_links_masks_and_states_are_put_back(target):
+    def item(name, command="/bin/sleep 1000", **more):
+        return {"name": name, "sections": {"Service": {"ExecStart": command}, "Install": {"WantedBy": "multi-user.target"}}, **more}
+
+    def picture():
+        return target.sh(
+            "cd /etc/systemd/system; find . -name 't-*' -printf '%p %y %m %u %g %l\\n' | sort; cat t-a.service t-x.service t-a.service.d/*;"
+            " systemctl show -p Id,ActiveState,UnitFileState,LoadState t-a t-m t-s t-d t-x t-r", check=False,
+        )
+
+    assert not target.units([
+        item("t-a", state="started", enabled=True), {"name": "t-a", "dropin": "10-t", "sections": {"Service": {"RestartSec": 3}}},
+        item("t-s", enabled=True), item("t-d"), item("t-x", state="started", enabled=True), item("t-r", state="started"),
+    ]).get("failed")
+    target.sh("cd /etc/systemd/system; chmod 640 t-a.service; chown nobody t-a.service; ln -s /dev/null t-m.service; systemctl daemon-reload")
+    before = picture()
+    culprit = item("t-e", "/bin/false", state="started", health={"stable": 1})
+    result = target.units([
+        item("t-a", "/bin/sleep 2000", enabled=False), {"name": "t-a", "dropin": "10-t", "state": "absent"},
+        item("t-m", masked=False, state="started", enabled=True), item("t-s", state="started", enabled=False), item("t-d", enabled=True),
+        {"name": "t-x", "state": "absent"}, {"name": "t-r", "state": "stopped"}, culprit,
+    ], fail_on="never", verify=False)
+    assert result["failed"] and result["rolled_back"] and not result.get("not_undone")
+    assert picture() == before
+    target.wait_for_command("sleep 1000", "t-a", "t-x", "t-r")
+
+
 def test_what_was_not_there_before_is_gone_again(target):
     result = target.units(items("/bin/sleep 2000", service={"ExecStart": "/bin/false"}, health={"stable": 1}), fail_on="never", verify=False)
     assert result["failed"] and result["rolled_back"]
