@@ -557,7 +557,7 @@ class _UnitPlan:
             else:
                 self._follow_change(unit, changed, after)
                 if unit.endswith(".timer") and any(section == "Timer" for section, _directive in changed):
-                    self.plan.held[unit] = _started_by(unit, after)
+                    self._follow_schedule(unit, after)
                 if self.state == "reloaded" and unit in targets and not self._is_planned(unit):
                     self.plan.reload[unit] = "state: reloaded"
 
@@ -593,6 +593,13 @@ class _UnitPlan:
             self._restart(unit, changed, f"{_listed(reload_for)} changed, and the unit has no ExecReload=")
         elif light:
             self.plan.kept[unit] = f"runs on: a change of {_listed(light)} needs no restart"
+
+    def _follow_schedule(self, timer: str, after: list[Setting]) -> None:
+        """What a changed schedule needs besides."""
+        self.plan.held[timer] = _started_by(timer, after)
+        if self.now.live.get(timer, {}).get("SubState") == "elapsed" and self.follow != "none":
+            self.plan.kept.pop(timer, None)
+            self.plan.restart.setdefault(timer, "its schedule had ended, and systemd looks at a new one only when it is started")
 
     def _changed_triggers(self) -> list[tuple[str, bool]]:
         seen = self.now.seen_sums.get(self.name, {})

@@ -26,10 +26,11 @@ _LOOKS = 4  # PID 1 sees an elapsed timer in its next round at the latest, and e
 _PAUSE = 0.05  # seconds
 
 
-def daemon_reload(systemd: Systemd, jobs: t.Mapping[str, str]) -> None:
+def daemon_reload(systemd: Systemd, jobs: t.Mapping[str, str], again: t.Sequence[str] = ()) -> None:
     """Have the manager read its unit files.
 
     :param jobs: ``{timer: the unit it starts}`` of the running timers whose schedule changes with that.
+    :param again: those of them that have to be restarted.
     :raises SystemdError: when that fails.
     """
     before = systemd.show([*jobs, *jobs.values()], _PROPERTIES)
@@ -38,15 +39,16 @@ def daemon_reload(systemd: Systemd, jobs: t.Mapping[str, str]) -> None:
         for timer, unit in jobs.items()
         if before.get(timer, {}).get("ActiveState") == "active" and not _has_job(before.get(unit, {}))
     }
-    if not held:
-        systemd.ask("daemon-reload", timeout=RELOAD_TIMEOUT)
-        return
-    hold = _begin(systemd, held.values())
+    hold = _begin(systemd, held.values()) if held else ""
     try:
         systemd.ask("daemon-reload", timeout=RELOAD_TIMEOUT)
-        _cancel_starts(systemd, held, before)
+        if again:
+            systemd.ask("restart", "--", *again)
+        if held:
+            _cancel_starts(systemd, held, before)
     finally:
-        systemd.command(systemd.systemctl("stop", "--", hold))
+        if hold:
+            systemd.command(systemd.systemctl("stop", "--", hold))
 
 
 def _begin(systemd: Systemd, units: t.Iterable[str]) -> str:

@@ -116,7 +116,7 @@ class _Run:
             if getattr(plan, action):
                 systemd.ask(*enable, action, "--", *getattr(plan, action))
         if plan.daemon_reload and systemd.has_manager:
-            daemon_reload(systemd, plan.held)
+            daemon_reload(systemd, plan.held, [timer for timer in plan.held if timer in plan.restart])
         if plan.reset:
             reset_failed(systemd, plan.reset)
         states = self._bring_up() if plan.acted_on() else {}
@@ -146,7 +146,7 @@ class _Run:
 
         plan, begun = self.plan, time.monotonic()
         wanted = {unit: _health.limits(plan.health.get(unit)) for unit in plan.acted_on()}
-        self._jobs("restart", list(plan.restart), wanted, begun)
+        self._jobs("restart", [unit for unit in plan.restart if unit not in plan.held], wanted, begun)
         # A socket refuses to start while its service runs, and each name is a job of its own.
         start = sorted([*plan.cycle, *plan.start], key=lambda unit: not unit.endswith(".socket"))
         self._jobs("start", start, wanted, begun)

@@ -161,10 +161,22 @@ def test_timer_that_gains_a_time_in_the_past(target, schedule, collection):
         assert target.sh("ls /run/t-fired 2>/dev/null; systemctl list-jobs | grep t-j", check=False) == ""
         assert target.show("t-j.timer", "SubState") == "waiting" and target.show("t-j.timer", "NextElapseUSecRealtime")
         assert target.sh("systemctl list-units --all --no-legend 'unitcraft-*'") == ""
+        assert "t-j.timer" in target.sh("systemctl list-timers --no-legend t-j.timer")
         target.sh("systemctl start t-j.service; ls /run/t-fired")
     else:
         target.sh(f"echo '{name}={value.replace('@', at)}' >> /etc/systemd/system/t-j.timer; systemctl daemon-reload")
         target.wait_for("ls /run/t-fired")
+
+
+def test_timer_that_had_nothing_more_to_wait_for(target):
+    """PID 1 looks at the new schedule of such a timer only when it starts again; that may not fire it either."""
+    target.units([JOB, timer(OnCalendar="2001-01-01")], fail_on="never")
+    assert target.show("t-j.timer", "SubState") == "elapsed"
+    moved = target.units([JOB, timer(OnCalendar="*-*-* 04:00", OnBootSec="1s")])
+    assert not moved.get("failed"), moved["msg"]
+    assert said(moved) == ["write t-j.timer", "daemon-reload", "restart t-j.timer"]
+    assert "04:00" in target.sh("systemctl list-timers --no-pager t-j.timer; sleep 1") and target.show("t-j.timer", "SubState") == "waiting"
+    assert target.sh("ls /run/t-fired 2>/dev/null", check=False) == ""
 
 
 def test_triggers(target):
