@@ -53,3 +53,7 @@ property: ## random sets of units and random changes of them, on real systemd: C
 
 clean: demo-clean ## remove what the other targets made in the checkout
 	rm -rf .venv .venv-importer .cache .coverage
+
+.PHONY: docs
+docs: ## the site of guides, modules, filters and roles, into .cache/docs/html
+	python3 tests/run docs

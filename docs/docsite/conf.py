@@ -1,0 +1,40 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How Sphinx builds the site from what antsibull-docs has made of the collection."""
+
+import docutils.nodes
+
+project = "unitcraft.systemd"
+copyright = "The unitcraft.systemd contributors"  # noqa: A001  Sphinx's name
+extensions = ["sphinx_antsibull_ext"]
+html_theme = "alabaster"
+html_theme_options = {"page_width": "1100px", "sidebar_width": "280px"}
+html_title = "unitcraft.systemd"
+html_show_sourcelink = False
+html_copy_source = False
+highlight_language = "yaml"
+
+ANSIBLE = "https://docs.ansible.com/ansible/latest/"
+ANSIBLE_PAGES = {
+    "ansible_configuration_settings": "reference_appendices/config.html",
+    "common_return_values": "reference_appendices/common_return_values.html",
+}
+
+
+def link_to_ansible(_app, _environment, node, content):
+    """What the labels of Ansible's own documentation stand for: building needs no network, so nobody else knows."""
+    target = node.get("reftarget", "")
+    namespace, _dot, page = target.rpartition(".")
+    if namespace == "ansible_collections.ansible.builtin":
+        address = f"{ANSIBLE}collections/ansible/builtin/{page}.html"
+    elif target in ANSIBLE_PAGES:
+        address = ANSIBLE + ANSIBLE_PAGES[target]
+    else:
+        return None
+    return docutils.nodes.reference("", "", content, refuri=address, internal=False)
+
+
+def setup(app):
+    app.connect("missing-reference", link_to_ansible)
