@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import difflib
 import typing as t
 
 Record = t.Mapping[str, t.Mapping[str, t.Any]]
@@ -24,6 +23,17 @@ class Now(t.NamedTuple):
     files: t.Mapping[str, str | None]
     dropins: t.Sequence[str]
     state: t.Mapping[str, t.Any]
+
+
+def state_of(properties: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """What ``compare`` asks of a unit's state, from what ``systemctl show`` prints."""
+    return {
+        "unit_file_state": properties.get("UnitFileState", ""),
+        "load_state": properties.get("LoadState", ""),
+        "active_state": properties.get("ActiveState", ""),
+        "type": properties.get("Type", ""),
+        "remain_after_exit": properties.get("RemainAfterExit") == "yes",
+    }
 
 
 def compare(unit: str, record: Record, now: Now) -> list[dict[str, str]]:
@@ -59,6 +69,8 @@ def _file_drift(path: str, deployed: str, present: str | None) -> list[dict[str,
 
 
 def _diff(before: str, after: str, path: str) -> str:
+    import difflib  # noqa: PLC0415  takes longer to load than all the rest
+
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), path + " (deployed)", path, lineterm="")
     return "\n".join(lines)
 

@@ -309,6 +309,7 @@ class Task:
         self.warnings: list[str] = []
         self.result: dict[str, t.Any] = {"changed": False, "actions": [], "diff": [], "findings": [], "units": {}}
         self.store = _store.Store()
+        self.drift: dict[str, list[dict[str, str]]] = {}
 
     def run(self) -> dict[str, t.Any]:
         params = self.params
@@ -323,6 +324,7 @@ class Task:
         record = self.store.read_record()
         wanted += self._to_prune(systemd, wanted)
         now = systemd.read_now(wanted, _sums_by_unit(record))
+        self.drift = drift_by_unit(systemd.folder, now, wanted, record)
         plan = _plan.make_plan(now, wanted, systemd.has_manager)
         self._plan_linger(plan, systemd)
         self.warnings += plan.warnings
@@ -515,7 +517,9 @@ class Task:
         unknown = [name for name in names if "@." not in name and name not in states]
         if unknown and not self.check_mode and systemd.has_manager:
             states = {**states, **systemd.show(unknown)}
-        return {name: public_state(states.get(name, {}), path) for name, path in names.items()}
+        return {
+            name: {**public_state(states.get(name, {}), path), "drift": self.drift.get(name)} for name, path in names.items()
+        }
 
     def add_failure(self, error: _store.TransactionError) -> None:
         self.result["changed"] = error.rolled_back is False
@@ -544,6 +548,27 @@ def _shown(file: _plan.File) -> str:
     if file.kind == "link":
         return f"link to {file.target}\n"
     return _syntax.from_bytes(file.data).encode("utf-8", "replace").decode("utf-8")
+
+
+def drift_by_unit(
+    folder: str, now: _plan.Now, wanted: t.Sequence[_plan.Want], record: t.Mapping[str, dict[str, t.Any]]
+) -> dict[str, list[dict[str, str]]]:
+    """What was changed by hand since the last run, for each declared unit of which that run has left a record."""
+    deployed: dict[str, dict[str, t.Any]] = {want.name: {} for want in wanted}
+    for path, entry in record.items():
+        if entry["unit"] in deployed and path.startswith(f"{folder}/"):
+            deployed[entry["unit"]][path] = entry
+    found = {}
+    for name, entries in deployed.items():
+        if entries:
+            from ansible_collections.unitcraft.systemd.plugins.module_utils import _drift  # noqa: PLC0415  rarely needed
+
+            dropins = [path for path in now.files if path.startswith(f"{folder}/{name}.d/")]
+            files = {path: now.files.get(path, _plan.MISSING) for path in {*entries, *dropins}}
+            texts = {path: _syntax.from_bytes(file.data) if file.kind == "file" else None for path, file in files.items()}
+            dropins = sorted(path for path in dropins if texts[path] is not None)
+            found[name] = _drift.compare(name, entries, _drift.Now(texts, dropins, _drift.state_of(now.live.get(name, {}))))
+    return found
 
 
 def _sums_by_unit(record: t.Mapping[str, t.Any]) -> dict[str, dict[str, str]]:

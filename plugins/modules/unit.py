@@ -148,7 +148,11 @@ findings:
       description: V(systemd), V(lint) or V(verify).
       type: str
 units:
-  description: State of every declared unit after the run.
+  description:
+    - State of every declared unit after the run.
+    - C(drift) lists what was changed by hand since the run before, which this run has put right as far as it is declared.
+      Each has C(what) (V(changed), V(removed), V(added), V(enablement) or V(run-state)), C(path), C(message) and C(diff). It
+      is null for a unit that no run has deployed.
   returned: always
   type: dict
   sample:
@@ -157,6 +161,7 @@ units:
       active_state: active
       sub_state: running
       unit_file_state: enabled
+      drift: []
       main_pid: 812
       n_restarts: 0
 recovered:
