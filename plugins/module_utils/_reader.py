@@ -133,10 +133,10 @@ class Reader:
                 if stat.S_ISCHR(info.st_mode):
                     return Content(b"")  # /dev/null
                 if not stat.S_ISREG(info.st_mode):
-                    return Content(None, _finding("unreadable-file", path, "it is not a regular file"))
+                    return Content(None, _finding("unreadable-file", path, "it is not a regular file", hint="put a text file there"))
                 if info.st_size > MAX_BYTES:
                     words = "it has %d bytes; files of more than %d are not read" % (info.st_size, MAX_BYTES)
-                    return Content(None, _finding("unreadable-file", path, words))
+                    return Content(None, _finding("unreadable-file", path, words, hint="keep data and long comments out of it"))
                 try:
                     return Content(stream.read(MAX_BYTES))
                 except OSError as error:

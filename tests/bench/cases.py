@@ -239,6 +239,22 @@ def one(bench: Bench) -> dict[str, t.Any]:
     return dict(times)
 
 
+def info(bench: Bench) -> dict[str, t.Any]:
+    """``unit_info`` of many units, and ``systemctl show`` of the same, with every property and with those of ``units``."""
+    size = SIZES[-1]
+    bench.clean()
+    bench.run(f"units-{size}", workload.units(size), changes=True)
+    times = Times()
+    for number in range(bench.rounds):
+        bench.say(f"info: round {number + 1}")
+        times.add("ping", bench.run("ping", workload.ping(), changes=False))
+        times.add("unit_info", bench.run("info", workload.info(size), changes=False))
+        times.add("show", bench.script("show", [workload.show_step(size)]))
+        times.add("query", bench.script(f"query-{size}", [workload.query_step(size)]))
+    bench.clean()
+    return dict(times)
+
+
 def lint(bench: Bench) -> dict[str, t.Any]:
     """``unit_lint`` of many units, and ``systemd-analyze verify`` of the same files."""
     folder = f"{TOOLS}/lint"
@@ -302,5 +318,5 @@ def packed(_bench: Bench) -> dict[str, t.Any]:
 
 
 GROUPS: dict[str, t.Callable[[Bench], dict[str, t.Any]]] = {
-    "payload": packed, "one": one, "sets": sets, "counts": counts, "lint": lint, "hosts": hosts, "loops": loops,
+    "payload": packed, "one": one, "sets": sets, "counts": counts, "info": info, "lint": lint, "hosts": hosts, "loops": loops,
 }

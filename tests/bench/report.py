@@ -76,6 +76,8 @@ def limits(found: Figures) -> list[Line]:
         ]
     if "one" in found:
         lines.append(Line("unit with nothing to do, to ping", ratio(found["one"], "unit", "ping"), 1.25))
+    if "info" in found:
+        lines.append(Line("unit_info of 300 units, to ping and one systemctl show", ratio(found["info"], "unit_info", "ping", "show"), 1.5))
     if "lint" in found:
         lines.append(Line("unit_lint of 500 units on the host, to one systemd-analyze verify", ratio(found["lint"], "unit_lint", "verify"), 1.0))
     if "payload" in found:
@@ -92,7 +94,11 @@ def table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> str:
 def tables(found: Figures) -> str:
     """All that was measured, as Markdown."""
     parts = [_limits_table(found)]
-    for name, function in (("sets", _sets), ("loops", _loops), ("hosts", _hosts), ("one", _one), ("lint", _lint), ("counts", _counts), ("payload", _payload)):
+    sections = (
+        ("sets", _sets), ("loops", _loops), ("hosts", _hosts), ("one", _one), ("info", _info), ("lint", _lint), ("counts", _counts),
+        ("payload", _payload),
+    )
+    for name, function in sections:
         if name in found:
             parts.append(function(found[name]))
     return "\n\n".join(parts)
@@ -161,6 +167,14 @@ def _one(times: Figures) -> str:
     return "## One unit\n\n" + table(
         ["ping", "`unit`, unchanged", "ratio of medians", "ratio of minima"],
         [[seconds(times, "ping"), seconds(times, "unit"), number(ratio(times, "unit", "ping")), number(min(times["unit"]) / min(times["ping"]))]],
+    )
+
+
+def _info(times: Figures) -> str:
+    return "## Looking\n\n300 units, definition and state of each. Seconds, medians.\n\n" + table(
+        ["ping", "`systemctl show`", "the same with the properties that `units` asks for", "`unit_info`", "ratio to ping and show"],
+        [[seconds(times, "ping"), seconds(times, "show"), seconds(times, "query"), seconds(times, "unit_info"),
+          number(ratio(times, "unit_info", "ping", "show"))]],
     )
 
 

@@ -138,6 +138,15 @@ def query_step(count: int) -> str:
     return f"systemctl show --property={QUERY} {' '.join(names(count))} > /dev/null"
 
 
+def show_step(count: int) -> str:
+    return f"systemctl show {' '.join(names(count))} > /dev/null"
+
+
+def info(count: int) -> list[dict[str, t.Any]]:
+    """Definition and state of every unit of the set."""
+    return play([{"name": "Ask", "unitcraft.systemd.unit_info": {"name": names(count)}}])
+
+
 def first_steps(count: int, source: str) -> list[str]:
     """Files into place, one reload, one enable, one start, one query."""
     listed = " ".join(names(count))

@@ -80,7 +80,7 @@ class Target:
         self.agent: subprocess.Popen[str] | None = None
         self.sh(f"rm -rf {LIBRARY}; mkdir -p {LIBRARY}")
         containers.run(name, ["tar", "-xf", "-", "-C", LIBRARY], data=_library())
-        for module in ("unit", "units"):
+        for module in ("unit", "units", "unit_info"):
             containers.write_file(name, f"{LIBRARY}/run_{module}.py", _START.replace("@NAME@", module))
 
     def run(self, argv: list[str], data: str | None = None) -> Ended:
@@ -143,7 +143,11 @@ class Target:
     def module(self, module: str, check: bool = False, **arguments: t.Any) -> dict[str, t.Any]:
         """What a module returns, failed or not."""
         data = json.dumps({**arguments, "_ansible_check_mode": check, "_ansible_version": "2.21"})
-        ended = self.run(self.command(module), data)
+        return self.result(self.run(self.command(module), data))
+
+    @staticmethod
+    def result(ended: Ended) -> dict[str, t.Any]:
+        """What a module printed."""
         try:
             result = json.loads(ended.out)
             # Newer releases of ansible-core wrap a warning in its history.
@@ -151,7 +155,7 @@ class Target:
             result["warnings"] = [w if isinstance(w, str) else w["event"]["msg"] for w in warnings]
             return result
         except ValueError:
-            raise AssertionError(f"{module} did not end with a result:\n{ended.out}{ended.err}") from None
+            raise AssertionError(f"the module did not end with a result:\n{ended.out}{ended.err}") from None
 
     def unit(self, name: str, check: bool = False, **arguments: t.Any) -> dict[str, t.Any]:
         return self.module("unit", check, name=name, **arguments)

@@ -136,18 +136,6 @@ def test_links_that_lead_nowhere(root):
     assert answer.units["good.service"]["definition"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_without_permission(root):
-    folder = root / ETC.strip("/")
-    folder.chmod(0)
-    try:
-        answer = ask(root, "*")
-    finally:
-        folder.chmod(0o755)
-    assert rules(answer) == [("unreadable-folder", ETC)]
-    assert answer.units["good.service"]["definition"]
-
-
 def test_a_folder_that_cannot_be_read(root, monkeypatch):
     scandir = os.scandir
 
