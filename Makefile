@@ -57,3 +57,8 @@ clean: demo-clean ## remove what the other targets made in the checkout
 .PHONY: docs
 docs: ## the site of guides, modules, filters and roles, into .cache/docs/html
 	python3 tests/run docs
+
+.PHONY: reading
+reading: ## what unit_info and adopt make of every unit of the four images, against systemctl cat and show
+	python3 tests/run images python
+	$(IN_SANDBOX) -m pytest tests/oracle/test_definition.py tests/oracle/test_adopt.py -p no:cacheprovider -s
