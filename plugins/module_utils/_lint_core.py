@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph, _syntax, _view
@@ -216,12 +217,16 @@ def commands(unit: Unit, directives: t.Collection[str] = ()) -> list[Command]:
         if directives and directive not in directives:
             continue
         for setting in _view.every(unit, section, directive):
-            try:
-                parsed = _syntax.parse_exec(setting.value, relax=True)
-            except _syntax.UnitSyntaxError:
-                continue  # systemd refuses it, which is for validation to say
-            found += [Command(setting, command) for command in parsed]
+            found += [Command(setting, command) for command in _parsed(setting.value)]
     return found
+
+
+@functools.lru_cache(maxsize=256)  # several rules look at the same line
+def _parsed(value: str) -> tuple[_syntax.ExecCommand, ...]:
+    try:
+        return tuple(_syntax.parse_exec(value, relax=True))
+    except _syntax.UnitSyntaxError:
+        return ()  # systemd refuses it, which is for validation to say
 
 
 def service_type(unit: Unit) -> str:

@@ -29,9 +29,10 @@ class Unit:
     :ivar dropin: name of the drop-in without ``.conf`` when this is the text of one drop-in alone, else empty.
     :ivar path: the file of the fragment (or of the drop-in); empty when it has none yet.
     :ivar problems: list of ``(line, message)``: lines that systemd cannot read.
+    :ivar index: the settings by place, kept by ``_view`` for its own use.
     """
 
-    __slots__ = ("dropin", "name", "path", "problems", "settings")
+    __slots__ = ("dropin", "index", "name", "path", "problems", "settings")
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Unit:
         self.dropin = dropin
         self.path = path
         self.problems = list(problems)
+        self.index: tuple[int, dict[tuple[str, str], list[Setting]]] | None = None
 
 
 ERROR = "error"  # systemd refuses the unit or drops the setting

@@ -340,10 +340,9 @@ class Task:
         if not self.check_mode:
             states = self._apply(plan, systemd, now, wanted, record)
         if plan.changed() and not self.check_mode:
-            states = {**_unmoved(plan, systemd, now), **states}
+            self.result["units"] = self._units_after(plan, systemd, now, wanted, states)
         else:
-            states = now.live
-        self.result["units"] = self._units(systemd, wanted, states)
+            self.result["units"] = self._units(systemd, wanted, now.live)
         return self.result
 
     def _to_prune(self, systemd: Host, wanted: t.Sequence[_plan.Want]) -> list[_plan.Want]:
@@ -504,6 +503,21 @@ class Task:
             if {key: old.get(key) for key in entry} != entry:
                 new[want.path] = {**entry, "time": int(time.time())}
         return new if new != record else None
+
+    def _units_after(
+        self,
+        plan: _plan.Plan,
+        systemd: Host,
+        now: _plan.Now,
+        wanted: t.Sequence[_plan.Want],
+        states: t.Mapping[str, dict[str, str]],
+    ) -> dict[str, dict[str, t.Any]]:
+        """The state of every declared unit after the transaction. That is over: not to know is no reason to fail."""
+        try:
+            return self._units(systemd, wanted, {**_unmoved(plan, systemd, now), **states})
+        except SystemdError as error:
+            self.warnings.append(f"everything was done, but the state of all units cannot be told: {error}")
+            return {name: public_state(states[name], posixpath.join(systemd.folder, name)) for name in states}
 
     def _units(
         self, systemd: Host, wanted: t.Sequence[_plan.Want], states: t.Mapping[str, dict[str, str]]

@@ -32,13 +32,20 @@ def template_of(name: str) -> str:
     return f"{prefix}@.{suffix}" if instance else ""
 
 
+def _at(unit: Unit, section: str, directive: str) -> t.Sequence[Setting]:
+    """All assignments of a directive. The rules ask for so many that each unit is sorted once; it may only grow."""
+    if unit.index is None or unit.index[0] != len(unit.settings):
+        places: dict[tuple[str, str], list[Setting]] = {}
+        for setting in unit.settings:
+            places.setdefault((setting.section, setting.directive), []).append(setting)
+        unit.index = (len(unit.settings), places)
+    return unit.index[1].get((section, directive), ())
+
+
 def last(unit: Unit, section: str, directive: str) -> Setting | None:
     """The assignment that wins for a directive with one value; None when unset or reset by an empty one."""
-    found = None
-    for setting in unit.settings:
-        if setting.directive == directive and setting.section == section:
-            found = setting
-    return found if found is not None and found.value else None
+    found = _at(unit, section, directive)
+    return found[-1] if found and found[-1].value else None
 
 
 def value(unit: Unit, section: str, directive: str, default: str = "") -> str:
@@ -50,12 +57,11 @@ def value(unit: Unit, section: str, directive: str, default: str = "") -> str:
 def every(unit: Unit, section: str, directive: str) -> list[Setting]:
     """The assignments of a list directive that count: those after the last empty one."""
     found: list[Setting] = []
-    for setting in unit.settings:
-        if setting.directive == directive and setting.section == section:
-            if setting.value:
-                found.append(setting)
-            else:
-                found.clear()
+    for setting in _at(unit, section, directive):
+        if setting.value:
+            found.append(setting)
+        else:
+            found.clear()
     return found
 
 
@@ -64,9 +70,7 @@ def names(unit: Unit, section: str, directive: str) -> list[tuple[str, Setting]]
 
     An empty assignment does not reset a dependency of ``[Unit]`` (systemd.unit(5), After=), but does in ``[Install]``.
     """
-    found = every(unit, section, directive)
-    if section == "Unit":
-        found = [s for s in unit.settings if s.directive == directive and s.section == section]
+    found = _at(unit, section, directive) if section == "Unit" else every(unit, section, directive)
     return [(expand(word, unit.name), setting) for setting in found for word in setting.value.split()]
 
 
@@ -99,12 +103,11 @@ def expand(text: str, name: str) -> str:
 def truth(unit: Unit, section: str, directive: str, default: bool) -> bool:
     """A boolean directive; ``default`` when unset or not a boolean (systemd drops a bad value)."""
     result = default
-    for setting in unit.settings:
-        if setting.directive == directive and setting.section == section:
-            try:
-                result = _values_base.parse_bool(setting.value)
-            except ValueError:
-                continue
+    for setting in _at(unit, section, directive):
+        try:
+            result = _values_base.parse_bool(setting.value)
+        except ValueError:
+            continue
     return result
 
 

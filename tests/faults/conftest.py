@@ -6,4 +6,11 @@
 
 from __future__ import annotations
 
+import pytest
 from engine.conftest import clean, target  # noqa: F401
+
+
+@pytest.fixture
+def no_wrapper_left(target):  # noqa: F811
+    yield
+    target.sh("systemctl unmask redis-server; rm -rf /run/killed-systemctl /opt/t-bin", check=False)

@@ -3,13 +3,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs in a container: kill a run of the module before its k-th system call of some kinds, run it again, compare.
+"""Runs in a container: harm a run of the module at its k-th step for k = 1, 2, 3 ..., run it again, compare.
 
-Reads a job as JSON from standard input:
-``{command: [argv], arguments: {old: {}, new: {}}, units: [names], watched: [folders], untouched: unit, first: k, step: n, victim: v,
-seconds: s}``.
-``victim`` is ``module``, or a word of the systemctl calls that are killed instead of the module itself.
-Prints ``{kills: {direction: n}, recovered: n, problems: [text]}``.
+Reads a job as JSON from standard input: ``{command: [argv], arguments: {old: {}, new: {}}, units: [names],
+watched: [folders], untouched: unit, first: k, step: n, seconds: s, fault: kind, victim: word}``. The kinds of fault:
+
+* ``kill``: SIGKILL before the k-th system call that changes a file, starts a process or sends a message. ``victim`` is
+  ``module``, or a word of the systemctl calls that are killed instead of the module itself.
+* ``ENOSPC`` and ``EROFS``: the k-th system call that changes a file fails so.
+* ``fails`` and ``hangs``: the k-th call of one of systemd's programs does so.
+
+Prints ``{calls, faults, recovered, failed, reached, problems: [text]}``.
 """
 
 from __future__ import annotations
@@ -30,6 +34,8 @@ CALLS = (
     "linkat", "symlink", "symlinkat", "mkdir", "mkdirat", "rmdir", "chmod", "fchmod", "fchmodat", "chown", "fchown",
     "fchownat", "flock", "clone", "clone3", "fork", "vfork", "execve", "kill", "sendmsg", "sendto",
 )
+CHANGING = tuple(name for name in CALLS if name not in ("flock", "clone", "clone3", "fork", "vfork", "execve", "kill", "sendmsg", "sendto"))
+PROGRAMS = ("systemctl", "systemd-analyze")
 PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "MainPID", "Job")
 STATE_FOLDER = "/var/lib/unitcraft"
 TRACE = "/run/killed-trace"
@@ -37,15 +43,17 @@ WRAPPER_FOLDER = "/run/killed-systemctl"
 OTHER = {"old": "new", "new": "old"}
 
 
-def run_module(job, which, tracer=None):
-    """Run the module, or its systemctl, under a tracer. Returns its result, or None when it was killed."""
-    command = list(job["command"])
-    environment = dict(os.environ)
-    if tracer and job["victim"] == "module":
-        command = tracer + command
-    elif tracer:
+def run_module(job, which, fault=None):
+    """Run the module with a fault, see ``faults_of``. Returns its result, or None when it was killed."""
+    command, environment = list(job["command"]), dict(os.environ)
+    if fault and job["fault"] in ("fails", "hangs"):
+        write_counting_wrapper(job["fault"], fault)
         environment["PATH"] = WRAPPER_FOLDER + ":" + environment["PATH"]
-        write_wrapper(job["victim"], tracer)
+    elif fault and job["victim"] == "module":
+        command = fault + command
+    elif fault:
+        write_tracing_wrapper(job["victim"], fault)
+        environment["PATH"] = WRAPPER_FOLDER + ":" + environment["PATH"]
     done = subprocess.run(command, input=json.dumps(job["arguments"][which]).encode(), stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, env=environment, check=False)
     if done.returncode == -signal.SIGKILL:
@@ -56,34 +64,55 @@ def run_module(job, which, tracer=None):
         return {"failed": True, "msg": "no result: {0}".format((done.stdout + done.stderr).decode()[-2000:])}
 
 
-def killer(call):
-    """A tracer that kills before a call, which is the name of a system call and how often it was made until then."""
-    return ["strace", "-qq", "-o", "/dev/null", "-e", "trace=" + call[0], "-e", "inject={0}:signal=KILL:when={1}".format(*call)]
+def injector(job, call):
+    """A tracer that makes a call fail, or kills before it; a call is its name and how often it was made until then."""
+    harm = "signal=KILL" if job["fault"] == "kill" else "error=" + job["fault"]
+    return ["strace", "-qq", "-o", "/dev/null", "-e", "trace=" + call[0], "-e", "inject={0}:{1}:when={2}".format(call[0], harm, call[1])]
 
 
-def calls_of(job, which):
-    """The calls of an undisturbed run in their order, as ``killer`` takes them."""
-    run_module(job, which, ["strace", "-qq", "-A", "-o", TRACE, "-e", "trace=" + ",".join(CALLS)])
+def faults_of(job, which):
+    """Every place of an undisturbed run where it can be harmed, in order: (words for it, what ``run_module`` takes)."""
+    if job["fault"] in ("fails", "hangs"):
+        run_module(job, which, -1)
+        with open(os.path.join(WRAPPER_FOLDER, "count")) as stream:
+            count = int(stream.read())
+        return [("call {0} of a program of systemd's".format(number), number) for number in range(1, count + 1)]
+    traced = CALLS if job["fault"] == "kill" else CHANGING
+    run_module(job, which, ["strace", "-qq", "-A", "-o", TRACE, "-e", "trace=" + ",".join(traced)])
     made, calls = {}, []
     with open(TRACE) as stream:
-        for name in re.findall(r"^([a-z0-9_]+)\(", stream.read(), re.MULTILINE):
+        for name, first in re.findall(r"^([a-z0-9_]+)\(([^,)]*)", stream.read(), re.MULTILINE):
             made[name] = made.get(name, 0) + 1
-            calls.append((name, made[name]))
+            if job["fault"] == "kill" or (name, first) not in (("write", "1"), ("write", "2")):  # the result itself
+                calls.append(("{0} {1}".format(name, made[name]), injector(job, (name, made[name]))))
     os.unlink(TRACE)
     return calls
 
 
-def write_wrapper(verb, tracer):
+def write_program(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as stream:
+        stream.write(text)
+    os.chmod(path, 0o755)
+
+
+def write_tracing_wrapper(verb, tracer):
     """A systemctl that is traced when it is called with a verb, and leaves a note when it was killed."""
-    os.makedirs(WRAPPER_FOLDER, exist_ok=True)
-    path = os.path.join(WRAPPER_FOLDER, "systemctl")
-    script = (
+    write_program(os.path.join(WRAPPER_FOLDER, "systemctl"), (
         "#!/bin/sh\ncase \" $* \" in *' {0} '*)\n{1} /usr/bin/systemctl \"$@\"\ncode=$?\n"
         "[ $code = 137 ] && touch {2}/hit\nexit $code;; esac\nexec /usr/bin/systemctl \"$@\"\n"
-    ).format(verb, " ".join(tracer), WRAPPER_FOLDER)
-    with open(path, "w") as stream:
-        stream.write(script)
-    os.chmod(path, 0o755)
+    ).format(verb, " ".join(tracer), WRAPPER_FOLDER))
+
+
+def write_counting_wrapper(fault, number):
+    """Programs of systemd's, of which one call, by its number among all of them, fails or hangs."""
+    for program in PROGRAMS:
+        write_program(os.path.join(WRAPPER_FOLDER, program), (
+            "#!/bin/sh\nexec 9>>{0}/lock; flock 9\nn=$(($(cat {0}/count) + 1)); echo $n > {0}/count; exec 9>&-\n"
+            "if [ $n = {1} ]; then {2}; fi\nexec /usr/bin/{3} \"$@\"\n"
+        ).format(WRAPPER_FOLDER, number, "echo broken >&2; exit 1" if fault == "fails" else "exec sleep 1000", program))
+    with open(os.path.join(WRAPPER_FOLDER, "count"), "w") as stream:
+        stream.write("0\n")
 
 
 def was_hit():
@@ -185,42 +214,47 @@ def references_of(job):
     return seen
 
 
-def attempt(job, references, which, call):
-    """Kill one run on its way to ``which`` and finish it with a second. Returns (killed, recovered, problems)."""
-    result = run_module(job, which, killer(call))
+def attempt(job, references, which, fault):
+    """Harm one run on its way to ``which`` and finish it with a second. Returns (harmed, first result, second, problems)."""
+    result = run_module(job, which, fault)
     killed = result is None if job["victim"] == "module" else was_hit()
     problems = halves(job, references)
     if result is not None and result.get("failed"):
-        if not killed:
+        if job["fault"] == "kill" and not killed:
             problems.append("no kill, and yet it failed: {0}".format(result.get("msg")))
-        elif result.get("rolled_back") is not False:
-            problems += difference(references[OTHER[which]], snapshot(job), "after the failure")
-        else:
+        elif result.get("rolled_back") is False:
             problems.append("not rolled back: {0}".format(result.get("msg")))
+        elif str(result.get("msg")).startswith("no result"):
+            problems.append(result["msg"])
+        else:
+            problems += difference(references[OTHER[which]], snapshot(job), "after the failure")
+    elif result is not None:
+        problems += difference(references[which], snapshot(job), "after the success")
     second = run_module(job, which)
     if second.get("failed"):
         problems.append("the second run failed: {0}".format(second.get("msg")))
     problems += difference(references[which], snapshot(job))
-    return killed, "recovered" in second, problems
+    return killed or job["fault"] != "kill", result or {}, second, problems
 
 
 def main():
     job = json.load(sys.stdin)
     references = references_of(job)
-    calls = {which: calls_of(job, which) for which in ("old", "new")}
+    faults = {which: faults_of(job, which) for which in ("old", "new")}
     untouched = main_pid(job["untouched"])
-    outcome = {"calls": {which: len(calls[which]) for which in calls}, "kills": 0, "recovered": 0, "problems": []}
+    outcome = {"calls": {which: len(faults[which]) for which in faults}, "faults": 0, "failed": 0, "recovered": 0, "problems": []}
     end = time.time() + job["seconds"]
     for number in range(job["first"] - 1, max(outcome["calls"].values()), job["step"]):
         for which in ("old", "new"):
-            call = calls[which][min(number, len(calls[which]) - 1)]
-            killed, recovered, problems = attempt(job, references, which, call)
+            words, fault = faults[which][min(number, len(faults[which]) - 1)]
+            harmed, first, second, problems = attempt(job, references, which, fault)
             if main_pid(job["untouched"]) != untouched:
                 problems.append("{0} was restarted".format(job["untouched"]))
                 untouched = main_pid(job["untouched"])
-            outcome["kills"] += killed
-            outcome["recovered"] += recovered
-            place = "killed at call {0} ({1} {2}) on the way to {3}: ".format(number + 1, call[0], call[1], which)
+            outcome["faults"] += harmed
+            outcome["failed"] += bool(first.get("failed"))
+            outcome["recovered"] += "recovered" in second
+            place = "{0} at {1} ({2}) on the way to {3}: ".format(job["fault"], number + 1, words, which)
             outcome["problems"] += [place + text for text in problems]
         outcome["reached"] = number + 1
         if len(outcome["problems"]) > 20 or time.time() > end:

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Calls that fail instead of being killed: no room, read-only, systemctl that fails or hangs. The old state runs on."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from engine.target import said
+from faults.job import run_loop, short_library, version
+from images import containers
+
+
+@pytest.mark.parametrize("error", ["ENOSPC", "EROFS"])
+def test_every_call_that_changes_a_file_fails_once(target, no_wrapper_left, error):
+    """What failed by itself is back by itself; what could do without the call has succeeded."""
+    found = run_loop(target, error)
+    assert found["failed"] > found["faults"] / 4
+
+
+def test_every_program_fails_once(target, no_wrapper_left):
+    found = run_loop(target, "fails", step=1)
+    assert found["failed"] > found["faults"] / 4
+
+
+def test_every_program_hangs_once(target, no_wrapper_left):
+    """With time limits of seconds in place of minutes, in a copy of the collection."""
+    found = run_loop(target, "hangs", command=short_library(target), step=1)
+    assert found["failed"] > found["faults"] / 4
+
+
+MOUNTS = {
+    # A folder of its own with what was in it, so that it can be full while the rest of the disk is not.
+    "full": "mkdir -p /run/t-copy && cp -a {0}/. /run/t-copy/ && mount -t tmpfs -o size=256k,mode=$(stat -c %a {0}) t {0} &&"
+            " cp -a /run/t-copy/. {0}/ && (head -c 250000 /dev/zero > {0}/.full; cat /dev/zero >> {0}/.full; true)",
+    "read-only": "mount --bind {0} {0} && mount -o remount,ro,bind {0}",
+}
+
+
+@pytest.mark.parametrize("folder", ["/etc/systemd/system", "/var/lib/unitcraft"])
+@pytest.mark.parametrize("harm", MOUNTS)
+def test_whole_folder(target, folder, harm, no_wrapper_left):
+    assert not target.units(**version(False)).get("failed")
+    files, pid = target.sh("cd /etc/systemd/system; cat t-*.service t-*/*"), target.show("t-exec", "MainPID")
+    target.sh(MOUNTS[harm].format(folder))
+    try:
+        result = target.units(**version(True))
+        assert result["failed"] and folder in result["msg"], result["msg"]
+        assert "No space left" in result["msg"] if harm == "full" else "ead-only" in result["msg"] or "cannot be written" in result["msg"]
+        assert "Traceback" not in result["msg"] + json.dumps(result["warnings"])
+        assert target.sh("cd /etc/systemd/system; cat t-*.service t-*/*") == files
+        assert target.sh(f"find {folder} -name '*unitcraft-*' -o -name '*.new'") == ""
+        assert target.show("t-exec", "ActiveState") == "active" and "1000" in target.show("t-exec", "ExecStart")
+        unchanged = target.units(**version(False))
+        assert not unchanged.get("failed") and said(unchanged) == [], unchanged
+    finally:
+        target.sh(f"umount {folder}; rm -rf /run/t-copy; systemctl daemon-reload")
+    if harm == "read-only":
+        assert target.show("t-exec", "MainPID") == pid
+    result = target.units(**version(True))
+    assert not result.get("failed"), result["msg"]
+
+
+def test_no_message_bus(target, no_wrapper_left):
+    """Root talks to PID 1 without the bus."""
+    target.sh("systemctl stop dbus.socket dbus.service")
+    try:
+        for new in (False, True, False):
+            result = target.units(**version(new))
+            assert not result.get("failed") and result["changed"], result.get("msg")
+    finally:
+        target.sh("systemctl start dbus.socket dbus.service")
+
+
+def test_no_manager(target, no_wrapper_left):
+    """A container or image whose PID 1 is not systemd: a clean word, and nothing is written."""
+    target.sh("mkdir -p /run/t-nothing && mount --bind /run/t-nothing /run/systemd")
+    try:
+        result = target.units(**version(False))
+        assert result["failed"] and "systemctl" in result["msg"] and "systemd" in result["msg"]
+        assert target.sh("find /etc/systemd -name 't-*'; ls /var/lib/unitcraft | grep -v lock", check=False) == ""
+    finally:
+        target.sh("umount /run/systemd")
+
+
+def start_in_background(target, wanted, name, command=()):
+    """Start the module in the container and go on; its result is in /run/t-NAME."""
+    target.write(f"/run/t-{name}-args", json.dumps(wanted))
+    command = " ".join(command or target.command("units"))
+    target.sh(f"nohup {command} < /run/t-{name}-args > /run/t-{name} 2>&1 & echo $! > /run/t-{name}-pid")
+
+
+def result_of(target, name):
+    target.sh(f"while kill -0 $(cat /run/t-{name}-pid) 2>/dev/null; do sleep 0.1; done")
+    return json.loads(target.sh(f"cat /run/t-{name}"))
+
+
+def slow(name, seconds):
+    text = {"Service": {"ExecStartPre": f"/bin/sleep {seconds}", "ExecStart": "/bin/sleep 1000"}}
+    return {"units": [{"name": name, "sections": text, "state": "started"}]}
+
+
+def test_two_runs_at_once(target, no_wrapper_left):
+    """The second waits for the first; both end as if they had come one after the other."""
+    start_in_background(target, slow("t-first", 4), "one")
+    target.sh("until grep -q pid /var/lib/unitcraft/lock 2>/dev/null; do sleep 0.05; done")
+    second = target.units(**slow("t-second", 0))
+    assert not second.get("failed") and second["changed"]
+    assert not result_of(target, "one").get("failed")
+    started = [int(target.show(name, "ActiveEnterTimestampMonotonic")) for name in ("t-first", "t-second")]
+    assert 0 < started[0] < started[1]
+
+
+def test_the_second_run_names_the_first(target, no_wrapper_left):
+    """Waiting has an end, here after four seconds; the message says who is in the way."""
+    start_in_background(target, slow("t-first", 15), "one")
+    target.sh("until grep -q pid /var/lib/unitcraft/lock 2>/dev/null; do sleep 0.05; done")
+    data = json.dumps(slow("t-second", 0))
+    second = json.loads(target.sh(f"printf %s '{data}' | {' '.join(short_library(target))}", check=False))
+    holder = target.sh("cat /run/t-one-pid")
+    assert second["failed"] and f"pid {holder}," in second["msg"] and "rolled_back" not in second, second
+    assert target.sh("find /etc/systemd -name 't-second*'") == ""
+    assert not result_of(target, "one").get("failed")
+
+
+@pytest.mark.parametrize("verb", ["stop", "enable", "daemon-reload", "restart", "start"])
+def test_power_loss(target, no_wrapper_left, verb):
+    """The host goes down without a word while systemctl VERB runs, and comes up again."""
+    assert not target.units(**version(False)).get("failed")
+    old = target.sh("cd /etc/systemd/system; cat t-*.service t-*.timer t-*/*; ls t-* */t-*")
+    target.write("/opt/t-bin/systemctl", f"#!/bin/sh\ncase \" $* \" in *' {verb} '*) touch /run/t-reached; exec sleep 1000;; esac\n"
+                 "exec /usr/bin/systemctl \"$@\"\n", "0755")
+    start_in_background(target, version(True), "one", ["env", "PATH=/opt/t-bin:$PATH", *target.command("units")])
+    target.sh("timeout 60 sh -c 'until test -e /run/t-reached; do sleep 0.05; done'")
+    containers.podman("kill", "--signal=KILL", containers.full_name(target.name))
+    containers.podman("start", containers.full_name(target.name))
+    containers.wait_until_running(target.name)
+    for path in target.sh("ls /etc/systemd/system/t-*.*", check=False).split():
+        assert target.sh(f"test -d {path} || systemd-analyze verify --man=no {path} 2>&1 | grep -i 'missing\\|no such' ", check=False) == ""
+    other = target.unit("t-other", sections={"Service": {"ExecStart": "/bin/sleep 1000"}})
+    assert "was interrupted" in other.get("recovered", ""), other
+    target.sh("rm /etc/systemd/system/t-other.service")
+    assert target.sh("cd /etc/systemd/system; cat t-*.service t-*.timer t-*/*; ls t-* */t-*") == old
+    result = target.units(**version(True))
+    assert not result.get("failed") and "recovered" not in result, result
+    again = target.units(**version(True))
+    assert not again["changed"]
