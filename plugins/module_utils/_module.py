@@ -466,14 +466,26 @@ class Task:
     ) -> dict[str, dict[str, str]]:
         new_record = self._new_record(plan, now, wanted, record)
         if not plan.changed():
-            if new_record is not None:
-                self.store.write_record(new_record)
+            self._write_record(new_record)
             return now.live
         # Only now: a run that changes nothing needs none of it.
         from ansible_collections.unitcraft.systemd.plugins.module_utils import _transaction  # noqa: PLC0415
 
         snapshot = _transaction.take_snapshot(plan, systemd, now.live, now.links)
-        return _transaction.run(plan, systemd, self.store, snapshot, self.params["rollback"], new_record)
+        states = _transaction.run(plan, systemd, self.store, snapshot, self.params["rollback"])
+        # Only now: a record of what was then undone would hide that a trigger's file has changed.
+        self._write_record(new_record)
+        return states
+
+    def _write_record(self, record: dict[str, t.Any] | None) -> None:
+        try:
+            if record is not None:
+                self.store.write_record(record)
+        except OSError as error:
+            self.warnings.append(
+                f"{self.store.folder}: the record of what was deployed cannot be written ({error.strerror}); the next run"
+                " tries again. Until then drift and triggers are told by the old record"
+            )
 
     def _new_record(
         self, plan: _plan.Plan, now: _plan.Now, wanted: t.Sequence[_plan.Want], record: dict[str, t.Any]

@@ -111,8 +111,13 @@ class Store:
             return None
 
     def forget_intent(self) -> None:
+        """Say that the transaction is over.
+
+        :raises OSError: when the intent stays, and the next run would undo what it speaks of.
+        """
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path("intent.json"))
+        with contextlib.suppress(OSError):  # it is gone; should it come back with a power failure, that is undone and said
             _files.flush_folder(self.folder)
 
     # Record

@@ -34,12 +34,10 @@ def run(
     store: Store,
     snapshot: t.Mapping[str, t.Any],
     rollback: bool = True,
-    record: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, dict[str, str]]:
     """Carry out *plan* and see that what it started is up.
 
     :param snapshot: what ``take_snapshot`` returned.
-    :param record: the new content of the record, written when all is well; None leaves the old one.
     :returns: the state of the units acted on, as ``Host.show`` gives it.
     :raises TransactionError: with what failed and whether everything is as it was.
     """
@@ -54,24 +52,33 @@ def run(
         ) from None
     try:
         states = _Run(plan, systemd, snapshot["id"]).apply()
-        if record is not None:
-            store.write_record(record)
+        store.forget_intent()  # from here on it is done
     except (OSError, SystemdError, _NotUp) as error:
         failures = error.failures if isinstance(error, _NotUp) else []
         message = _words(error)
         if not rollback and isinstance(error, _NotUp):
-            store.forget_intent()
-            raise TransactionError(f"{message}. Nothing was put back, for rollback is false", failures, False) from None
+            left_over = _forget(store)
+            raise TransactionError(
+                f"{message}. Nothing was put back, for rollback is false", failures, False, left_over
+            ) from None
         try:
             left_over = undo(snapshot, systemd)
         except (OSError, SystemdError) as second:
             raise TransactionError(
                 f"{message}. Putting the old state back failed too ({_words(second)}); the next run tries again", failures, False
             ) from None
-        store.forget_intent()
+        left_over += _forget(store)
         raise TransactionError(f"{message}. The state from before this task is back", failures, True, left_over) from None
-    store.forget_intent()
     return states
+
+
+def _forget(store: Store) -> list[str]:
+    """Remove the intent after everything else; in words what follows when that is impossible."""
+    try:
+        store.forget_intent()
+    except OSError as error:
+        return [f"{store.folder}: the snapshot cannot be removed ({error.strerror}); the next run puts its state back once more"]
+    return []
 
 
 def _words(error: Exception) -> str:
@@ -225,11 +232,11 @@ def recover(store: Store) -> str:
     try:
         systemd = Host(intent["scope"], intent["user"], intent["runtime"], intent["root"])
         left_over = undo(intent, systemd)
+        store.forget_intent()
     except (OSError, SystemdError) as error:
         raise TransactionError(
             f"{said}, and what it began cannot be undone: {_words(error)}. The snapshot stays in {store.folder}"
         ) from None
-    store.forget_intent()
     names = ", ".join(intent["names"][:5]) + (" and more" if len(intent["names"]) > 5 else "")
     return "; ".join([f"{said}; what it had begun was undone first ({names})", *left_over])
 

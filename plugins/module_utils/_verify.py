@@ -20,7 +20,7 @@ import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, INFO, WARNING, Finding
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Reply, Systemd
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Reply, Systemd, SystemdError
 
 _RECURSIVE_ERRORS_SINCE = 250  # systemd-analyze verify --recursive-errors= (NEWS of 250)
 # With SYSTEMD_LOG_TARGET=console-prefixed: <syslog level>, then perhaps FILE:LINE:, then the message.
@@ -57,17 +57,29 @@ def stage_files(files: t.Sequence[Staged]) -> t.Iterator[str]:
     """A folder with the files in their places, readable for every user manager as unit files are."""
     place = "/run" if os.geteuid() == 0 else tempfile.gettempdir()
     _remove_abandoned(place)
-    stage = tempfile.mkdtemp(prefix=f"{_STAGE}{os.getpid()}-", dir=place)
+    stage = ""
     try:
-        os.chmod(stage, 0o755)
-        for file in files:
-            path = os.path.join(stage, file.place)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "wb") as stream:
-                stream.write(file.data)
+        try:
+            stage = tempfile.mkdtemp(prefix=f"{_STAGE}{os.getpid()}-", dir=place)
+            _fill(stage, files)
+        except OSError as error:
+            raise SystemdError(
+                f"{place}: the files cannot be put there for systemd-analyze to judge ({error.strerror}); make room,"
+                " or set verify: false"
+            ) from None
         yield stage
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        if stage:
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+def _fill(stage: str, files: t.Sequence[Staged]) -> None:
+    os.chmod(stage, 0o755)
+    for file in files:
+        path = os.path.join(stage, file.place)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as stream:
+            stream.write(file.data)
 
 
 def _remove_abandoned(place: str) -> None:

@@ -42,6 +42,7 @@ def measure(options: argparse.Namespace) -> dict:
         for name in options.only or cases.GROUPS:
             found[name] = cases.GROUPS[name](bench)
             found["load"].append(load())
+            (FOLDER / "last.json").write_text(json.dumps(found, indent=1) + "\n")
     finally:
         containers.stop(*bench.hosts)
     from ansible.release import __version__ as ansible_version

@@ -35,6 +35,7 @@ CALLS = (
     "fchownat", "flock", "clone", "clone3", "fork", "vfork", "execve", "kill", "sendmsg", "sendto",
 )
 CHANGING = tuple(name for name in CALLS if name not in ("flock", "clone", "clone3", "fork", "vfork", "execve", "kill", "sendmsg", "sendto"))
+ERRORS = ("ENOSPC", "EROFS")
 PROGRAMS = ("systemctl", "systemd-analyze")
 PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "MainPID", "Job")
 STATE_FOLDER = "/var/lib/unitcraft"
@@ -164,7 +165,9 @@ def command_line(pid):
 
 
 def snapshot(job):
-    leftovers = glob.glob("/run/unitcraft-*") + glob.glob(STATE_FOLDER + "/*")
+    leftovers = glob.glob(STATE_FOLDER + "/*")
+    if job["fault"] not in ERRORS:  # where nothing can be removed from /run, it stays until there is something to verify again
+        leftovers += glob.glob("/run/unitcraft-*")
     return {
         "files": tree(job["watched"]),
         "states": states(job["units"]),
