@@ -142,11 +142,14 @@ class _Run:
         code, out, late = _health.wait_for_jobs(self.systemd, argv, asked, begun or time.monotonic())
         if late or code == 0:
             return
-        # A failed job mostly shows in the state of its unit, where there is more to say about it. Not so a refused one.
-        self.complaints.update(_health.job_complaints(out))
+        # A failed job shows in the state of its unit, where there is more to say about it. Not so a refused one, and not so
+        # the jobs of a systemctl that was killed before it asked for any: the units may well run, with the old definition.
+        complaints = _health.job_complaints(out)
+        self.complaints.update(complaints)
         refused = [line for line in out.splitlines() if line.startswith("Failed to ")]
-        if verb == "stop" or refused:
-            raise SystemdError("; ".join(refused) or f"systemctl {verb}: {out.strip()}")
+        if verb == "stop" or refused or not complaints:
+            words = "; ".join(refused) or out.strip() or f"it ended with exit status {code}"
+            raise SystemdError(f"systemctl {verb}: {words}")
 
     def _bring_up(self) -> dict[str, dict[str, str]]:
         from ansible_collections.unitcraft.systemd.plugins.module_utils import _health

@@ -21,7 +21,7 @@ WATCHED = ["/etc/systemd/system", "/run/systemd/system"]
 
 
 def service(name, unit=None, install=True, **directives):
-    text = {"Unit": unit or {}, "Service": {"ExecStart": "/bin/sleep 1000", **directives}}
+    text = {"Unit": unit or {}, "Service": {"ExecStart": "/bin/sleep 100000", **directives}}
     if install:
         text["Install"] = {"WantedBy": "multi-user.target"}
     return {"name": name, "sections": text, "state": "started", "enabled": True if install else None}
@@ -29,7 +29,7 @@ def service(name, unit=None, install=True, **directives):
 
 def version(new):
     """One of the two versions of the set, which differ in every way that a set can change."""
-    seconds = "2000" if new else "1000"
+    seconds = "200000" if new else "100000"
     units = [
         service("t-keep"),
         service("t-light", {"Description": f"light {seconds}"}, RestartSec=3 if new else 2),
