@@ -71,6 +71,12 @@ _EXIT_WORDS = {
     243: "CREDENTIALS: a credential cannot be read",
     245: "BPF: BPF restrictions cannot be set",
 }
+# What systemctl says of a job that did not end well (systemd's src/shared/bus-wait-for-jobs.c, releases 247 to 262).
+_COMPLAINT = re.compile(
+    r"(?:Job|A dependency job|Assertion failed on job|Queued job) for (?P<one>\S+?)(?: (?:failed|canceled|timed out|was)[^.]*|\.$)"
+    r"|(?:Unit |Operation on or unit type of )(?P<two>\S+) (?:was started|not supported|cannot)[^.]*"
+    r"|(?P<three>\S+) is not active, cannot reload"
+)
 _RESULT_WORDS = {
     "timeout": "it did not get ready, or did not stop, within its time limit",
     "watchdog": "it stopped answering its watchdog",
@@ -207,9 +213,9 @@ def job_complaints(out: str) -> dict[str, str]:
     """Which jobs failed, in what ``systemctl start`` prints: ``{unit: sentence}``."""
     found = {}
     for line in out.splitlines():
-        match = re.match(r"(?:Job|A dependency job) for (\S+) (?:failed|canceled|timed out)[^.]*", line)
+        match = _COMPLAINT.match(line)
         if match:
-            found[match.group(1)] = f"systemd says: {match.group(0)}"
+            found[match.group("one") or match.group("two") or match.group("three")] = f"systemd says: {match.group(0)}"
     return found
 
 
