@@ -146,14 +146,14 @@ def url(tmp_path_factory):
     while not path.exists():
         assert server.poll() is None
         time.sleep(0.05)
-    yield f"unix://{path}?db=0&password=not-much"
+    yield f"unix://:not-much@{path}?db=0"
     server.terminate()
     server.wait()
 
 
 @pytest.fixture(params=list(HANDLERS))
 def bench(request, tmp_path, url):
-    made = Bench(tmp_path, url, request.param, **getattr(request, "param_config", {}))
+    made = Bench(tmp_path, url, request.param)
     yield made
     made.close()
 

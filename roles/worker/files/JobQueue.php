@@ -20,7 +20,7 @@ final class JobQueue
     private string $protocol;
 
     /**
-     * @param string $url redis://[user:password@]host:port/db, rediss:// for TLS or unix:///path?db=0&password=...
+     * @param string $url redis://[user:password@]host:port/db, rediss:// for TLS or unix://[user:password@]/path?db=0
      * @param string $name name of the queue; two queues in one Redis need two names
      */
     public function __construct(string $url, string $name)
@@ -143,7 +143,8 @@ final class JobQueue
         if ($this->redis !== null && $this->redis->isConnected()) {
             return $this->redis;
         }
-        $parts = parse_url(str_replace('unix:///', 'unix://localhost/', $this->url));
+        // parse_url() wants a host; the URL of a socket has none.
+        $parts = parse_url(preg_replace('~^unix://([^/]*)/~', 'unix://$1localhost/', $this->url));
         parse_str($parts['query'] ?? '', $query);
         $unix = $parts['scheme'] === 'unix';
         $host = $unix ? $parts['path'] : ($parts['scheme'] === 'rediss' ? 'tls://' : '') . $parts['host'];
@@ -152,8 +153,8 @@ final class JobQueue
         if (!@$redis->connect($host, $unix ? 0 : $parts['port'] ?? 6379, 5, '', 0, 20)) {
             throw new RedisException("cannot connect to $host");
         }
-        $password = rawurldecode($parts['pass'] ?? $query['password'] ?? '');
-        $user = rawurldecode($parts['user'] ?? $query['username'] ?? '');
+        $password = rawurldecode($parts['pass'] ?? '');
+        $user = rawurldecode($parts['user'] ?? '');
         if ($password !== '') {
             $redis->auth($user === '' ? $password : [$user, $password]);
         }

@@ -39,7 +39,8 @@ def read_url(config: dict[str, t.Any]) -> str:
 class JobQueue:
     """One queue, for those who put jobs in as well as for workers.
 
-    :param url: ``redis://[user:password@]host:port/db``, ``rediss://`` for TLS or ``unix:///path?db=0``.
+    :param url: ``redis://[user:password@]host:port/db``, ``rediss://`` for TLS or
+        ``unix://[user:password@]/path?db=0``.
     :param name: name of the queue; two queues in one Redis need two names.
 
     Every method raises ``redis.exceptions.ConnectionError`` or ``TimeoutError`` when Redis does not answer.
