@@ -17,7 +17,7 @@ from ansible.errors import AnsibleFilterError
 from case_files import load
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-NAMES = ("to_unit", "from_unit", "exec_quote", "unit_escape", "unit_unescape", "unit_graph")
+NAMES = ("to_unit", "from_unit", "exec_quote", "unit_escape", "unit_unescape", "unit_graph", "linked_units")
 
 
 GRAPH = """\
@@ -64,6 +64,7 @@ def test_in_a_template(tmp_path: pathlib.Path) -> None:
         "unit_escape": "'/a b' | unitcraft.systemd.unit_escape(path=true, suffix='mount')",
         "unit_unescape": "'a-b' | unitcraft.systemd.unit_unescape",
         "unit_graph": "{'a.target': '[Unit]\nAfter=b.target\n'} | unitcraft.systemd.unit_graph(format='mermaid')",
+        "linked_units": "([{'chain': ['a', 'b']}] | unitcraft.systemd.linked_units(release=252)).units | map(attribute='name')",
     }
     assert set(expressions) == set(NAMES)
     task = {"ansible.builtin.debug": {"msg": {name: f"{{{{ {text} }}}}" for name, text in expressions.items()}}}
@@ -87,4 +88,5 @@ def test_in_a_template(tmp_path: pathlib.Path) -> None:
         "unit_escape": "a\\x20b.mount",
         "unit_unescape": "a/b",
         "unit_graph": GRAPH,
+        "linked_units": ["a.service", "b.service"],
     }

@@ -1,0 +1,135 @@
+#!/usr/bin/env python
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Does things to the workers of this host and writes down what it sees, for test_worker.py. Runs on the hosts, Python 3.9."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+STORY = Path("/root/story.json")
+RESULTS = Path("/var/lib/worker")
+PATIENCE_SECONDS = 90  # a loaded machine with eight PHP workers takes its time
+JOBS = 240
+KILLS = 8
+
+
+def run(*command, stdin=None):
+    """Run a command and return what it prints."""
+    return subprocess.run(command, input=stdin, check=True, capture_output=True, text=True).stdout
+
+
+def counts():
+    return json.loads(run("worker-queue", "counts", "--json"))
+
+
+def wait(what):
+    """Wait until a function says true; the counts and a status tell why it does not."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not what():
+        if time.monotonic() > deadline:
+            status = subprocess.run(["systemctl", "status", "--no-pager", "worker@*"], check=False, capture_output=True, text=True)
+            raise SystemExit(f"{counts()}\n{status.stdout}")
+        time.sleep(0.1)
+
+
+def all_are_done():
+    left = counts()
+    return left["ready"] + left["taken"] + left["delayed"] == 0
+
+
+def load(name, number, seconds):
+    jobs = [{"type": "t", "payload": {"seconds": seconds}, "id": f"{name}{index}"} for index in range(number)]
+    run("worker-queue", "load", stdin="\n".join(map(json.dumps, jobs)))
+
+
+def times_done(name, number):
+    """How often each job was done: number of times -> number of jobs."""
+    times = [len(path.read_text()) if path.exists() else 0 for path in (RESULTS / f"{name}{index}" for index in range(number))]
+    return {str(count): times.count(count) for count in sorted(set(times))}
+
+
+def running(state="running"):
+    """Instances that run."""
+    listed = run("systemctl", "list-units", "--plain", "--no-legend", f"--state={state}", "worker@*")
+    return sorted(line.split()[0] for line in listed.splitlines())
+
+
+def stop():
+    """Stop the workers. systemctl itself waits for their target only."""
+    run("systemctl", "stop", "workers.target")
+    wait(lambda: not running("active,deactivating"))
+
+
+def kill_at_random():
+    load("killed", JOBS, 0.1)
+    for _unused in range(KILLS):
+        wait(running)
+        subprocess.run(["systemctl", "kill", "--signal=KILL", random.choice(running())], check=False)
+        time.sleep(0.3)
+    wait(all_are_done)
+    return {"times_done": times_done("killed", JOBS), "counts": counts()}
+
+
+def stop_at_work():
+    wait(lambda: len(running()) == 4)
+    load("last", 1, 2)
+    wait(lambda: counts()["taken"] == 1)
+    stop()
+    seen = {"running": running(), "times_done": times_done("last", 1)}
+    load("after", 1, 0)
+    time.sleep(1)
+    seen["ready"] = counts()["ready"]
+    run("systemctl", "start", "workers.target")
+    wait(all_are_done)
+    return {**seen, "running_again": running()}
+
+
+def let_jobs_fail():
+    run("worker-queue", "put", "t", '{"fail": true}', "--id", "bad")
+    wait(lambda: counts()["dead"] == 1)
+    dead = json.loads(run("worker-queue", "dead"))
+    run("worker-queue", "drop-dead")
+    return dead
+
+
+def run_the_timer():
+    run("systemctl", "start", "worker-tidy.service")
+    wait(all_are_done)
+    return (RESULTS / "tidy").read_text()
+
+
+def begin():
+    seen = {"killed": kill_at_random(), "stopped": stop_at_work(), "failed": let_jobs_fail(), "periodic": run_the_timer()}
+    load("scaled", JOBS, 0.2)
+    return seen
+
+
+def fewer():
+    return {"fewer": {"running": running(), "ready": counts()["ready"]}}
+
+
+def more():
+    wait(all_are_done)
+    seen = {"running": running(), "times_done": times_done("scaled", JOBS)}
+    stop()
+    load("left", 20, 0)
+    return {"more": seen}
+
+
+def rebooted():
+    # As converge.yml does, for credentials on 247; the workers try again until it is done.
+    run("mount", "--make-rshared", "/")
+    wait(all_are_done)
+    wait(lambda: len(running()) == 8)
+    return {"rebooted": {"running": running(), "times_done": times_done("left", 20), "counts": counts()}}
+
+
+if __name__ == "__main__":
+    story = json.loads(STORY.read_text()) if STORY.exists() else {}
+    story.update({"begin": begin, "fewer": fewer, "more": more, "rebooted": rebooted}[sys.argv[1]]())
+    STORY.write_text(json.dumps(story, indent=2))

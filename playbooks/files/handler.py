@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Work of the example: the payload's text, turned by 13 letters, goes to the journal."""
+
+import codecs
+
+
+def handle(job):
+    print(codecs.encode(job["payload"]["text"], "rot13"), flush=True)
