@@ -122,7 +122,7 @@ def more():
 
 
 def rebooted():
-    # As converge.yml does, for credentials on 247; the workers try again until it is done.
+    # As converge.yml does, for credentials; the workers try again until it is done.
     run("mount", "--make-rshared", "/")
     wait(all_are_done)
     wait(lambda: len(running()) == 8)
