@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 IN_SANDBOX := python3 tests/images/sandbox.py run .venv/bin/python
 
-.PHONY: help demo demo-shell demo-clean test oracle meaning effects faults bench property clean
+.PHONY: help demo demo-shell demo-clean test oracle meaning effects faults bench property worker graph clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,14 @@ meaning: ## lint and graph against real systemd: start limit, ordering cycles, t
 	$(IN_SANDBOX) tests/oracle/cycles.py
 	$(IN_SANDBOX) tests/oracle/harm.py
 	$(IN_SANDBOX) tests/oracle/vendor_units.py
+
+worker: ## 10,000 jobs, four workers in Python and then in PHP, killed at random, made fewer and more: none is lost
+	python3 tests/run images python
+	$(IN_SANDBOX) tests/oracle/worker_storm.py
+
+graph: ## draw what site.yml deploys, docs/site.svg; needs Graphviz
+	python3 tests/run images python
+	$(IN_SANDBOX) tests/oracle/site_graph.py
 
 effects: ## prove on real systemd what a change of each directive needs; writes docs/effects.md
 	python3 tests/run images python

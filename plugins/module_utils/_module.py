@@ -283,14 +283,21 @@ def _triggers(name: str, given: t.Sequence[t.Any]) -> list[tuple[str, bool]]:
     for trigger in given:
         entry = trigger if isinstance(trigger, dict) else {"path": trigger}
         path = entry.get("path")
-        if not isinstance(path, str) or not path.startswith("/") or set(entry) - {"path", "reload"}:
+        if not isinstance(path, str) or not path.startswith("/") or set(entry) - {"path", "reload", "changed"}:
             raise DeclarationError([
                 f"triggers: {trigger!r} of {name}: write the absolute path of a file, or {{path: /etc/x, reload: true}}"
             ])
-        if not isinstance(entry.get("reload", False), bool):
-            raise DeclarationError([f"triggers: reload of {path} for {name} must be true or false"])
+        for key in ("reload", "changed"):
+            if not isinstance(entry.get(key, False), bool):
+                raise DeclarationError([f"triggers: {key} of {path} for {name} must be true or false"])
         triggers.append((path, entry.get("reload", False)))
     return triggers
+
+
+def announced(items: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, str]:
+    """Triggers that an earlier task would have changed by now, which check mode cannot see: path -> a sum that no file has."""
+    triggers = [trigger for item in items for trigger in item["triggers"] or () if isinstance(trigger, dict)]
+    return {trigger["path"]: "to be changed" for trigger in triggers if trigger.get("changed")}
 
 
 class Task:
@@ -325,6 +332,8 @@ class Task:
         wanted += self._to_prune(systemd, wanted)
         now = systemd.read_now(wanted, _sums_by_unit(record))
         self.drift = drift_by_unit(systemd.folder, now, wanted, record)
+        if self.check_mode:
+            now.trigger_sums.update(announced(self.items))
         plan = _plan.make_plan(now, wanted, systemd.has_manager)
         self._plan_linger(plan, systemd)
         self.warnings += plan.warnings

@@ -98,6 +98,8 @@ options:
           - Files on the target whose content counts as part of the unit. A change restarts a running unit.
           - An item is the absolute path of a file, or a mapping with C(path) and C(reload); with C(reload=true) the unit is
             reloaded.
+          - Check mode cannot see what an earlier task would have written. With C(changed=true) in the mapping it takes the file
+            for changed. A real run looks at the file itself.
         type: list
         elements: raw
       health:

@@ -187,6 +187,9 @@ def test_triggers(target):
     target.write("/run/t-light", "x")
     light = target.unit("t-a", triggers=["/run/t-conf", {"path": "/run/t-light", "reload": True}], **wanted)
     assert said(light) == ["reload t-a.service"] and target.sh("ls /run/t-reloaded") == "/run/t-reloaded"
+    announced = [{"path": "/run/t-conf", "changed": True}, {"path": "/run/t-light", "reload": True}]
+    assert said(target.unit("t-a", check=True, triggers=announced, **wanted)) == ["restart t-a.service"]
+    assert not target.unit("t-a", triggers=announced, **wanted)["changed"]
     target.write("/run/t-conf", "two")
     heavy = target.unit("t-a", triggers=["/run/t-conf", {"path": "/run/t-light", "reload": True}], **wanted)
     assert said(heavy) == ["restart t-a.service"]

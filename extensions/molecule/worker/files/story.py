@@ -122,8 +122,6 @@ def more():
 
 
 def rebooted():
-    # As converge.yml does, for credentials; the workers try again until it is done.
-    run("mount", "--make-rshared", "/")
     wait(all_are_done)
     wait(lambda: len(running()) == 8)
     return {"rebooted": {"running": running(), "times_done": times_done("left", 20), "counts": counts()}}
