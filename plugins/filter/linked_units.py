@@ -18,7 +18,7 @@ description:
 positional: _input
 options:
   _input:
-    description: The declaration, as for O(unitcraft.systemd.linked#role:linked_services).
+    description: The declaration, as for O(unitcraft.systemd.linked#role:main:linked_services).
     type: list
     elements: dict
     required: true

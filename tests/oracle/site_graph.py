@@ -30,7 +30,7 @@ def deploy() -> None:
     hosts = containers.inventory({HOST: RELEASE})["systemd_hosts"]
     with tempfile.TemporaryDirectory() as folder:
         inventory = Path(folder, "inventory.json")
-        inventory.write_text(json.dumps({group: hosts for group in GROUPS}))
+        inventory.write_text(json.dumps(dict.fromkeys(GROUPS, hosts)))
         command = [Path(sys.executable).parent / "ansible-playbook", "-i", inventory, ROOT / "playbooks/site.yml"]
         environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible/collections")}
         subprocess.run(command, env=environment, check=True, cwd=ROOT)

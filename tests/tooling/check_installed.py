@@ -27,7 +27,7 @@ def main() -> int:
     hosts = containers.inventory({name: RELEASE})
     with tempfile.TemporaryDirectory() as elsewhere:
         inventory = Path(elsewhere) / "inventory.json"
-        inventory.write_text(json.dumps({group: hosts["systemd_hosts"] for group in GROUPS}))
+        inventory.write_text(json.dumps(dict.fromkeys(GROUPS, hosts["systemd_hosts"])))
         command = ["ansible-playbook", "--inventory", str(inventory), "--check", "unitcraft.systemd.site"]
         return subprocess.run(command, check=False, cwd=elsewhere, stdin=subprocess.DEVNULL).returncode
 
