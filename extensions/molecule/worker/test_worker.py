@@ -32,6 +32,7 @@ def test_jobs_of_killed_workers_are_done_all_the_same(story):
 
 def test_stopping_lets_the_job_in_hand_end_and_begins_no_other(story):
     stopped = story["stopped"]
+    assert stopped["still_at_work"] == 1
     assert stopped["times_done"] == {"1": 1}
     assert stopped["running"] == []
     assert stopped["ready"] == 1

@@ -8,6 +8,10 @@ return function (array $job): void {
     while (microtime(true) < $until) {
         usleep(5000);
     }
+    while (isset($job['payload']['until']) && !file_exists($job['payload']['until'])) {
+        usleep(50000);
+        clearstatcache();
+    }
     if (!empty($job['payload']['fail'])) {
         throw new RuntimeException('as asked');
     }
