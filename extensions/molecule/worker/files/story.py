@@ -81,7 +81,7 @@ def stop_at_work():
     run("worker-queue", "put", "t", json.dumps({"until": str(RESULTS / "go")}), "--id", "last0")
     wait(lambda: counts()["taken"] == 1)
     run("systemctl", "stop", "workers.target")
-    wait(lambda: not running())
+    wait(lambda: not running() and len(running("deactivating")) == 1)
     seen = {"still_at_work": len(running("deactivating"))}
     (RESULTS / "go").touch()
     stop()
