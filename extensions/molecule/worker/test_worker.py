@@ -80,4 +80,5 @@ def test_workers_are_hardened(host, release):
     if release >= 252:
         assert host.run("systemd-analyze security --threshold=30 worker@1.service").rc == 0
     identity = host.check_output("ps -o user= -p $(systemctl show --property=MainPID --value worker@1)")
-    assert identity.strip() == "worker"
+    # Without nss-systemd a user of systemd's making has no name.
+    assert identity.strip() == "worker" or (release < 257 and int(identity) >= 61184)
