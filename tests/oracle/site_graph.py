@@ -52,8 +52,11 @@ def units() -> list[dict[str, str]]:
     items = []
     for name in sorted(names):
         paths = on_host("systemctl", "show", "--value", "--property=FragmentPath", "--property=DropInPaths", name)
+        enabled = containers.run(HOST, ["systemctl", "is-enabled", name], check=False).returncode == 0
         for path in " ".join(paths).split():
             content = containers.run(HOST, ["cat", path]).stdout
+            # The filter draws every unit as if it were enabled.
+            content = content if enabled else content.partition("[Install]")[0]
             dropin = Path(path).stem if path.endswith(".conf") else ""
             items.append({"name": name, "content": content.replace("%i", name.partition("@")[2].partition(".")[0]), "dropin": dropin})
     return items
