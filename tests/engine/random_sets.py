@@ -328,13 +328,11 @@ def check_unit(name: str, state: dict[str, t.Any], units: Set) -> None:
 
 
 class Host:
-    """One container, and the calls that were made there."""
+    """One container, and what is done and looked at there."""
 
-    def __init__(self, release: str) -> None:
+    def __init__(self, release: str, target: Target) -> None:
         self.release = release
-        self.name = f"random-{release}"
-        containers.start(release, self.name)
-        self.target = Target(self.name)
+        self.target = target
 
     def look(self, units: Set) -> dict:
         ended = self.target.run(["python3", "-c", LOOK], json.dumps(names_of(units)))
@@ -409,7 +407,8 @@ def comparable(part: dict) -> dict:
 
 def run_release(release: str, seeds: list[str]) -> tuple[int, list[str]]:
     """How many states of the host were compared, and the contradictions."""
-    host = Host(release)
+    name = containers.start(release, f"random-{release}")
+    host = Host(release, Target(name))
     compared, wrong = 0, []
     try:
         for seed in seeds:
@@ -420,7 +419,7 @@ def run_release(release: str, seeds: list[str]) -> tuple[int, list[str]]:
                 print(error, flush=True)
     finally:
         host.target.close()
-        containers.stop(host.name)
+        containers.stop(name)
     return compared, wrong
 
 
@@ -434,7 +433,7 @@ def main() -> int:
     begun = time.monotonic()
     seeds = [options.only] if options.only else [f"{options.seed}-{number}" for number in range(options.count)]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda release: run_release(release, [f"{seed}" for seed in seeds]), options.releases))
+        results = list(pool.map(lambda release: run_release(release, seeds), options.releases))
     for release, (compared, wrong) in zip(options.releases, results):
         print(f"systemd {release}: {len(seeds)} sets, {compared} states compared, {len(wrong)} contradictions")
     total, wrong = sum(compared for compared, _wrong in results), sum(len(wrong) for _compared, wrong in results)
