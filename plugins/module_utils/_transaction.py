@@ -28,6 +28,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._timer_hold impo
 if t.TYPE_CHECKING:
     from ansible_collections.unitcraft.systemd.plugins.module_utils._health import Failure, Limits
 
+
 def run(
     plan: Plan,
     systemd: Host,
