@@ -47,6 +47,12 @@ def test_report_knows_every_unit(host, release):
     assert str(told(host)["systemd"]) >= str(release)
 
 
+def test_report_tells_what_was_changed_by_hand(host):
+    units = {unit["name"]: unit for unit in told(host)["units"]}
+    assert [drift["what"] for drift in units["managed.service"]["drift"]] == ["changed", "added", "enablement", "run-state"]
+    assert units["hand.service"]["drift"] is None
+
+
 def test_page_stands_alone():
     text = (FOLDER / "audit.html").read_text()
     assert "hand.service" in text
