@@ -93,7 +93,7 @@ def test_credentials_reach_a_dynamic_user(host):
 def test_timer_runs_its_job(host):
     assert host.service("tick.timer").is_enabled
     assert host.run("systemctl is-enabled tick.service").stdout.strip() == "static"
-    for _ in range(50):
+    for _unused in range(50):
         if host.file("/var/lib/tick/given.json").exists:
             break
         time.sleep(0.2)
