@@ -92,7 +92,9 @@ def ask() -> bytes:
                 return client.recv(65535)
             except OSError:
                 continue
-    raise ToolError(f"no answer from UDP port {PORT} of 127.0.0.1")
+    # A container that was killed with its podman leaves its forwarding behind, which takes what is sent to the port.
+    raise ToolError(f"no answer from UDP port {PORT} of 127.0.0.1: when `iptables -t nat -S` shows that it is forwarded to"
+                    f" a container that is gone, take another one with `DEMO_PORT={PORT + 1} make demo`")
 
 
 def up() -> None:
