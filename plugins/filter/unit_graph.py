@@ -75,6 +75,7 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph, _graph_text, _render, _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Unit
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _unit_names
 
 
 def unit_graph(units: t.Any, format: str = "dot", everything: bool = False) -> str:  # noqa: A002 (the public name)
@@ -105,12 +106,10 @@ def _items(units: t.Any) -> t.Iterator[tuple[str, t.Any, str]]:
 
 
 def _full_name(name: t.Any) -> str:
-    text = str(name)
-    text = text if text.rpartition(".")[2] in _syntax.UNIT_TYPES else text + ".service"
-    problem = _syntax.unit_name_problem(text)
-    if problem:
-        raise AnsibleFilterError(f"unit_graph: {problem}")
-    return text
+    try:
+        return _unit_names.full_unit_name(name)
+    except ValueError as error:
+        raise AnsibleFilterError(f"unit_graph: {error}") from error
 
 
 def _read(name: str, what: t.Any, dropin: str) -> Unit:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _syntax
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _unit_names
 
 UPHOLDS_RELEASE = 249
 STOP = ("always", "command", "never")
@@ -95,12 +95,10 @@ def _pairs(item: t.Mapping[str, t.Any], where: str) -> list[tuple[str, str]]:
 
 
 def _unit_name(name: t.Any, where: str) -> str:
-    text = str(name)
-    text = text if text.rpartition(".")[2] in _syntax.UNIT_TYPES else text + ".service"
-    problem = _syntax.unit_name_problem(text)
-    if problem:
-        raise LinkError(f"{where}: {problem}")
-    return text
+    try:
+        return _unit_names.full_unit_name(name)
+    except ValueError as error:
+        raise LinkError(f"{where}: {error}") from error
 
 
 def _check(item: t.Mapping[str, t.Any], where: str) -> None:
