@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The (section, directive) pairs that a systemd lists: as recorded in dumps.txt, and from its own output."""
+"""The (section, directive) pairs that a systemd lists, as recorded in dumps.txt."""
 
 from __future__ import annotations
 
@@ -20,15 +20,4 @@ def recorded(release: int) -> set[tuple[str, str]]:
             releases, names = line.split(":")
             if str(release) in releases.split():
                 found.update((section, name) for name in names.split())
-    return found
-
-
-def listed(text: str) -> set[tuple[str, str]]:
-    """The pairs in what `systemd --dump-configuration-items` prints: [section], then directive=type."""
-    found, section = set(), ""
-    for line in text.splitlines():
-        if line.startswith("["):
-            section = line[1:-1]
-        elif "=" in line:
-            found.add((section, line.partition("=")[0]))
     return found
