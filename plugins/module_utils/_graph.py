@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph_edges, _graph_start, _view
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph_edges, _graph_start, _syntax, _view
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph_edges import DEFAULT, IMPLICIT, Edge
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph_start import Verdict
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting, Unit
@@ -206,7 +206,7 @@ def instances(merged: t.Mapping[str, Unit]) -> dict[str, Unit]:
     for unit in merged.values():
         for edge in _graph_edges.declared(unit, installed=True):
             for name in (edge.source, edge.target):
-                template = merged.get(_view.template_of(name))
+                template = merged.get(_syntax.template_of(name))
                 if template is not None and name not in merged:
                     result[name] = Unit(name, template.settings, "", template.path)
     return result

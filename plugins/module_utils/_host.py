@@ -67,7 +67,7 @@ class Host(Systemd):
         for want in wanted:
             if "@." in want.name:
                 names.append(want.name.replace("@.", "@*."))
-                names += [want.name.replace("@.", f"@{instance}.") for instance in want.instances]
+                names += want.instance_names()
             else:
                 names.append(want.name)
         now.live = self.show(names)

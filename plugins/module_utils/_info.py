@@ -214,7 +214,7 @@ class _Definitions:
             kinds = ("wants", "requires", "upholds")
             self._links = {n for kind in kinds for names in self._files.linked_from(kind).values() for n in names}
         if _unitfiles.is_template(name):
-            return any(_unitfiles.template_of(other) == name for other in self._links)
+            return any(_syntax.template_of(other) == name for other in self._links)
         return name in self._links
 
     def dependencies(self, name: str) -> dict[str, t.Any] | None:

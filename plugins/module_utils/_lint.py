@@ -23,7 +23,6 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import (
     _lint_startup,
     _start_limit,
     _syntax,
-    _view,
 )
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint_core import (
     Context,
@@ -137,7 +136,7 @@ def _dropin_of(units: t.Sequence[Unit], name: str) -> str:
 
 
 def _host_fragment(name: str, facts: HostFacts | None) -> Unit | None:
-    for candidate in (name, _view.template_of(name)):
+    for candidate in (name, _syntax.template_of(name)):
         text = facts.units.get(candidate) if facts is not None and candidate else None
         if text is not None:
             try:
@@ -187,7 +186,7 @@ def needed(units: t.Sequence[Unit]) -> Questions:
         names.add(_graph_edges.triggered(unit))
         for edge in _graph_edges.declared(unit, installed=True):
             names.update((edge.source, edge.target))
-    names.update([_view.template_of(name) for name in names])
+    names.update([_syntax.template_of(name) for name in names])
     return Questions(
         users=_union(question.users for question in asked),
         groups=_union(question.groups for question in asked),

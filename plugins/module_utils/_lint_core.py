@@ -140,7 +140,7 @@ class Context:
     def unit(self, name: str) -> Unit | None:
         """A unit of the set or of the host by name, a template's instance by its template; None when unknown."""
         for known in (self.units, self.host_units):
-            for candidate in (name, _view.template_of(name)):
+            for candidate in (name, _syntax.template_of(name)):
                 if candidate in known:
                     return known[candidate]
         return None
@@ -149,7 +149,7 @@ class Context:
         """True when it is certain that neither the set nor the host has the unit."""
         if self.facts is None or self.unit(name) is not None or name in self._aliases():
             return False
-        asked = [candidate for candidate in (name, _view.template_of(name)) if candidate]
+        asked = [candidate for candidate in (name, _syntax.template_of(name)) if candidate]
         return all(self.facts.units.get(candidate, "") is None for candidate in asked)
 
     def _aliases(self) -> set[str]:

@@ -14,6 +14,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import (
     _graph_edges,
     _lint_core,
     _lint_tables,
+    _syntax,
     _values_time,
     _view,
 )
@@ -157,7 +158,7 @@ def drop_in_for_missing_unit(unit: Unit, context: Context) -> t.Iterator[Remark]
     if not unit.dropin:
         return
     host = {} if context.facts is None else context.facts.units
-    asked = [name for name in (unit.name, _view.template_of(unit.name)) if name]
+    asked = [name for name in (unit.name, _syntax.template_of(unit.name)) if name]
     if context.facts is not None and all(host.get(name, "") is None for name in asked):
         yield Remark(
             f"neither this set nor the host has {unit.name}: systemd reads the drop-in '{unit.dropin}' for nothing",

@@ -272,7 +272,7 @@ def _text(name: str, item: t.Mapping[str, t.Any], set_name: str | None) -> str |
 
 def _instances(name: str, given: t.Sequence[str]) -> list[str]:
     for instance in given:
-        problem = "it is empty" if not instance else _syntax.unit_name_problem(name.replace("@.", f"@{instance}."))
+        problem = "it is empty" if not instance else _syntax.unit_name_problem(_syntax.instance_name(name, instance))
         if problem:
             raise DeclarationError([f"instances: {instance!r} of {name}: {problem}; the filter unit_escape makes one of any text"])
     return list(dict.fromkeys(given))
@@ -547,8 +547,8 @@ class Task:
         names: dict[str, str] = {}
         for want in wanted:
             names.setdefault(want.name, posixpath.join(systemd.folder, want.name))
-            for instance in want.instances:
-                names.setdefault(want.name.replace("@.", f"@{instance}."), posixpath.join(systemd.folder, want.name))
+            for instance in want.instance_names():
+                names.setdefault(instance, posixpath.join(systemd.folder, want.name))
         unknown = [name for name in names if "@." not in name and name not in states]
         if unknown and not self.check_mode and systemd.has_manager:
             states = {**states, **systemd.show(unknown)}

@@ -110,6 +110,10 @@ class Want:
         self.position = position
         self.reason = reason or f"state: {state}"
 
+    def instance_names(self) -> list[str]:
+        """The units that the declared instances of a template are."""
+        return [_syntax.instance_name(self.name, instance) for instance in self.instances]
+
 
 class Now:
     """The host as it was read.
@@ -372,7 +376,7 @@ class _UnitPlan:
     def _targets(self) -> list[str]:
         """The units that state and enabled speak of: the unit itself, or the declared instances of a template."""
         if self.is_template:
-            return [self.name.replace("@.", f"@{instance}.") for instance in self.instances]
+            return [_syntax.instance_name(self.name, instance) for instance in self.instances]
         return [self.name]
 
     # Contradictions
@@ -777,8 +781,8 @@ def enabled_by(link: str, target: str) -> set[str]:
     if "/" not in link:
         unit = posixpath.basename(target)
         instance = base.rpartition(".")[0].partition("@")[2]
-        return {unit, unit.replace("@.", f"@{instance}.")} if instance else {unit}
-    return {base, f"{base.partition('@')[0]}@.{base.rpartition('.')[2]}"} if "@" in base else {base}
+        return {unit, _syntax.instance_name(unit, instance)} if instance else {unit}
+    return {base, _syntax.template_of(base) or base}
 
 
 def enables(link: str, target: str, names: t.Iterable[str]) -> bool:
@@ -863,17 +867,12 @@ def _add_followers(plan: Plan, now: Now, groups: t.Mapping[str, list[Want]]) -> 
 
 def _runs_without(unit: str, stopped: str, plan: Plan, groups: t.Mapping[str, list[Want]]) -> bool:
     """Whether a unit that goes down with another one shall run all the same: so the task says, or its new text."""
-    template = f"{unit.partition('@')[0]}@.{unit.rpartition('.')[2]}"
-    items = [*groups.get(unit, []), *(item for item in groups.get(template, []) if unit in _instances(item))]
+    items = [*groups.get(unit, []), *(item for item in groups.get(_syntax.template_of(unit), []) if unit in item.instance_names())]
     if any(item.state in ("started", "restarted", "reloaded") for item in items):
         return True
     names = {item.name for item in items if item.text and not item.dropin}
     rewritten = names & {change.unit for change in plan.changes}
     return bool(rewritten) and names.isdisjoint(_declared_followers(groups).get(stopped, []))
-
-
-def _instances(item: Want) -> list[str]:
-    return [item.name.replace("@.", f"@{instance}.") for instance in item.instances]
 
 
 def _closure(roots: t.Mapping[str, str], followers: t.Callable[[str], list[str]]) -> list[tuple[str, str]]:

@@ -693,6 +693,18 @@ def split_unit_name(name: str) -> tuple[str, str | None, str]:
     return prefix, instance if at else None, suffix
 
 
+def template_of(name: str) -> str:
+    """Name of the template that an instance is made from; empty for any other name."""
+    stem, _dot, suffix = name.rpartition(".")
+    prefix, _at, instance = stem.partition("@")
+    return f"{prefix}@.{suffix}" if instance else ""
+
+
+def instance_name(template: str, instance: str) -> str:
+    """``worker@.service`` and ``7`` -> ``worker@7.service``; the instance is escaped already."""
+    return template.replace("@.", f"@{instance}.")
+
+
 def unit_escape(text: str, path: bool = False, template: str | None = None, suffix: str | None = None) -> str:
     """Escape any text for use in a unit name, as ``systemd-escape`` does.
 

@@ -65,12 +65,6 @@ def is_template(name: str) -> bool:
     return parts is not None and parts.instance == ""
 
 
-def template_of(name: str) -> str:
-    """The template that an instance comes from; empty for any other name."""
-    parts = split_name(name)
-    return str(parts._replace(instance="")) if parts is not None and parts.instance else ""
-
-
 class Entry(t.NamedTuple):
     """One entry of a unit folder.
 

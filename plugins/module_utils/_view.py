@@ -26,12 +26,6 @@ def split_name(name: str) -> tuple[str, str | None, str]:
     return prefix, instance if at else None, suffix
 
 
-def template_of(name: str) -> str:
-    """Name of the template that an instance is made from; empty when ``name`` is no instance."""
-    prefix, instance, suffix = split_name(name)
-    return f"{prefix}@.{suffix}" if instance else ""
-
-
 def _at(unit: Unit, section: str, directive: str) -> t.Sequence[Setting]:
     """All assignments of a directive. The rules ask for so many that each unit is sorted once; it may only grow."""
     if unit.index is None or unit.index[0] != len(unit.settings):

@@ -143,6 +143,9 @@ def test_unit_names(case: dict[str, t.Any]) -> None:
         assert problem == ""
         parts = case["parts"] if "parts" in case else ["a" * case["parts_length"], None, "service"]
         assert list(_syntax.split_unit_name(name)) == parts
+        template = _syntax.template_of(name)
+        assert template == (f"{parts[0]}@.{parts[2]}" if parts[1] else "")
+        assert not template or _syntax.instance_name(template, parts[1]) == name
 
 
 @pytest.mark.parametrize("case", load("syntax/escape"))
