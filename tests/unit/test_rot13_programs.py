@@ -121,19 +121,26 @@ def test_survives_clients_that_left(server):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
-def test_ends_at_once_and_cleanly(server, number, busy):
-    if busy:
-        client = server.client()
-        for _unused in range(200):
-            client.send(b"x" * 1000)
-    else:
-        server.ask(b"x")
-    time.sleep(0.05)
-    begin = time.monotonic()
-    server.process.send_signal(number)
-    _out, errors = server.process.communicate(timeout=5)
-    assert (server.process.returncode, errors) == (0, "")
-    assert time.monotonic() - begin < 2
+def test_ends_at_once_and_cleanly(command, number, busy):
+    # Other work on this machine makes an end slower, never faster: one of three that is fast is the proof.
+    assert any(seconds_to_end(command, number, busy) < 0.5 for _unused in range(3))
+
+
+def seconds_to_end(command, number, busy):
+    """How long a server that gets a signal takes to end; it must end cleanly."""
+    with Server(command) as server, server.client() as client:
+        if busy:
+            for _unused in range(200):
+                client.send(b"x" * 1000)
+        else:
+            server.ask(b"x")
+        time.sleep(0.05)
+        begin = time.monotonic()
+        server.process.send_signal(number)
+        _out, errors = server.process.communicate(timeout=5)
+        taken = time.monotonic() - begin
+        assert (server.process.returncode, errors) == (0, "")
+        return taken
 
 
 def test_is_not_disturbed_by_stop_and_continue(server):
