@@ -35,8 +35,9 @@ meaning: ## lint and graph against real systemd: start limit, ordering cycles, t
 	$(IN_SANDBOX) tests/oracle/harm.py
 	$(IN_SANDBOX) tests/oracle/vendor_units.py
 
-worker: ## 10,000 jobs, four workers in Python and then in PHP, killed at random, made fewer and more: none is lost
+worker: ## the programs of role worker by themselves; then 10,000 jobs, four workers in Python and then in PHP, killed at random, made fewer and more: none is lost
 	python3 tests/run images python
+	$(IN_SANDBOX) tests/oracle/worker_programs.py
 	$(IN_SANDBOX) tests/oracle/worker_storm.py
 
 graph: ## draw what site.yml deploys, docs/site.svg; needs Graphviz

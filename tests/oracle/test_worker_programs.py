@@ -4,7 +4,7 @@
 
 """The programs of role worker against a real Redis, without systemd: what a killed, failing or stopped worker does.
 
-Needs redis-server, python3-redis, php-cli and php-redis of the distribution on this host.
+Needs redis-server, python3-redis, php-cli and php-redis of the distribution; worker_programs.py runs it where they are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import pathlib
 import random
-import shutil
 import signal
 import subprocess
 import time
@@ -21,11 +20,6 @@ import pytest
 
 FILES = pathlib.Path(__file__).resolve().parents[2] / "roles" / "worker" / "files"
 PYTHON = "/usr/bin/python3"  # the distribution's: it sees the distribution's python3-redis
-NEEDED = ["redis-server", "redis-cli", "php"]
-
-pytestmark = pytest.mark.skipif(
-    any(shutil.which(program) is None for program in NEEDED), reason=f"needs {', '.join(NEEDED)}"
-)
 
 # Both do the same: the payload says what. Each run of a job leaves one line in a file of its own.
 HANDLERS = {
