@@ -267,6 +267,7 @@ def lint(bench: Bench) -> dict[str, t.Any]:
     listed = [f"lint-{number:03}.service" for number in range(LINT_UNITS)]
     put_files(bench.host, folder, {name: workload.lint_text(number) for number, name in enumerate(listed)})
     bench.add_interpreter()
+    # verify ends with 1 for what it finds; only its time counts
     verify = [f"SYSTEMD_LOG_LEVEL=err systemd-analyze verify --man=no {folder}/*.service > {TOOLS}/verify.out 2>&1 || true"]
     times = Times()
     for number in range(bench.rounds):
@@ -306,6 +307,7 @@ def counts(bench: Bench) -> dict[str, t.Any]:
 
 def reloads(host: str) -> int:
     """How often PID 1 says in its log that it reloaded."""
+    # grep ends with 1 when it counts none
     script = "journalctl --sync; journalctl --quiet --output=cat _PID=1 | grep -c '^Reloading\\.' || true"
     return int(containers.run(host, ["sh", "-c", script]).stdout)
 

@@ -51,7 +51,6 @@ def test_units_of_a_user(target):
     assert told["definition"]["sections"]["Service"]["Restart"]["set_by"][0]["line"] > 1
     assert told["drift"] == []
     assert info(target, "t-u")["units"]["t-u.service"]["exists"] is False, "the system has no such unit"
-    target.sh("systemctl --user --machine=t-alice@ stop t-u 2>/dev/null || true")
     target.unit("t-u", state="absent", scope="user", user="t-alice", linger=False)
     # refused as long as a process of theirs is about to end
     target.wait_for("userdel --remove t-alice 2>/dev/null || ! id t-alice 2>/dev/null")
