@@ -538,22 +538,21 @@ class Task:
             return self._units(systemd, wanted, {**_unmoved(plan, systemd, now), **states})
         except SystemdError as error:
             self.warnings.append(f"everything was done, but the state of all units cannot be told: {error}")
-            return {name: public_state(states[name], posixpath.join(systemd.folder, name)) for name in states}
+            return self._entries(_places(systemd.folder, wanted), states)
 
     def _units(
         self, systemd: Host, wanted: t.Sequence[_plan.Want], states: t.Mapping[str, dict[str, str]]
     ) -> dict[str, dict[str, t.Any]]:
         """The state of every declared unit; what is not in ``states`` is asked for."""
-        names: dict[str, str] = {}
-        for want in wanted:
-            names.setdefault(want.name, posixpath.join(systemd.folder, want.name))
-            for instance in want.instance_names():
-                names.setdefault(instance, posixpath.join(systemd.folder, want.name))
-        unknown = [name for name in names if "@." not in name and name not in states]
+        places = _places(systemd.folder, wanted)
+        unknown = [name for name in places if "@." not in name and name not in states]
         if unknown and not self.check_mode and systemd.has_manager:
             states = {**states, **systemd.show(unknown)}
+        return self._entries(places, states)
+
+    def _entries(self, places: t.Mapping[str, str], states: t.Mapping[str, dict[str, str]]) -> dict[str, dict[str, t.Any]]:
         return {
-            name: {**public_state(states.get(name, {}), path), "drift": self.drift.get(name)} for name, path in names.items()
+            name: {**public_state(states.get(name, {}), path), "drift": self.drift.get(name)} for name, path in places.items()
         }
 
     def add_failure(self, error: _store.TransactionError) -> None:
@@ -563,6 +562,17 @@ class Task:
         self.result["failed_units"] = [failure.public() for failure in error.failures]
         if error.left_over:
             self.result["not_undone"] = error.left_over
+
+
+def _places(folder: str, wanted: t.Iterable[_plan.Want]) -> dict[str, str]:
+    """Every declared unit and instance, with the path of its unit file."""
+    places: dict[str, str] = {}
+    for want in wanted:
+        path = posixpath.join(folder, want.name)
+        places.setdefault(want.name, path)
+        for instance in want.instance_names():
+            places.setdefault(instance, path)
+    return places
 
 
 def _unmoved(plan: _plan.Plan, systemd: Host, now: _plan.Now) -> dict[str, dict[str, str]]:

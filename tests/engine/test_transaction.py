@@ -249,6 +249,27 @@ def test_systemctl_that_fails(target):
     assert target.sh("find /etc/systemd -name 't-*'") == ""
 
 
+def test_systemctl_that_fails_when_all_is_done(target):
+    """Only the state of the units that did not move is asked for by then: every declared unit is told of all the same."""
+    worker = {"name": "t-w@", "instances": ["1"], "sections": {"Service": {"ExecStart": "/bin/sleep 1000"}}, "state": "started"}
+    assert not target.units([*items()[:2], worker]).get("failed")
+    target.write("/opt/t-bin/systemctl", BROKEN_SYSTEMCTL.replace(" enable ", " list-units "), "0755")
+    try:
+        data = json.dumps({"units": [items("/bin/sleep 2000")[0], items()[1], worker]})
+        result = target.result(target.run(["env", "PATH=/opt/t-bin:/usr/bin:/bin", *target.command("units")], data))
+    finally:
+        target.sh("rm -r /opt/t-bin")
+    assert not result.get("failed") and said(result) == ["write t-a.service", "daemon-reload", "restart t-a.service"], result
+    assert any("cannot be told" in warning for warning in result["warnings"])
+    told = {name: (unit["path"].rpartition("/")[2], unit["active_state"], unit["drift"]) for name, unit in result["units"].items()}
+    assert told == {
+        "t-a.service": ("t-a.service", "active", []),
+        "t-b.service": ("t-b.service", "", []),
+        "t-w@.service": ("t-w@.service", "", []),
+        "t-w@1.service": ("t-w@.service", "", None),
+    }
+
+
 @pytest.mark.parametrize("after", [0.15, 0.25, 0.4, 0.6, 0.8, 1.1])
 def test_a_killed_run_is_undone_by_the_next_one(target, after):
     """However far it came: the next run, of whatever unit, puts the old state back before it does its own work."""
