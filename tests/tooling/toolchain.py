@@ -33,6 +33,8 @@ SYSTEM_PACKAGES = {
 }
 # Elsewhere images are made from a Containerfile.
 DEBIAN_PACKAGES = {"mmdebstrap": ["mmdebstrap"]}
+# What unit tests run. Debian's php-cli brings the extension sockets along.
+UNIT_TEST_PACKAGES = {"php-cli": ["php"], "strace": ["strace"]}
 # For the audit page. Node's own packages bring npm along, Debian's do not.
 BROWSER_PACKAGES = {
     "chromium": ["chromium", "chromium-browser", "google-chrome"],
@@ -85,6 +87,11 @@ def apt_install(packages: list[str]) -> None:
 def ensure_system() -> None:
     """Install the system packages that containers need. Raises ToolError."""
     ensure({**SYSTEM_PACKAGES, **(DEBIAN_PACKAGES if is_debian() else {})})
+
+
+def ensure_unit_tests() -> None:
+    """Install the programs that unit tests run. Raises ToolError."""
+    ensure(UNIT_TEST_PACKAGES)
 
 
 def ensure_browser() -> None:

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two ROT13 servers of role rot13, as real processes over loopback UDP."""
+"""The two ROT13 servers of role rot13, as real processes over loopback UDP.
+
+Needs php-cli with the extension sockets, and strace: without them tests fail and are not skipped.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,10 @@ from pathlib import Path
 import pytest
 
 PROGRAMS = Path(__file__).parents[2] / "roles" / "rot13" / "files"
-PHP = shutil.which("php")
-PHP_HAS_SOCKETS = PHP and "sockets" in subprocess.run([PHP, "-m"], capture_output=True, text=True, check=False).stdout
-LANGUAGES = [
-    pytest.param([sys.executable, str(PROGRAMS / "rot13.py")], id="python"),
-    pytest.param(
-        [PHP, str(PROGRAMS / "rot13.php")],
-        id="php",
-        marks=pytest.mark.skipif(not PHP_HAS_SOCKETS, reason="no PHP with sockets here; Molecule runs it in containers"),
-    ),
-]
+LANGUAGES = {
+    "python": [sys.executable, str(PROGRAMS / "rot13.py")],
+    "php": ["php", str(PROGRAMS / "rot13.php")],
+}
 BIG = bytes(number % 256 for number in range(65507))  # the largest UDP payload of IPv4
 
 
@@ -76,9 +73,17 @@ class Server:
             return client.recv(70000)
 
 
+@pytest.fixture(scope="session")
+def php_extensions():
+    assert shutil.which("php"), "install php-cli, or run `tests/run unit`, which does"
+    return subprocess.run(["php", "-m"], capture_output=True, text=True, check=True).stdout.split()
+
+
 @pytest.fixture(params=LANGUAGES)
 def command(request):
-    return request.param
+    if request.param == "php":
+        assert "sockets" in request.getfixturevalue("php_extensions"), "this PHP lacks the extension sockets: install it"
+    return LANGUAGES[request.param]
 
 
 @pytest.fixture
@@ -205,7 +210,6 @@ def test_tells_systemd_when_it_is_ready_and_when_it_stops(command, tmp_path, abs
             assert server.process.wait(timeout=5) == 0
 
 
-@pytest.mark.skipif(not shutil.which("strace"), reason="no strace to inject errors with")
 @pytest.mark.parametrize(
     ("call", "error"),
     [
@@ -220,6 +224,7 @@ def test_tells_systemd_when_it_is_ready_and_when_it_stops(command, tmp_path, abs
     ],
 )
 def test_survives_errors_that_pass(command, call, error):
+    assert shutil.which("strace"), "install strace, or run `tests/run unit`, which does"
     calls = {"receive": "recvfrom,recvmsg", "send": "sendto,sendmsg"}[call]
     injector = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={calls}:error={error}:when=1..3"]
     with Server(command, wrapper=injector) as server, server.client() as client:
