@@ -1,8 +1,5 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 
 """Judge a set of units before anything is written: by systemd's grammar, by lint, by the target's own verify."""
 
@@ -11,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _lint, _syntax, _validate, _verify
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint_core import HostFacts, Rule
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import SEVERITIES, Finding, Setting, Unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd
 
@@ -34,12 +32,16 @@ class Candidate(t.NamedTuple):
 
 
 class Target(t.NamedTuple):
-    """What the units are judged for. ``known`` are the keys that the target lists itself, see docs/design.md."""
+    """What the units are judged for. ``known`` are the keys that the target lists itself, see docs/design.md.
+
+    ``facts`` tells about some units what ``host_rules`` want to know.
+    """
 
     release: int
     known: frozenset[tuple[str, str]] | None = None
     scope: str = "system"
-    facts: t.Callable[[_lint.Questions], _lint.HostFacts] | None = None
+    facts: t.Callable[[t.Sequence[Unit]], HostFacts] | None = None
+    host_rules: tuple[Rule, ...] = ()
 
 
 def check(candidates: t.Sequence[Candidate], target: Target, enabled: t.Collection[str] = ()) -> list[Finding]:
@@ -64,8 +66,8 @@ def check(candidates: t.Sequence[Candidate], target: Target, enabled: t.Collecti
             whole = Unit(candidate.unit, candidate.merged, path=candidate.path)
             judged = _validate.validate(whole, target.release, target.known, target.scope)
             findings += [finding for finding in judged if finding.rule in _WHOLE and finding not in findings]
-    facts = target.facts(_lint.needed(units)) if target.facts is not None and units else None
-    return findings + _lint.lint(units, target.release, facts, enabled)
+    facts = target.facts(units) if target.facts is not None and units else None
+    return findings + _lint.lint(units, target.release, facts, enabled, more=target.host_rules)
 
 
 def staged(candidates: t.Sequence[Candidate]) -> list[_verify.Staged]:

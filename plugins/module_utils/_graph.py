@@ -1,8 +1,6 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 """Dependencies of a set of units: order of start, ordering cycles, who falls with whom; DOT and Mermaid text.
 
 A graph is built from unit texts (a declared set) or from the properties that ``systemctl show`` prints (a live host).

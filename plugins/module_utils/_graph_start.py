@@ -1,8 +1,6 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 """What systemd's start transaction would say of a set of dependencies: which jobs, which ordering cycle.
 
 Source: systemd's documentation of transactions in systemd(1), "Concepts", and the behaviour of releases 247 to 262.

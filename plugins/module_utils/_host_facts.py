@@ -1,8 +1,6 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 """Answers the questions of lint on the host: one pass over its unit folders, accounts and files, no unit is loaded."""
 
 from __future__ import annotations
@@ -16,7 +14,14 @@ import re
 import stat
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph_edges, _lint, _syntax, _unitfiles
+from ansible_collections.unitcraft.systemd.plugins.module_utils import (
+    _graph_edges,
+    _lint_core,
+    _lint_host,
+    _lint_values,
+    _syntax,
+    _unitfiles,
+)
 from ansible_collections.unitcraft.systemd.plugins.module_utils._reader import Reader
 from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd, SystemdError
 
@@ -40,14 +45,14 @@ _ARCHITECTURES = {
 
 
 def host_facts(
-    systemd: Systemd, questions: _lint.Questions, live: t.Mapping[str, t.Mapping[str, str]] | None = None
-) -> _lint.HostFacts:
+    systemd: Systemd, questions: _lint_host.Questions, live: t.Mapping[str, t.Mapping[str, str]] | None = None
+) -> _lint_core.HostFacts:
     """The facts of the host or image that ``systemd`` stands for. What cannot be read counts as unknown.
 
     :param live: what ``Systemd.show`` said of units already, so that they are not asked about again.
     """
     host = _Host(systemd, live or {})
-    return _lint.HostFacts(
+    return _lint_core.HostFacts(
         users=host.accounts(questions.users, "passwd"),
         groups=host.accounts(questions.groups, "group"),
         paths={path: fact for path in questions.paths for fact in [host.path(path)] if fact is not None},
@@ -90,23 +95,23 @@ class _Host:
         lines = (content.data or b"").decode("utf-8", "replace").splitlines()
         return {line.partition(":")[0] for line in lines}
 
-    def path(self, path: str) -> _lint.PathFact | None:
+    def path(self, path: str) -> _lint_core.PathFact | None:
         """What is at a path; None when that cannot be told."""
         try:
             info = os.stat(self._below(path))
         except (FileNotFoundError, NotADirectoryError):
-            return _lint.PathFact("missing")
+            return _lint_core.PathFact("missing")
         except OSError:
             return None
         kind = "file" if stat.S_ISREG(info.st_mode) else "directory" if stat.S_ISDIR(info.st_mode) else "other"
-        return _lint.PathFact(kind, stat.S_IMODE(info.st_mode), info.st_size)
+        return _lint_core.PathFact(kind, stat.S_IMODE(info.st_mode), info.st_size)
 
     def has_program(self, name: str) -> bool:
         """Is a program in one of the folders that systemd looks into?"""
         facts = [self.path(f"{folder}/{name}") for folder in _PROGRAM_FOLDERS]
         return any(fact is None or fact.executable for fact in facts)
 
-    def environment_files(self, pattern: str) -> list[tuple[str, _lint.PathFact]]:
+    def environment_files(self, pattern: str) -> list[tuple[str, _lint_core.PathFact]]:
         """The files that EnvironmentFile= with this path or glob reads, with the secrets that they name."""
         root = self._systemd.root
         paths = [pattern]
@@ -116,10 +121,10 @@ class _Host:
         for path in paths:
             fact = self.path(path)
             if fact is None or fact.kind != "missing":
-                found.append((path, (fact or _lint.PathFact("other"))._replace(secrets=self._secrets(path, fact))))
+                found.append((path, (fact or _lint_core.PathFact("other"))._replace(secrets=self._secrets(path, fact))))
         return found
 
-    def _secrets(self, path: str, fact: _lint.PathFact | None) -> tuple[str, ...]:
+    def _secrets(self, path: str, fact: _lint_core.PathFact | None) -> tuple[str, ...]:
         if fact is None or fact.kind != "file" or fact.size > _MAX_ENVIRONMENT_FILE or not fact.mode & 0o004:
             return ()  # what others cannot read need not be looked into
         try:
@@ -128,7 +133,7 @@ class _Host:
         except OSError:
             return ()
         pairs = [(match.group(1), match.group(2).strip().strip("\"'")) for match in matches if match]
-        return tuple(name for name, value in pairs if _lint.looks_secret(name, value))
+        return tuple(name for name, value in pairs if _lint_values.looks_secret(name, value))
 
     def units(self, names: t.Sequence[str]) -> dict[str, str | None]:
         """Text of the units asked for and of those that they name in turn; None where there is no such unit."""

@@ -1,8 +1,6 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 """What the lint rules work on: the set of units, the facts of the host, and the shape of a rule."""
 
 from __future__ import annotations
@@ -27,18 +25,6 @@ class PathFact(t.NamedTuple):
     def executable(self) -> bool:
         """A file that somebody may execute."""
         return self.kind == "file" and bool(self.mode & 0o111)
-
-
-class Questions(t.NamedTuple):
-    """What the rules want to know of the host, so that one query can answer it all. Every field is sorted."""
-
-    users: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()  # absolute paths
-    programs: tuple[str, ...] = ()  # names without slash, looked for in systemd's search path
-    environment_files: tuple[str, ...] = ()  # absolute paths or globs
-    units: tuple[str, ...] = ()  # the answer also has those that they name in turn, for cycles through the host
-    machine: tuple[str, ...] = ()  # of "architecture" and "virtualization"
 
 
 class HostFacts:
@@ -169,9 +155,11 @@ class Rule(t.NamedTuple):
     id: str
     severity: str  # the rule's usual severity; a Remark may lessen it
     check: RuleFunction
+    directives: tuple[str, ...] = ()  # it has nothing to say of a unit without any of these; empty: it looks at every unit
     lines_only: bool = False  # judges single assignments, so it can look at a drop-in whose fragment is unknown
 
 
+INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Also", "Alias", "DefaultInstance")
 EXEC_SECTIONS = {"service": "Service", "socket": "Socket", "mount": "Mount", "swap": "Swap"}
 EXEC_DIRECTIVES = {
     "service": ("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecReloadPost", "ExecStop",

@@ -1,24 +1,34 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 """Lint rules about what a unit finds on the host: programs, people, files, secrets, capabilities, conditions."""
 
 from __future__ import annotations
 
-import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _lint_core, _lint_tables, _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint_core import (
-    Context,
-    PathFact,
-    Questions,
-    Remark,
-    literal,
+from ansible_collections.unitcraft.systemd.plugins.module_utils import (
+    _graph,
+    _graph_edges,
+    _lint_core,
+    _lint_links,
+    _lint_values,
+    _view,
 )
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, Setting, Unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint_core import Context, PathFact, Remark, Rule, literal
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, WARNING, Setting, Unit
+
+class Questions(t.NamedTuple):
+    """What the rules want to know of the host, so that one query can answer it all. Every field is sorted."""
+
+    users: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()  # absolute paths
+    programs: tuple[str, ...] = ()  # names without slash, looked for in systemd's search path
+    environment_files: tuple[str, ...] = ()  # absolute paths or globs
+    units: tuple[str, ...] = ()  # the answer also has those that they name in turn, for cycles through the host
+    machine: tuple[str, ...] = ()  # of "architecture" and "virtualization"
+
 
 _DIRECTORIES = ("RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory", "ConfigurationDirectory")
 
@@ -103,34 +113,19 @@ def credential_files_of(unit: Unit) -> list[tuple[str, Setting]]:
     return [(path, setting) for path, setting in found if path.startswith("/") and literal(path)]
 
 
-def _conditions(unit: Unit) -> t.Iterator[tuple[str, bool, bool, str, Setting]]:
-    """``(kind, trigger, negated, value, assignment)`` of each Condition*= and Assert*= that counts."""
-    for setting in unit.settings:
-        match = re.fullmatch(r"(?:Condition|Assert)(\w+)", setting.directive)
-        if match is None or setting.section != "Unit" or not setting.value:
-            continue
-        text = setting.value
-        trigger = text.startswith("|")
-        text = text[1:].lstrip() if trigger else text
-        negated = text.startswith("!")
-        text = text[1:].lstrip() if negated else text
-        yield match.group(1), trigger, negated, _view.expand(text, unit.name), setting
-
-
 _MACHINE_CONDITIONS = ("Architecture", "Virtualization")
-_PATH_CONDITIONS = ("PathExists", "PathIsDirectory", "FileNotEmpty", "FileIsExecutable", "DirectoryNotEmpty")
 
 
 def condition_paths_of(unit: Unit) -> list[str]:
     """Absolute paths that the unit's conditions look at."""
     return [
         value
-        for kind, _trigger, _negated, value, _setting in _conditions(unit)
-        if kind in _PATH_CONDITIONS and value.startswith("/") and literal(value)
+        for kind, _trigger, _negated, value, _setting in _lint_values.conditions(unit)
+        if kind in _lint_values.PATH_CONDITIONS and value.startswith("/") and literal(value)
     ]
 
 
-def needed(unit: Unit) -> Questions:
+def _needed_by(unit: Unit) -> Questions:
     """What the rules of this file want to know about one unit."""
     programs = [found.command.path for found in programs_of(unit)]
     directory = working_directory_of(unit)
@@ -145,7 +140,7 @@ def needed(unit: Unit) -> Questions:
         programs=tuple(program for program in programs if "/" not in program),
         environment_files=tuple(path for path, _optional, _setting in environment_files_of(unit)),
         machine=tuple(
-            kind.lower() for kind, _trigger, _negated, _value, _setting in _conditions(unit) if kind in _MACHINE_CONDITIONS
+            kind.lower() for kind, _trigger, _negated, _value, _setting in _lint_values.conditions(unit) if kind in _MACHINE_CONDITIONS
         ),
     )
 
@@ -181,8 +176,8 @@ def exec_not_found(unit: Unit, context: Context) -> t.Iterator[Remark]:
 def _guarded(unit: Unit, context: Context) -> bool:
     """True when a condition on a path keeps the unit from starting here, or may do so."""
     return any(
-        kind in _PATH_CONDITIONS and (not literal(value) or _never_here(kind, negated, value, context))
-        for kind, _trigger, negated, value, _setting in _conditions(unit)
+        kind in _lint_values.PATH_CONDITIONS and (not literal(value) or _lint_values.never_here(kind, negated, value, context))
+        for kind, _trigger, negated, value, _setting in _lint_values.conditions(unit)
     )
 
 
@@ -259,135 +254,122 @@ def _world_readable(path: str, fact: PathFact, what: str, setting: Setting) -> R
     )
 
 
-SECRET_NAME = re.compile(r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY"
-                         r"|SECRET_?KEY|CREDENTIALS?)(?:_\d+)?$", re.IGNORECASE)  # fmt: skip
-_NO_SECRET = re.compile(r"|/.*|%.*|\$.*|(?:true|false|yes|no|none|null|\d{1,3})", re.IGNORECASE)
-_URL_SECRET = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@]*:[^\s/@]+@", re.IGNORECASE)
+_MUST_EXIST = ("Requires", "BindsTo", "Requisite", "OnFailure", "OnSuccess")
+_MAY_LACK = ("Wants", "PartOf", "Upholds", "Conflicts", "After", "Before", "PropagatesStopTo", "PropagatesReloadTo")
 
 
-def looks_secret(name: str, value: str) -> bool:
-    """True when a variable's name and value look like a secret written out."""
-    if name.upper() in ("PWD", "OLDPWD"):
-        return False
-    return bool(SECRET_NAME.search(name) and not _NO_SECRET.fullmatch(value)) or bool(_URL_SECRET.match(value))
-
-
-def secret_in_environment(unit: Unit, context: Context) -> t.Iterator[Remark]:
-    """A secret in the unit file itself."""
-    section = _lint_core.exec_section(unit)
-    for setting in _view.every(unit, section, "Environment") if section else []:
-        for name, value in _lint_core.assignments(setting.value):
-            if looks_secret(name, value):
-                yield Remark(
-                    f"{name} is a secret in the unit file: every user of the host can read it with 'systemctl show "
-                    f"{unit.name}' and every child process inherits it",
-                    "use LoadCredential= (the program reads $CREDENTIALS_DIRECTORY/...), or an EnvironmentFile= with "
-                    "mode 0600",
-                    setting._replace(value=setting.value.replace(value, "********") if value else setting.value),
-                )
-                break
-
-
-def _capability_words(unit: Unit) -> t.Iterator[tuple[Setting, list[str], list[str]]]:
-    section = _lint_core.exec_section(unit)
-    for directive in ("CapabilityBoundingSet", "AmbientCapabilities"):
-        for setting in _view.every(unit, section, directive) if section else []:
-            words = setting.value.lstrip("~").split()
-            unknown = [word for word in words if not _is_capability(word)]
-            yield setting, words, unknown
-
-
-def _is_capability(word: str) -> bool:
-    return word.upper() in _lint_tables.CAPABILITIES or (word.isdigit() and int(word) < 64) or "%" in word
-
-
-def unknown_capability(unit: Unit, context: Context) -> t.Iterator[Remark]:
-    """systemd drops capability names it does not know without a word."""
-    for setting, words, unknown in _capability_words(unit):
-        if not unknown or (unknown == words and not setting.value.startswith("~")):
-            continue  # when nothing is left, empties-capability-set says more
+def missing_unit_referenced(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """A dependency on a unit that is not there."""
+    for directive, other, setting in _lint_links.dependencies(unit, *_MUST_EXIST, *_MAY_LACK):
+        if not context.absent(other) or "%" in other:
+            continue
+        if directive in ("Requires", "BindsTo"):
+            what, severity = f"{unit.name} cannot be started", ""
+        elif directive == "Requisite":
+            what, severity = f"{unit.name} always fails to start", ""
+        elif directive in ("OnFailure", "OnSuccess"):
+            what, severity = "nothing happens then", ""
+        else:
+            what, severity = "systemd ignores it without a word", INFO
         yield Remark(
-            f"{setting.directive}= names no capability with '{unknown[0]}', and systemd drops it without a word",
-            _lint_tables.nearest_capability(unknown[0]),
+            f"{directive}={other}: neither this set nor the host has such a unit, so {what}",
+            "correct the name, install what brings the unit, or declare it in the set",
             setting,
+            severity,
         )
 
 
-def empties_capability_set(unit: Unit, context: Context) -> t.Iterator[Remark]:
-    """A typo that leaves the program without any capability."""
-    for setting, words, unknown in _capability_words(unit):
-        if words and unknown == words and not setting.value.startswith("~"):
-            yield Remark(
-                f"none of the names in {setting.directive}={setting.value} is a capability: systemd drops them without "
-                "a word, and the program has no capability at all",
-                _lint_tables.nearest_capability(unknown[0]) + f"; an intended empty set is written {setting.directive}=",
-                setting,
-            )
+def _without_partner(unit: Unit, context: Context) -> str:
+    partner = _graph_edges.triggered(unit)
+    return partner if partner and "%" not in partner and context.absent(partner) else ""
 
 
-def bad_condition_value(unit: Unit, context: Context) -> t.Iterator[Remark]:
-    """systemd does not look at a condition's value until it tests it, and then it counts as not met."""
-    for kind, _trigger, negated, value, setting in _conditions(unit):
-        problem = _condition_problem(kind, value)
-        if problem:
-            always = negated and kind in ("Virtualization", "Security")
-            skipped = setting.directive.startswith("Condition") and not always
-            yield Remark(
-                f"{problem}; systemd says nothing when it loads the unit, and the condition is "
-                f"{'always' if always else 'never'} met{', so that the unit is skipped without an error' if skipped else ''}",
-                _lint_tables.condition_hint(kind, value),
-                setting,
-            )
+def timer_without_service(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """A timer that starts nothing."""
+    if _view.kind(unit.name) == "timer":
+        yield from _no_partner(unit, context, "Timer", "Unit", "'systemctl start' of the timer fails")
 
 
-def _condition_problem(kind: str, value: str) -> str:
-    if not literal(value):
-        return ""
-    known = _lint_tables.CONDITION_VALUES.get(kind)
-    if known is not None and value not in known and not (kind == "Virtualization" and _lint_tables.is_boolean(value)):
-        return f"'{value}' is nothing that Condition{kind}= knows"
-    if kind in ("ACPower", "FirstBoot") and not _lint_tables.is_boolean(value):
-        return f"Condition{kind}= wants yes or no, not '{value}'"
-    if kind in ("CPUs", "Memory") and not _lint_tables.is_comparison(kind, value):
-        return f"'{value}' is no comparison that Condition{kind}= can read"
-    if kind == "Capability" and not _is_capability(value):
-        return f"'{value}' is no capability"
-    return ""
+def path_without_service(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """A path unit that starts nothing."""
+    if _view.kind(unit.name) == "path":
+        yield from _no_partner(unit, context, "Path", "Unit", "'systemctl start' of the path unit fails")
 
 
-def condition_never_true_here(unit: Unit, context: Context) -> t.Iterator[Remark]:
-    """Conditions that exclude each other, or that this host does not meet."""
-    demands: dict[tuple[str, str], bool] = {}
-    for kind, trigger, negated, value, setting in _conditions(unit):
-        if trigger:
-            continue
-        if demands.setdefault((kind, value), negated) != negated:
-            yield Remark(
-                f"{setting.directive}= is asked for both ways with '{value}': the unit can never start, and no error "
-                "says so",
-                "remove one of the two, or put | before both when one of them is enough",
-                setting,
-            )
-            continue
-        if _never_here(kind, negated, value, context):
-            yield Remark(
-                f"{setting.directive}={'!' if negated else ''}{value} does not hold on this host now: a start is skipped "
-                "and counts as success",
-                "check the value; use Assert* instead of Condition* when the start shall fail then",
-                setting,
-                INFO,
-            )
+def socket_without_service(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """A socket without the service that it hands connections to."""
+    # a service may claim the socket itself, with Sockets=
+    claimed = [name for name in context.graph.targets("Triggers", unit.name) if context.unit(name) is not None]
+    if _view.kind(unit.name) == "socket" and not claimed:
+        yield from _no_partner(unit, context, "Socket", "Service", "the socket does not start, or drops each connection")
 
 
-def _never_here(kind: str, negated: bool, value: str, context: Context) -> bool:
-    facts = context.facts
-    if facts is None:
-        return False
-    if kind in _PATH_CONDITIONS:
-        fact = facts.paths.get(value)
-        return fact is not None and (fact.kind == "missing") != negated
-    if kind == "Architecture" and facts.architecture and value != "native":
-        return (value != facts.architecture) != negated
-    if kind == "Virtualization" and facts.virtualization:
-        return (not _lint_tables.virtualization_matches(value, facts.virtualization)) != negated
-    return False
+def _no_partner(unit: Unit, context: Context, section: str, directive: str, what: str) -> t.Iterator[Remark]:
+    partner = _without_partner(unit, context)
+    if partner:
+        yield Remark(
+            f"{unit.name} is there to start {partner}, and neither this set nor the host has that: {what}",
+            f"declare {partner} in the set, or write {directive}= in [{section}] with the right name",
+            _view.last(unit, section, directive),
+            "" if _starts_somehow(unit, context) else INFO,
+        )
+
+
+def _starts_somehow(unit: Unit, context: Context) -> bool:
+    if _view.has(unit, "Install", _lint_core.INSTALL) or unit.name in context.enabled:
+        return True
+    return any(context.graph.sources(kind, unit.name) for kind in ("Wants", "Requires", "BindsTo", "Upholds"))
+
+
+def drop_in_for_missing_unit(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """A drop-in for a unit that is not there."""
+    if not unit.dropin:
+        return
+    host = {} if context.facts is None else context.facts.units
+    asked = [name for name in (unit.name, _syntax.template_of(unit.name)) if name]
+    if context.facts is not None and all(host.get(name, "") is None for name in asked):
+        yield Remark(
+            f"neither this set nor the host has {unit.name}: systemd reads the drop-in '{unit.dropin}' for nothing",
+            "correct the unit's name, install what brings the unit first, or declare the unit itself in the set",
+        )
+
+
+def needed(units: t.Sequence[Unit]) -> Questions:
+    """What the rules want to know of the host about these units, so that one query can ask for it all."""
+    merged = _graph.merge(units)
+    asked = [_needed_by(unit) for unit in merged.values()]
+    names: set[str] = set()
+    for unit in merged.values():
+        names.add(unit.name)
+        names.add(_graph_edges.triggered(unit))
+        for edge in _graph_edges.declared(unit, installed=True):
+            names.update((edge.source, edge.target))
+    names.update([_syntax.template_of(name) for name in names])
+    return Questions(
+        users=_union(question.users for question in asked),
+        groups=_union(question.groups for question in asked),
+        paths=_union(question.paths for question in asked),
+        programs=_union(question.programs for question in asked),
+        environment_files=_union(question.environment_files for question in asked),
+        units=_union([[name for name in names if name and "%" not in name and "." in name]]),
+        machine=_union(question.machine for question in asked),
+    )
+
+
+def _union(lists: t.Iterable[t.Iterable[str]]) -> tuple[str, ...]:
+    return tuple(sorted({item for items in lists for item in items}))
+
+
+RULES = (
+    Rule("missing-unit-referenced", WARNING, missing_unit_referenced, lines_only=True),
+    Rule("exec-not-found", WARNING, exec_not_found),
+    Rule("user-missing", WARNING, user_missing),
+    Rule("group-missing", WARNING, group_missing),
+    Rule("working-directory-missing", WARNING, working_directory_missing, ("WorkingDirectory",)),
+    Rule("environment-file-missing", WARNING, environment_file_missing, ("EnvironmentFile",), lines_only=True),
+    Rule("world-readable-secret", WARNING, world_readable_secret, ("EnvironmentFile", "LoadCredential"), lines_only=True),
+    Rule("timer-without-service", WARNING, timer_without_service),
+    Rule("socket-without-service", WARNING, socket_without_service),
+    Rule("path-without-service", WARNING, path_without_service),
+    Rule("drop-in-for-missing-unit", WARNING, drop_in_for_missing_unit, lines_only=True),
+)

@@ -1,8 +1,6 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 """Lint rules about [Install], the partners of timers, sockets and paths, drop-ins, and directives past their time."""
 
 from __future__ import annotations
@@ -21,12 +19,9 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import (
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint_core import Context, Remark
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, Setting, Unit
 
-_INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Also", "Alias", "DefaultInstance")
-
-
 def enabled_without_install(unit: Unit, context: Context) -> t.Iterator[Remark]:
     """The unit shall be enabled and has nothing to enable."""
-    if unit.name in context.enabled and not _view.has(unit, "Install", _INSTALL):
+    if unit.name in context.enabled and not _view.has(unit, "Install", _lint_core.INSTALL):
         yield Remark(
             "'systemctl enable' does nothing: the unit has no [Install] section, so nothing starts it at boot",
             "add [Install] with WantedBy=multi-user.target (timers.target for a timer, sockets.target for a socket), or "
@@ -51,48 +46,6 @@ def install_target_unknown(unit: Unit, context: Context) -> t.Iterator[Remark]:
 
 
 _UNIT_TYPES = frozenset("service socket target device mount automount swap timer path slice scope".split())
-
-
-def _without_partner(unit: Unit, context: Context) -> str:
-    partner = _graph_edges.triggered(unit)
-    return partner if partner and "%" not in partner and context.absent(partner) else ""
-
-
-def timer_without_service(unit: Unit, context: Context) -> t.Iterator[Remark]:
-    """A timer that starts nothing."""
-    if _view.kind(unit.name) == "timer":
-        yield from _no_partner(unit, context, "Timer", "Unit", "'systemctl start' of the timer fails")
-
-
-def path_without_service(unit: Unit, context: Context) -> t.Iterator[Remark]:
-    """A path unit that starts nothing."""
-    if _view.kind(unit.name) == "path":
-        yield from _no_partner(unit, context, "Path", "Unit", "'systemctl start' of the path unit fails")
-
-
-def socket_without_service(unit: Unit, context: Context) -> t.Iterator[Remark]:
-    """A socket without the service that it hands connections to."""
-    # a service may claim the socket itself, with Sockets=
-    claimed = [name for name in context.graph.targets("Triggers", unit.name) if context.unit(name) is not None]
-    if _view.kind(unit.name) == "socket" and not claimed:
-        yield from _no_partner(unit, context, "Socket", "Service", "the socket does not start, or drops each connection")
-
-
-def _no_partner(unit: Unit, context: Context, section: str, directive: str, what: str) -> t.Iterator[Remark]:
-    partner = _without_partner(unit, context)
-    if partner:
-        yield Remark(
-            f"{unit.name} is there to start {partner}, and neither this set nor the host has that: {what}",
-            f"declare {partner} in the set, or write {directive}= in [{section}] with the right name",
-            _view.last(unit, section, directive),
-            "" if _starts_somehow(unit, context) else INFO,
-        )
-
-
-def _starts_somehow(unit: Unit, context: Context) -> bool:
-    if _view.has(unit, "Install", _INSTALL) or unit.name in context.enabled:
-        return True
-    return any(context.graph.sources(kind, unit.name) for kind in ("Wants", "Requires", "BindsTo", "Upholds"))
 
 
 _BOOT_TARGETS = ("multi-user.target", "graphical.target", "default.target", "basic.target", "sysinit.target")
@@ -151,19 +104,6 @@ def timer_persistent_surprise(unit: Unit, context: Context) -> t.Iterator[Remark
         setting,
         INFO,
     )
-
-
-def drop_in_for_missing_unit(unit: Unit, context: Context) -> t.Iterator[Remark]:
-    """A drop-in for a unit that is not there."""
-    if not unit.dropin:
-        return
-    host = {} if context.facts is None else context.facts.units
-    asked = [name for name in (unit.name, _syntax.template_of(unit.name)) if name]
-    if context.facts is not None and all(host.get(name, "") is None for name in asked):
-        yield Remark(
-            f"neither this set nor the host has {unit.name}: systemd reads the drop-in '{unit.dropin}' for nothing",
-            "correct the unit's name, install what brings the unit first, or declare the unit itself in the set",
-        )
 
 
 _ADDS_UP = {"service": ("ExecStart",), "timer": ("OnCalendar",), "socket": ("ListenStream", "ListenDatagram")}

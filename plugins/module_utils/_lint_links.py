@@ -1,8 +1,6 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 """Lint rules about how units hang together: requirement without order, who stays down, cycles, systemctl in Exec."""
 
 from __future__ import annotations
@@ -78,7 +76,8 @@ def _ordered(context: Context, one: str, other: str) -> bool:
     return other in graph.targets("After", one) or one in graph.targets("After", other)
 
 
-def _dependencies(unit: Unit, *directives: str) -> t.Iterator[tuple[str, str, Setting]]:
+def dependencies(unit: Unit, *directives: str) -> t.Iterator[tuple[str, str, Setting]]:
+    """``(directive, other unit, assignment)`` of each unit that the directives of ``[Unit]`` name, but for itself."""
     for directive in directives:
         for name, setting in _view.names(unit, "Unit", directive):
             if name and name != unit.name:
@@ -87,7 +86,7 @@ def _dependencies(unit: Unit, *directives: str) -> t.Iterator[tuple[str, str, Se
 
 def requires_without_after(unit: Unit, context: Context) -> t.Iterator[Remark]:
     """Requires= alone starts both at the same time."""
-    for _directive, other, setting in _dependencies(unit, "Requires"):
+    for _directive, other, setting in dependencies(unit, "Requires"):
         if _view.kind(other) in ("service", "socket", "mount", "automount") and not _ordered(context, unit.name, other):
             yield Remark(
                 f"Requires={other} says nothing of order: both start at the same time, so {unit.name} may be up before "
@@ -106,7 +105,7 @@ def _lesser_for_socket(unit: Unit, other: str, context: Context) -> str:
 
 def bindsto_without_after(unit: Unit, context: Context) -> t.Iterator[Remark]:
     """BindsTo= without After= does not look at the state of the other unit while this one starts."""
-    for _directive, other, setting in _dependencies(unit, "BindsTo"):
+    for _directive, other, setting in dependencies(unit, "BindsTo"):
         if _view.kind(other) != "device" and not _ordered(context, unit.name, other):
             yield Remark(
                 f"BindsTo={other} without After={other}: both start at the same time, and {unit.name} is not stopped "
@@ -118,8 +117,8 @@ def bindsto_without_after(unit: Unit, context: Context) -> t.Iterator[Remark]:
 
 def after_without_pull_in(unit: Unit, context: Context) -> t.Iterator[Remark]:
     """After= orders two units only if something else starts the other one."""
-    pulls = {name for _d, name, _s in _dependencies(unit, "Requires", "Requisite", "Wants", "BindsTo", "Upholds", "PartOf")}
-    for _directive, other, setting in _dependencies(unit, "After"):
+    pulls = {name for _d, name, _s in dependencies(unit, "Requires", "Requisite", "Wants", "BindsTo", "Upholds", "PartOf")}
+    for _directive, other, setting in dependencies(unit, "After"):
         if _view.kind(other) != "service" or other in pulls or other not in context.units:
             continue
         graph = context.graph
@@ -137,7 +136,7 @@ def dependent_stays_down(unit: Unit, context: Context) -> t.Iterator[Remark]:
     graph = context.graph
     if graph.sources("Triggers", unit.name) or graph.sources("Upholds", unit.name):
         return
-    for directive, other, setting in _dependencies(unit, "BindsTo", "Requires", "Requisite", "PartOf"):
+    for directive, other, setting in dependencies(unit, "BindsTo", "Requires", "Requisite", "PartOf"):
         if _view.kind(other) != "service" or context.unit(other) is None:
             continue
         if unit.name in graph.comes_back_with(other):
@@ -160,10 +159,10 @@ def dependent_stays_down(unit: Unit, context: Context) -> t.Iterator[Remark]:
 def conflicts_with_required(unit: Unit, context: Context) -> t.Iterator[Remark]:
     """A unit wants another one both started and stopped."""
     needs = context.graph.comes_back_with(unit.name)
-    for _directive, other, setting in _dependencies(unit, "Conflicts"):
+    for _directive, other, setting in dependencies(unit, "Conflicts"):
         if other not in needs:
             continue
-        directly = {name for _d, name, _s in _dependencies(unit, "Requires", "BindsTo", "Wants", "Upholds", "Requisite")}
+        directly = {name for _d, name, _s in dependencies(unit, "Requires", "BindsTo", "Wants", "Upholds", "Requisite")}
         how = "pulls it in as well" if other in directly else "pulls it in through the units it wants"
         yield Remark(
             f"Conflicts={other}, and {unit.name} {how}: with Requires= or BindsTo= systemd refuses the start, "
@@ -202,38 +201,15 @@ def _order_setting(unit: Unit, before: str, after: str) -> Setting | None:
     return None
 
 
-_MUST_EXIST = ("Requires", "BindsTo", "Requisite", "OnFailure", "OnSuccess")
-_MAY_LACK = ("Wants", "PartOf", "Upholds", "Conflicts", "After", "Before", "PropagatesStopTo", "PropagatesReloadTo")
-
-
-def missing_unit_referenced(unit: Unit, context: Context) -> t.Iterator[Remark]:
-    """A dependency on a unit that is not there."""
-    for directive, other, setting in _dependencies(unit, *_MUST_EXIST, *_MAY_LACK):
-        if not context.absent(other) or "%" in other:
-            continue
-        if directive in ("Requires", "BindsTo"):
-            what, severity = f"{unit.name} cannot be started", ""
-        elif directive == "Requisite":
-            what, severity = f"{unit.name} always fails to start", ""
-        elif directive in ("OnFailure", "OnSuccess"):
-            what, severity = "nothing happens then", ""
-        else:
-            what, severity = "systemd ignores it without a word", INFO
-        yield Remark(
-            f"{directive}={other}: neither this set nor the host has such a unit, so {what}",
-            "correct the name, install what brings the unit, or declare it in the set",
-            setting,
-            severity,
-        )
-
-
 def self_dependency(unit: Unit, context: Context) -> t.Iterator[Remark]:
     """A unit that depends on itself."""
-    for directive in _graph_edges.UNIT_DIRECTIVES:
-        for name, setting in _view.names(unit, "Unit", directive):
-            if name == unit.name:
+    for setting in unit.settings:
+        if setting.section != "Unit" or setting.directive not in _graph_edges.UNIT_DIRECTIVES:
+            continue
+        for word in setting.value.split():
+            if _view.expand(word, unit.name) == unit.name:
                 yield Remark(
-                    f"{directive}={name} names the unit itself, and systemd drops it",
-                    f"name the unit that was meant, or remove {name} from the line",
+                    f"{setting.directive}={unit.name} names the unit itself, and systemd drops it",
+                    f"name the unit that was meant, or remove {unit.name} from the line",
                     setting,
                 )

@@ -1,8 +1,6 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 """Lint rules about how a service starts: network, Type=, and command lines that are no shell lines."""
 
 from __future__ import annotations
@@ -294,7 +292,7 @@ _FREE_TEXT = frozenset(("Description", "Environment", "SetCredential", "Standard
 def inline_comment_in_value(unit: Unit, context: Context) -> t.Iterator[Remark]:
     """systemd knows comments only on lines of their own."""
     for setting in unit.settings:
-        if setting.directive in _FREE_TEXT or setting.section.startswith("X-") or setting.directive.startswith("X-"):
+        if "#" not in setting.value or setting.directive in _FREE_TEXT or setting.section.startswith("X-") or setting.directive.startswith("X-"):
             continue
         match = _COMMENT.search(_without_quotes(setting.value))
         if match:

@@ -1,8 +1,5 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 
 """What the modules do, from options to result. The only file that sees AnsibleModule."""
 
@@ -380,7 +377,12 @@ class Task:
         if not written:
             return
         # Only now: an unchanged run needs none of the grammar, the rules and the catalogue's details.
-        from ansible_collections.unitcraft.systemd.plugins.module_utils import _check, _exposure, _host_facts
+        from ansible_collections.unitcraft.systemd.plugins.module_utils import (
+            _check,
+            _exposure,
+            _host_facts,
+            _lint_host,
+        )
 
         by_unit: dict[str, list[_plan.Want]] = {}
         for want in wanted:
@@ -397,7 +399,8 @@ class Task:
             release,
             systemd.known_directives(),
             "system" if systemd.scope == "system" else "user",
-            lambda questions: _host_facts.host_facts(systemd, questions, now.live),
+            lambda units: _host_facts.host_facts(systemd, _lint_host.needed(units), now.live),
+            _lint_host.RULES,
         )
         findings = _check.check(candidates, target, [*plan.enable, *plan.reenable])
         findings = _check.ignored(findings, self.params["ignore"])

@@ -1,8 +1,5 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 
 """unit_lint's side of Ansible: options in, findings out. Apart from _module.py, so that it does not carry the engine's."""
 

@@ -1,8 +1,6 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 """When systemd gives up on a service that keeps failing: the arithmetic of Restart= and StartLimit*=.
 
 Source: systemd.unit(5), StartLimitIntervalSec=; systemd.service(5), Restart=, RestartSec=, RestartSteps= and
@@ -102,25 +100,17 @@ class Settings(t.NamedTuple):
 
 def settings_of(unit: Unit, release: int) -> Settings:
     """Read the policy of a unit; values that systemd cannot read count as unset, as they do for systemd."""
-    kind = _view.kind(unit.name)
-    restart = _view.last(unit, "Service", "Restart") if kind == "service" else None
-    delay = _readable(unit, (("Service", "RestartSec"),), _values_time.parse_timespan)
-    # the names of before 230 stand in [Service] too; whichever stands last wins
-    burst = _readable(unit, (("Unit", "StartLimitBurst"), (kind.capitalize(), "StartLimitBurst")), _count)
-    interval = _readable(
-        unit,
-        (("Unit", "StartLimitIntervalSec"), ("Unit", "StartLimitInterval"), (kind.capitalize(), "StartLimitInterval")),
-        _values_time.parse_timespan,
-    )
-    steps = longest = None
-    if release >= STEPS_SINCE:
-        steps = _readable(unit, (("Service", "RestartSteps"),), _count)
-        longest = _readable(unit, (("Service", "RestartMaxDelaySec"),), _values_time.parse_timespan)
+    found = _readable(unit)
+    if release < STEPS_SINCE:
+        found.pop("RestartSteps", None)
+        found.pop("RestartMaxDelaySec", None)
+    restart = _view.last(unit, "Service", "Restart") if _view.kind(unit.name) == "service" else None
+    delay, burst, interval = (found.get(key) for key in ("RestartSec", "StartLimitBurst", "StartLimitInterval"))
     policy = Policy(
         restart=restart.value if restart is not None and restart.value in RESTARTS_AFTER else "no",
         delay=_span(delay, DEFAULT_RESTART),
-        steps=int(steps.value) if steps is not None else 0,
-        max_delay=_span(longest, None),
+        steps=int(found["RestartSteps"].value) if "RestartSteps" in found else 0,
+        max_delay=_span(found.get("RestartMaxDelaySec"), None),
         burst=int(burst.value) if burst is not None else DEFAULT_BURST,
         interval=_span(interval, DEFAULT_INTERVAL),
     )
@@ -133,17 +123,34 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _readable(
-    unit: Unit, places: t.Sequence[tuple[str, str]], parse: t.Callable[[str], int]
-) -> Setting | None:
-    found = None
+# directive: how it is read, and whether it stands in [Service] alone
+_READERS = {
+    "RestartSec": (_values_time.parse_timespan, True),
+    "RestartSteps": (_count, True),
+    "RestartMaxDelaySec": (_values_time.parse_timespan, True),
+    "StartLimitBurst": (_count, False),
+    "StartLimitIntervalSec": (_values_time.parse_timespan, False),
+    "StartLimitInterval": (_values_time.parse_timespan, False),
+}
+
+
+def _readable(unit: Unit) -> dict[str, Setting]:
+    """Directive -> the last assignment of it that can be read; both names of the interval are one directive."""
+    own_section = _view.kind(unit.name).capitalize()
+    found = {}
     for setting in unit.settings:
-        if (setting.section, setting.directive) in places:
-            try:
-                parse(setting.value)
-            except ValueError:
-                continue
-            found = setting
+        reader, of_service = _READERS.get(setting.directive, (None, False))
+        if reader is None:
+            continue
+        # the names of before 230 stand in the section of the type too; whichever stands last wins
+        older = setting.section == own_section and setting.directive != "StartLimitIntervalSec"
+        if setting.section != "Service" if of_service else not (setting.section == "Unit" or older):
+            continue
+        try:
+            reader(setting.value)
+        except ValueError:
+            continue
+        found[setting.directive.replace("IntervalSec", "Interval")] = setting
     return found
 
 

@@ -1,8 +1,5 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 
 
 """Time as systemd writes it: time spans (``1h 30min``) and calendar events (``Mon..Fri 08:00``).
@@ -12,6 +9,7 @@ Source: systemd.time(7), and ``parse_time()``, ``parse_nsec()`` and ``calendar_s
 
 from __future__ import annotations
 
+import functools
 import datetime
 import re
 import typing as t
@@ -93,6 +91,7 @@ def _parse_span(text: str, pattern: re.Pattern[str], units: dict[str, int], defa
     return total
 
 
+@functools.lru_cache(maxsize=1024)  # several rules read the same directive
 def parse_timespan(text: str, default_unit: str = "s", release: int = 262) -> int:
     """Microseconds of a time span: numbers with units, added up; INFINITY for ``infinity``.
 

@@ -24,7 +24,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _lint  # noqa: E402
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _lint, _lint_host  # noqa: E402
 from images import containers  # noqa: E402
 from oracle.vendor_units import carry_over  # noqa: E402
 
@@ -35,7 +35,7 @@ FOLDER = "/etc/systemd/system"
 PROVER = r"""
 import json, os, pathlib, shutil, subprocess, sys
 sys.path.insert(0, "/run/lint")
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _host_facts, _lint, _syntax, _systemd
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _host_facts, _lint, _lint_host, _syntax, _systemd
 proof = json.load(sys.stdin)
 folder = pathlib.Path("/etc/systemd/system")
 shutil.rmtree("/run/harm", ignore_errors=True)
@@ -49,8 +49,8 @@ for key, text in proof["units"].items():
     name, is_dropin, file_name = key.partition(".d/")
     units.append(_syntax.read_unit(name, text, str(folder / key), file_name[: -len(".conf")] if is_dropin else ""))
 systemd = _systemd.Systemd()
-facts = _host_facts.host_facts(systemd, _lint.needed(units))
-found = [f.rule for f in _lint.lint(units, systemd.version(), facts, proof.get("enabled", ()))]
+facts = _host_facts.host_facts(systemd, _lint_host.needed(units))
+found = [f.rule for f in _lint.lint(units, systemd.version(), facts, proof.get("enabled", ()), more=_lint_host.RULES)]
 for key, text in proof["units"].items():
     (folder / key).parent.mkdir(exist_ok=True)
     (folder / key).write_text(text)
@@ -131,7 +131,7 @@ def main() -> int:
     options = parser.parse_args()
     proofs = yaml.safe_load((Path(__file__).parent / "harm.yml").read_text(encoding="utf-8"))
     proved = {proof["rule"] for proof in proofs} | {"start-limit-reboot-loop"} | EXCUSED
-    bad = sorted({rule.id for rule in _lint.RULES} - proved)
+    bad = sorted({rule.id for rule in (*_lint.RULES, *_lint_host.RULES)} - proved)
     if bad:
         print(f"no proof for {', '.join(bad)}")
     for release in options.releases or list(containers.SUITES):

@@ -32,7 +32,7 @@ PACKAGE = "ansible_collections/unitcraft/systemd/plugins/module_utils"
 LINTER = r"""
 import json, os, sys, time
 sys.path.insert(0, "/run/lint")
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _host_facts, _lint, _syntax, _systemd
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _host_facts, _lint, _lint_host, _syntax, _systemd
 systemd = _systemd.Systemd()
 units = []
 for folder in ("/usr/lib/systemd/system", "/lib/systemd/system"):
@@ -44,9 +44,9 @@ for folder in ("/usr/lib/systemd/system", "/lib/systemd/system"):
             with open(path, "rb") as stream:
                 units.append(_syntax.read_unit(name, stream.read(), path))
 begun = time.monotonic()
-facts = _host_facts.host_facts(systemd, _lint.needed(units))
+facts = _host_facts.host_facts(systemd, _lint_host.needed(units))
 asked = time.monotonic()
-findings = _lint.lint(units, systemd.version(), facts)
+findings = _lint.lint(units, systemd.version(), facts, more=_lint_host.RULES)
 done = time.monotonic()
 rows = [finding._asdict() for finding in findings]
 print(json.dumps({"files": len(units), "findings": rows, "facts": asked - begun, "lint": done - asked}))

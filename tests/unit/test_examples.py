@@ -19,6 +19,7 @@ import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.unitcraft.systemd.plugins.module_utils import (
     _lint,
+    _lint_host,
     _model,
     _module,
     _module_info,
@@ -226,7 +227,7 @@ def shown_units(example: Example) -> dict[str, str]:
 def findings(texts: dict[str, str], release: int, facts: dict[str, t.Any] | None = None) -> list[_model.Finding]:
     units = read_units(texts)
     found = [finding for unit in units for finding in _validate.validate(unit, release)]
-    return found + _lint.lint(units, release, read_facts(facts))
+    return found + _lint.lint(units, release, read_facts(facts), more=_lint_host.RULES)
 
 
 def rule_examples() -> list[t.Any]:

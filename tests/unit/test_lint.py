@@ -11,10 +11,18 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _lint, _model, _start_limit, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils import (
+    _lint,
+    _lint_core,
+    _lint_host,
+    _model,
+    _start_limit,
+    _syntax,
+)
 from case_files import CASES, load
 
 ROOT = pathlib.Path(__file__).parents[2]
+RULES = (*_lint.RULES, *_lint_host.RULES)
 TOPICS = ("restart", "links", "startup", "host", "install")
 SYSTEMD_RULES = (
     "syntax unknown-section unknown-directive wrong-section too-new-directive removed-directive deprecated-directive "
@@ -32,7 +40,7 @@ def read_units(texts: dict[str, str]) -> list[_model.Unit]:
     return units
 
 
-def read_facts(given: dict[str, t.Any] | None) -> _lint.HostFacts | None:
+def read_facts(given: dict[str, t.Any] | None) -> _lint_core.HostFacts | None:
     if given is None:
         return None
     facts = dict(given)
@@ -41,18 +49,17 @@ def read_facts(given: dict[str, t.Any] | None) -> _lint.HostFacts | None:
         pattern: [(path, read_path_fact(fact)) for path, fact in found.items()]
         for pattern, found in given.get("environment_files", {}).items()
     }
-    return _lint.HostFacts(**facts)
+    return _lint_core.HostFacts(**facts)
 
 
-def read_path_fact(given: dict[str, t.Any]) -> _lint.PathFact:
-    return _lint.PathFact(given["kind"], int(given.get("mode", "0"), 8), given.get("size", 0), tuple(given.get("secrets", ())))
+def read_path_fact(given: dict[str, t.Any]) -> _lint_core.PathFact:
+    return _lint_core.PathFact(given["kind"], int(given.get("mode", "0"), 8), given.get("size", 0), tuple(given.get("secrets", ())))
 
 
 def findings(case: dict[str, t.Any]) -> list[_model.Finding]:
     today = case.get("today", datetime.date(2026, 11, 21))
-    return _lint.lint(
-        read_units(case["units"]), case.get("release", 252), read_facts(case.get("facts")), case.get("enabled", ()), today
-    )
+    facts, enabled = read_facts(case.get("facts")), case.get("enabled", ())
+    return _lint.lint(read_units(case["units"]), case.get("release", 252), facts, enabled, today, _lint_host.RULES)
 
 
 @pytest.mark.parametrize("case", [case for topic in TOPICS for case in load(f"lint/{topic}")])
@@ -71,12 +78,21 @@ def test_rule(case: dict[str, t.Any]) -> None:
         assert finding.hint
 
 
+@pytest.mark.parametrize("case", [case for topic in TOPICS for case in load(f"lint/{topic}")])
+def test_a_rule_says_nothing_without_its_directives(case: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaving rules out by the directives they name leaves no finding out."""
+    expected = findings(case)
+    for module in (_lint, _lint_host):
+        monkeypatch.setattr(module, "RULES", tuple(rule._replace(directives=()) for rule in module.RULES))
+    assert findings(case) == expected
+
+
 @functools.cache
 def all_cases() -> list[dict[str, t.Any]]:
     return [param.values[0] for topic in TOPICS for param in load(f"lint/{topic}")]
 
 
-@pytest.mark.parametrize("rule", _lint.RULES, ids=[rule.id for rule in _lint.RULES])
+@pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])
 def test_every_rule_has_a_failing_and_a_passing_case(rule: t.Any) -> None:
     own = [case for case in all_cases() if case["rule"] == rule.id]
     assert any(case.get("expect") for case in own)
@@ -87,8 +103,8 @@ def test_rules_in_code_and_docs_are_the_same() -> None:
     text = (ROOT / "docs/rules.md").read_text(encoding="utf-8")
     text = text.partition("## What could not be read")[0]  # those are of unit_info
     documented = re.findall(r"^### `([a-z0-9-]+)`", text, re.MULTILINE)
-    assert sorted(documented) == sorted([*SYSTEMD_RULES, *(rule.id for rule in _lint.RULES)])
-    assert {case["rule"] for case in all_cases()} == {rule.id for rule in _lint.RULES}
+    assert sorted(documented) == sorted([*SYSTEMD_RULES, *(rule.id for rule in RULES)])
+    assert {case["rule"] for case in all_cases()} == {rule.id for rule in RULES}
     assert {path.stem for path in (CASES / "lint").glob("*.yml")} >= set(TOPICS)
 
 
@@ -99,12 +115,12 @@ def test_rule_ids_of_validation_are_documented() -> None:
 
 
 def test_severities() -> None:
-    assert {rule.severity for rule in _lint.RULES} <= set(_model.SEVERITIES) - {_model.ERROR}
+    assert {rule.severity for rule in RULES} <= set(_model.SEVERITIES) - {_model.ERROR}
 
 
 @pytest.mark.parametrize("case", load("lint/needed"))
 def test_needed(case: dict[str, t.Any]) -> None:
-    asked = _lint.needed(read_units(case["units"]))
+    asked = _lint_host.needed(read_units(case["units"]))
     assert {key: list(value) for key, value in asked._asdict().items() if value} == case["asks"]
 
 
