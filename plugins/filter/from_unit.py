@@ -60,7 +60,7 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _render, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _declaration, _syntax
 
 
 def from_unit(text: t.Any, name: str = "", strict: bool = True) -> dict[str, dict[str, t.Any]]:
@@ -74,7 +74,7 @@ def from_unit(text: t.Any, name: str = "", strict: bool = True) -> dict[str, dic
     if strict and unit.problems:
         problems = "; ".join(f"line {line}: {message}" for line, message in unit.problems)
         raise AnsibleFilterError(f"from_unit: {name + ': ' if name else ''}{problems}")
-    return _render.mapping_from_settings(unit.settings)
+    return _declaration.mapping_from_settings(unit.settings)
 
 
 class FilterModule:

@@ -88,7 +88,7 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _header, _render
 
 
 def to_unit(sections: t.Any, name: str = "", set_name: str | None = None, order: str = "given") -> str:
@@ -96,7 +96,7 @@ def to_unit(sections: t.Any, name: str = "", set_name: str | None = None, order:
     if order not in ("given", "standard"):
         raise AnsibleFilterError(f"to_unit: order must be given or standard, not {order!r}")
     try:
-        lines = [] if set_name is None else _render.header(set_name)
+        lines = [] if set_name is None else _header.header(set_name)
         return _render.render(_render.settings_from_mapping(name, sections), lines, order == "standard")
     except _render.RenderError as error:
         raise AnsibleFilterError(f"to_unit: {error}") from error

@@ -1,19 +1,18 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Judge a set of units before anything is written: by systemd's grammar, by lint, by the target's own verify."""
+"""Judge a set of units before anything is written: by systemd's grammar and by lint."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _lint, _syntax, _validate, _verify
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _lint, _syntax, _validate
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint_core import HostFacts, Rule
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import SEVERITIES, Finding, Setting, Unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd
 
 # About the unit as a whole; everything else is about one line of one file.
-_WHOLE = ("missing-directive", "refused-unit")
+WHOLE = ("missing-directive", "refused-unit")
 
 
 class Candidate(t.NamedTuple):
@@ -65,25 +64,9 @@ def check(candidates: t.Sequence[Candidate], target: Target, enabled: t.Collecti
         if candidate.merged is not None and not alone:
             whole = Unit(candidate.unit, candidate.merged, path=candidate.path)
             judged = _validate.validate(whole, target.release, target.known, target.scope)
-            findings += [finding for finding in judged if finding.rule in _WHOLE and finding not in findings]
+            findings += [finding for finding in judged if finding.rule in WHOLE and finding not in findings]
     facts = target.facts(units) if target.facts is not None and units else None
     return findings + _lint.lint(units, target.release, facts, enabled, more=target.host_rules)
-
-
-def staged(candidates: t.Sequence[Candidate]) -> list[_verify.Staged]:
-    """The candidates as the files that systemd-analyze is to judge."""
-    return [_verify.staged(candidate.unit, candidate.dropin, candidate.text) for candidate in candidates]
-
-
-def verify(candidates: t.Sequence[Candidate], systemd: Systemd, release: int, said: t.Sequence[Finding] = ()) -> list[Finding]:
-    """Findings of the target's ``systemd-analyze verify`` on the whole staged set.
-
-    :param said: findings that we have already; what verify says of the same line, or of the same unit as a whole, is left out.
-    """
-    found = _verify.verify(systemd, staged(candidates), release)
-    lines = {(finding.unit, finding.line) for finding in said if finding.line}
-    whole = {finding.unit for finding in said if finding.rule in _WHOLE}
-    return [f for f in found if ((f.unit, f.line) not in lines if f.line else f.unit not in whole)]
 
 
 def ignored(findings: t.Sequence[Finding], ignore: t.Collection[str]) -> list[Finding]:

@@ -12,11 +12,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph_edges, _graph_start, _syntax, _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph_edges import DEFAULT, IMPLICIT, Edge
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph_edges import DEFAULT, Edge
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph_start import Verdict
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting, Unit
-
-FALL_ON_STOP = ("Requires", "Requisite", "BindsTo", "PartOf")  # the unit that names the other one is stopped too
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Unit
 
 
 class Cycle(t.NamedTuple):
@@ -88,29 +86,6 @@ class Graph:
         # a template cannot be started, and devices and slices are not started by anyone
         return [name for name in self.units if "@." not in name and _view.kind(name) not in ("device", "slice")]
 
-    def falls_with(self, name: str, cause: str = "stop") -> tuple[str, ...]:
-        """Units that go down when ``name`` does, sorted.
-
-        :arg cause: ``stop`` (it is stopped, or restarted and not yet up again) or ``crash`` (its process dies).
-        """
-        fallen: set[str] = set()
-        if cause == "crash":
-            todo = [*self.sources("BindsTo", name), *self.targets("PropagatesStopTo", name)]
-        else:
-            todo = self._stopped_by(name)
-        while todo:
-            other = todo.pop()
-            if other not in fallen and other != name:
-                fallen.add(other)
-                todo += self._stopped_by(other)  # it is stopped on purpose now, whatever the first cause was
-        return tuple(sorted(fallen))
-
-    def _stopped_by(self, name: str) -> list[str]:
-        found = list(self.targets("PropagatesStopTo", name))
-        for kind in FALL_ON_STOP:
-            found += self.sources(kind, name)
-        return found
-
     def comes_back_with(self, name: str) -> tuple[str, ...]:
         """Units that a start of ``name`` starts, at once or in turn, sorted."""
         seen: set[str] = set()
@@ -123,42 +98,6 @@ class Graph:
                         seen.add(other)
                         todo.append(other)
         return tuple(sorted(seen))
-
-    def start_order(self) -> list[tuple[str, ...]]:
-        """The declared units in waves: those of one wave have no order among themselves.
-
-        Units that are in an ordering cycle share a wave, for systemd has no order for them either.
-        """
-        waiting = {name: set() for name in self.declared if "@." not in name}
-        for edge in self.edges:
-            if edge.kind == "After" and edge.source in waiting:
-                waiting[edge.source].add(edge.target)
-        known = set(waiting)
-        # what lies between two declared units may be a unit outside of the set, for example basic.target
-        reach = {name: self._earlier(name) & known for name in waiting}
-        waves = []
-        while reach:
-            ready = sorted(name for name, earlier in reach.items() if not earlier)
-            if not ready:
-                fewest = min(len(earlier) for earlier in reach.values())
-                ready = sorted(name for name, earlier in reach.items() if len(earlier) == fewest)
-            waves.append(tuple(ready))
-            for name in ready:
-                del reach[name]
-            for earlier in reach.values():
-                earlier.difference_update(ready)
-        return waves
-
-    def _earlier(self, name: str) -> set[str]:
-        seen: set[str] = set()
-        todo = [name]
-        while todo:
-            for other in self._adjacency.targets("After", todo.pop()):
-                if other not in seen:
-                    seen.add(other)
-                    todo.append(other)
-        seen.discard(name)
-        return seen
 
 
 def build(units: t.Sequence[Unit], installed: bool = True) -> Graph:
@@ -227,44 +166,3 @@ def _target_order(units: t.Mapping[str, Unit], edges: t.Iterable[Edge]) -> list[
             written.add((edge.source, edge.target))  # of two targets that pull in each other only one waits
             result.append(Edge("After", edge.source, edge.target, DEFAULT))
     return result
-
-
-def parse_show(text: str) -> dict[str, dict[str, str]]:
-    """Output of ``systemctl show UNIT...`` -> unit name -> property -> value. Blocks are parted by empty lines."""
-    result: dict[str, dict[str, str]] = {}
-    for block in text.split("\n\n"):
-        properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if properties.get("Id"):
-            result[properties["Id"]] = properties
-    return result
-
-
-def from_show(shown: t.Mapping[str, t.Mapping[str, str]]) -> Graph:
-    """The graph of a live host.
-
-    :arg shown: unit name -> property -> value, as ``parse_show`` gives them. systemd has added what is implicit and
-        default itself, so every edge counts as declared; slices and the shutdown targets are known to be implied.
-    """
-    edges = []
-    for name, properties in shown.items():
-        for key, text in properties.items():
-            if key in _graph_edges.SHOW_PROPERTIES:
-                kind, inverse = _graph_edges.SHOW_PROPERTIES[key]
-                for other in text.split():
-                    pair = (other, name) if inverse else (name, other)
-                    edges.append(Edge(kind, *pair, _shown_origin(kind, *pair)))
-    return Graph(shown, edges)
-
-
-_DEFAULT_UNITS = frozenset(("sysinit.target", "basic.target", "shutdown.target", "umount.target", "-.mount"))
-
-
-def _shown_origin(kind: str, source: str, target: str) -> str:
-    if target in _DEFAULT_UNITS or (kind == "After" and source in _DEFAULT_UNITS) or target.endswith(".slice"):
-        return DEFAULT
-    return "declared" if kind != "Triggers" else IMPLICIT
-
-
-def unit_from_text(name: str, settings: t.Iterable[tuple[str, str, str]]) -> Unit:
-    """A unit of ``(section, directive, value)`` rows, for callers that have no file."""
-    return Unit(name, [Setting(section, directive, value, 0) for section, directive, value in settings])

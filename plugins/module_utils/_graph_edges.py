@@ -54,23 +54,6 @@ UNIT_DIRECTIVES = {
     "JoinsNamespaceOf": ("JoinsNamespaceOf", False),
 }
 INSTALL_DIRECTIVES = {"WantedBy": "Wants", "RequiredBy": "Requires", "UpheldBy": "Upholds"}
-# properties of systemctl show that no directive of the same name in [Unit] covers
-SHOW_PROPERTIES = {
-    **UNIT_DIRECTIVES,
-    "RequiredBy": ("Requires", True),
-    "RequisiteOf": ("Requisite", True),
-    "WantedBy": ("Wants", True),
-    "BoundBy": ("BindsTo", True),
-    "ConsistsOf": ("PartOf", True),
-    "UpheldBy": ("Upholds", True),
-    "ConflictedBy": ("Conflicts", True),
-    "OnFailureOf": ("OnFailure", True),
-    "OnSuccessOf": ("OnSuccess", True),
-    "Triggers": ("Triggers", False),
-    "TriggeredBy": ("Triggers", True),
-}
-KINDS = tuple(sorted({kind for kind, _inverse in SHOW_PROPERTIES.values()}))
-SINCE = {"Upholds": 249, "OnSuccess": 249, "PropagatesStopTo": 249}  # first systemd release that knows the kind
 
 _SECTION = {"service": "Service", "socket": "Socket", "mount": "Mount", "swap": "Swap"}  # unit types with processes
 _STATE_DIRECTORIES = {

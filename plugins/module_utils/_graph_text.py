@@ -8,8 +8,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import FALL_ON_STOP, Graph
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import Graph
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph_edges import DEFAULT, IMPLICIT, Edge
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph_walk import FALL_ON_STOP
 
 
 class Drawing(t.NamedTuple):

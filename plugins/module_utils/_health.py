@@ -15,7 +15,8 @@ import subprocess
 import time
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._manager import Manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import SystemdError
 
 LOG_LINES = 10
 _UP = ("active", "reloading", "refreshing")
@@ -115,7 +116,7 @@ def limits(option: t.Mapping[str, t.Any] | None) -> Limits:
 
 
 def wait_for_jobs(
-    systemd: Systemd, argv: t.Sequence[str], wanted: t.Mapping[str, Limits], begun: float
+    systemd: Manager, argv: t.Sequence[str], wanted: t.Mapping[str, Limits], begun: float
 ) -> tuple[int, str, list[str]]:
     """Run a systemctl call that waits for its jobs, no longer than the units' own limits.
 
@@ -162,7 +163,7 @@ def _pending(state: t.Mapping[str, str]) -> bool:
 
 
 def judge(
-    systemd: Systemd, wanted: t.Mapping[str, Limits], begun: float, complaints: t.Mapping[str, str]
+    systemd: Manager, wanted: t.Mapping[str, Limits], begun: float, complaints: t.Mapping[str, str]
 ) -> tuple[dict[str, dict[str, str]], list[Failure]]:
     """Watch all units at once until each is up, has stayed up and has answered its probes, or has failed.
 
@@ -186,7 +187,7 @@ def judge(
     return states, describe(systemd, causes, states)
 
 
-def _settle(systemd: Systemd, wanted: t.Mapping[str, Limits], begun: float) -> dict[str, dict[str, str]]:
+def _settle(systemd: Manager, wanted: t.Mapping[str, Limits], begun: float) -> dict[str, dict[str, str]]:
     """Ask until no unit has a job or is on its way any more, or its time is up."""
     states = systemd.show(wanted)
     pause = 0.05
@@ -264,7 +265,7 @@ def exit_words(state: t.Mapping[str, str]) -> str:
     return ""
 
 
-def describe(systemd: Systemd, causes: t.Mapping[str, str], states: t.Mapping[str, t.Mapping[str, str]]) -> list[Failure]:
+def describe(systemd: Manager, causes: t.Mapping[str, str], states: t.Mapping[str, t.Mapping[str, str]]) -> list[Failure]:
     """The failures of units, with their last journal lines. ``causes`` is ``{unit: why}``."""
     if causes:
         # What a process said last may still be on its way through journald, when systemd knows already how it ended.
@@ -277,7 +278,7 @@ def describe(systemd: Systemd, causes: t.Mapping[str, str], states: t.Mapping[st
     return failures
 
 
-def journal(systemd: Systemd, unit: str, state: t.Mapping[str, str], lines: int = LOG_LINES) -> list[str]:
+def journal(systemd: Manager, unit: str, state: t.Mapping[str, str], lines: int = LOG_LINES) -> list[str]:
     """The last journal lines of a unit since its latest start: its own and systemd's about it.
 
     Not by invocation alone: journald knows that only of a process which still runs when it reads the line.
@@ -311,7 +312,7 @@ def _message(message: t.Any) -> str:
 # Watching
 
 def _watch(
-    systemd: Systemd, wanted: t.Mapping[str, Limits], states: dict[str, dict[str, str]], begun: float
+    systemd: Manager, wanted: t.Mapping[str, Limits], states: dict[str, dict[str, str]], begun: float
 ) -> dict[str, str]:
     """Probe all units at once, each in a thread of its own, while one loop watches that they stay up.
 
@@ -364,7 +365,7 @@ def _moved(before: t.Mapping[str, str], after: t.Mapping[str, str]) -> str:
     return ""
 
 
-def _probe_until(systemd: Systemd, probe: t.Mapping[str, t.Any], end: float, state: t.Mapping[str, str]) -> str:
+def _probe_until(systemd: Manager, probe: t.Mapping[str, t.Any], end: float, state: t.Mapping[str, str]) -> str:
     """Try a probe until it is content or the time is up; returns the last complaint, or an empty text."""
     while True:
         left = end - time.monotonic()
@@ -374,7 +375,7 @@ def _probe_until(systemd: Systemd, probe: t.Mapping[str, t.Any], end: float, sta
         time.sleep(_PROBE_PAUSE)
 
 
-def _probe(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
+def _probe(systemd: Manager, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
     kind = next(name for name in PROBES if probe.get(name) is not None)
     try:
         return PROBES[kind](systemd, probe, timeout, state)
@@ -397,12 +398,12 @@ def split_address(address: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def _tcp(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
+def _tcp(systemd: Manager, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
     with socket.create_connection(split_address(probe["tcp"]), timeout) as connection:
         return _dialogue(connection, probe, "tcp", timeout)
 
 
-def _udp(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
+def _udp(systemd: Manager, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
     family, kind, protocol, _name, address = socket.getaddrinfo(*split_address(probe["udp"]), type=socket.SOCK_DGRAM)[0]
     with socket.socket(family, kind, protocol) as connection:
         connection.settimeout(timeout)
@@ -432,7 +433,7 @@ def _compare(what: str, answer: str, expect: str | None) -> str:
     return f"probe {what} answered {shown!r} instead of {expect!r}"
 
 
-def _http(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
+def _http(systemd: Manager, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
     import urllib.error  # noqa: PLC0415 - brings half of the standard library along
     import urllib.request  # noqa: PLC0415
 
@@ -456,7 +457,7 @@ def _http(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state:
     return _compare(f"http {probe['http']}", body.decode("utf-8", "replace"), probe.get("expect"))
 
 
-def _socket(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
+def _socket(systemd: Manager, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout)
         try:
@@ -468,7 +469,7 @@ def _socket(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, stat
         return _dialogue(connection, probe, "socket", timeout) if probe.get("expect") is not None else ""
 
 
-def _command(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
+def _command(systemd: Manager, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
     argv = [str(word) for word in probe["command"]]
     reply = systemd.command(argv, max(timeout, 5.0))
     if reply.code != 0:
@@ -477,14 +478,14 @@ def _command(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, sta
     return _compare(f"command {' '.join(argv)}", reply.out, probe.get("expect"))
 
 
-def _log(systemd: Systemd, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
+def _log(systemd: Manager, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
     lines = journal(systemd, state.get("Id", ""), state, 1000)
     if any(re.search(probe["log"], line) for line in lines):
         return ""
     return f"probe log: no journal line since this start matches {probe['log']!r}"
 
 
-PROBES: dict[str, t.Callable[[Systemd, t.Mapping[str, t.Any], float, t.Mapping[str, str]], str]] = {
+PROBES: dict[str, t.Callable[[Manager, t.Mapping[str, t.Any], float, t.Mapping[str, str]], str]] = {
     "tcp": _tcp,
     "udp": _udp,
     "http": _http,

@@ -13,6 +13,7 @@ import re
 import stat
 import typing as t
 
+from ansible_collections.unitcraft.systemd.plugins.module_utils._manager import Manager
 from ansible_collections.unitcraft.systemd.plugins.module_utils._plan import (
     MASK_TARGET,
     STOP_FOLLOWERS,
@@ -21,13 +22,13 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._plan import (
     Want,
     enables,
 )
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import SystemdError
 
 _UNIT_FILE = re.compile(r".\.(service|socket|timer|path|mount|automount|swap|target|slice)\Z")
 _LINK_FOLDERS = (".wants", ".requires", ".upholds")
 
 
-class Host(Systemd):
+class Host(Manager):
     """A manager, and what a plan asks about its unit files."""
 
     # What a plan needs to know

@@ -22,8 +22,9 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import (
     _syntax,
     _unitfiles,
 )
+from ansible_collections.unitcraft.systemd.plugins.module_utils._manager import Manager
 from ansible_collections.unitcraft.systemd.plugins.module_utils._reader import Reader
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import SystemdError
 
 _PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _MAX_UNITS = 500  # of the host that are followed for ordering cycles
@@ -45,11 +46,11 @@ _ARCHITECTURES = {
 
 
 def host_facts(
-    systemd: Systemd, questions: _lint_host.Questions, live: t.Mapping[str, t.Mapping[str, str]] | None = None
+    systemd: Manager, questions: _lint_host.Questions, live: t.Mapping[str, t.Mapping[str, str]] | None = None
 ) -> _lint_core.HostFacts:
     """The facts of the host or image that ``systemd`` stands for. What cannot be read counts as unknown.
 
-    :param live: what ``Systemd.show`` said of units already, so that they are not asked about again.
+    :param live: what ``Manager.show`` said of units already, so that they are not asked about again.
     """
     host = _Host(systemd, live or {})
     return _lint_core.HostFacts(
@@ -67,7 +68,7 @@ def host_facts(
 class _Host:
     """Looks things up on one host, or below the root of an image."""
 
-    def __init__(self, systemd: Systemd, live: t.Mapping[str, t.Mapping[str, str]]) -> None:
+    def __init__(self, systemd: Manager, live: t.Mapping[str, t.Mapping[str, str]]) -> None:
         self._systemd = systemd
         self._live = live
         self._reader = Reader(systemd)

@@ -16,13 +16,13 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import (
     _live,
     _merge,
     _show,
-    _syntax,
     _store,
+    _syntax,
     _unitfiles,
 )
+from ansible_collections.unitcraft.systemd.plugins.module_utils._manager import Manager
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, WARNING, Finding, Setting, Unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._reader import Reader
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd
 
 ASPECTS = ("definition", "files", "state", "security", "dependencies", "journal", "drift")
 _GLOB = re.compile(r"[*?\[]")
@@ -59,7 +59,7 @@ def full_name(name: str) -> str:
     return name
 
 
-def ask(systemd: Systemd, question: Question) -> Answer:
+def ask(systemd: Manager, question: Question) -> Answer:
     """Everything that is asked for, with at most three processes however many units there are.
 
     :raises SystemdError: when systemd does not answer at all.
@@ -99,7 +99,7 @@ def _describe(
 
 def _add_drift(
     units: t.Mapping[str, dict[str, t.Any]],
-    systemd: Systemd,
+    systemd: Manager,
     reader: Reader,
     files: _unitfiles.UnitFiles,
     live: _live.Live,

@@ -13,10 +13,12 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import (
     _lint_core,
     _lint_links,
     _lint_values,
+    _syntax,
     _view,
 )
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint_core import Context, PathFact, Remark, Rule, literal
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, WARNING, Setting, Unit
+
 
 class Questions(t.NamedTuple):
     """What the rules want to know of the host, so that one query can answer it all. Every field is sorted."""

@@ -12,12 +12,12 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import (
     _graph_edges,
     _lint_core,
     _lint_tables,
-    _syntax,
     _values_time,
     _view,
 )
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint_core import Context, Remark
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, Setting, Unit
+
 
 def enabled_without_install(unit: Unit, context: Context) -> t.Iterator[Remark]:
     """The unit shall be enabled and has nothing to enable."""

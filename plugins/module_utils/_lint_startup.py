@@ -206,7 +206,6 @@ def _shell_example(raw: str) -> str:
     return "'" + (raw if len(raw) <= 60 and "'" not in raw else "...") + "'"
 
 
-_DATE = re.compile(r"\+?(?:[^%]*%[YymdHMSjFTsBbaAeuV]){1,}")
 _DATE_PLUS = re.compile(r"\+[^%]*%[A-Za-z]")
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _values_base
@@ -71,9 +70,10 @@ def virtualization_matches(wanted: str, found: str) -> bool:
     return wanted == "private-users" or (wanted == found and found != "none")
 
 
-def _nearest(word: str, known: frozenset[str]) -> str:
-    close = difflib.get_close_matches(word, sorted(known), 1, 0.6)
-    return f"write {close[0]}" if close else ""
+def _nearest(word: str, known: frozenset[str], likeness: float = 0.6) -> str:
+    import difflib  # noqa: PLC0415  only a misspelt name needs it
+
+    return next(iter(difflib.get_close_matches(word, sorted(known), 1, likeness)), "")
 
 
 def nearest_capability(word: str) -> str:
@@ -85,7 +85,8 @@ def nearest_capability(word: str) -> str:
     candidate = name if name.startswith("CAP_") else "CAP_" + name
     if candidate in CAPABILITIES:
         return f"write {candidate}"
-    return _nearest(candidate, CAPABILITIES) or "write a name of capabilities(7), for example CAP_NET_BIND_SERVICE"
+    near = _nearest(candidate, CAPABILITIES) or "a name of capabilities(7), for example CAP_NET_BIND_SERVICE"
+    return f"write {near}"
 
 
 _EXAMPLES = {
@@ -105,7 +106,8 @@ def condition_hint(kind: str, value: str) -> str:
     """Advice for a value that a condition does not know."""
     if kind == "Architecture" and value.lower() in _ARCHITECTURES:
         return f"write {_ARCHITECTURES[value.lower()]}"
-    return _nearest(value.lower(), CONDITION_VALUES.get(kind, frozenset())) or _EXAMPLES[kind]
+    near = _nearest(value.lower(), CONDITION_VALUES.get(kind, frozenset()))
+    return f"write {near}" if near else _EXAMPLES[kind]
 
 
 # systemd.special(7): targets that every systemd host has
@@ -127,8 +129,7 @@ TARGETS = frozenset(
 
 def nearest_target(name: str) -> str:
     """The well-known target that was probably meant; empty when none is near."""
-    close = difflib.get_close_matches(name if "." in name else name + ".target", sorted(TARGETS), 1, 0.8)
-    return close[0] if close else ""
+    return _nearest(name if "." in name else name + ".target", TARGETS, 0.8)
 
 
 # old directive (or value) of any section: what to write instead. systemd still takes them.

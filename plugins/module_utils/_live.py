@@ -10,9 +10,16 @@ import fnmatch
 import time
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph, _show, _unitfiles
+from ansible_collections.unitcraft.systemd.plugins.module_utils import (
+    _graph,
+    _graph_live,
+    _graph_walk,
+    _show,
+    _unitfiles,
+)
+from ansible_collections.unitcraft.systemd.plugins.module_utils._manager import Manager
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import WARNING, Finding
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Reply, Systemd, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Reply, SystemdError
 
 _MAX_JOURNAL_ENTRIES = 20000  # one call reads at most so many of the newest entries
 _JOURNAL_BY_UNIT = 60  # for more units the newest entries of the whole journal are read and sorted here
@@ -39,7 +46,7 @@ Properties = t.Dict[str, t.List[str]]
 class Live:
     """The answers of one manager. ``ask_state`` starts asking; whoever needs an answer waits for it."""
 
-    def __init__(self, systemd: Systemd, pool: concurrent.futures.Executor) -> None:
+    def __init__(self, systemd: Manager, pool: concurrent.futures.Executor) -> None:
         self._systemd = systemd
         self._pool = pool
         self._properties: list[str] = []
@@ -148,7 +155,7 @@ class Live:
             return None
         if self._graph is None:
             wanted = frozenset(_show.GRAPH_PROPERTIES)
-            self._graph = _graph.from_show(
+            self._graph = _graph_live.from_show(
                 {
                     unit: {p: " ".join(_show.words(v[-1])) for p, v in found.items() if p in wanted}
                     for unit, found in self._shown().items()
@@ -224,8 +231,8 @@ def _aspects(what: t.Container[str]) -> list[str]:
 
 def _falls_with(name: str, graph: _graph.Graph) -> dict[str, t.Any]:
     return {
-        "falls_with": list(graph.falls_with(name, "stop")),
-        "falls_on_crash": list(graph.falls_with(name, "crash")),
+        "falls_with": list(_graph_walk.falls_with(graph, name, "stop")),
+        "falls_on_crash": list(_graph_walk.falls_with(graph, name, "crash")),
     }
 
 

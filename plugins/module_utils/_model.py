@@ -67,29 +67,3 @@ class Finding(t.NamedTuple):
     directive: str = ""
     value: str = ""
     source: str = "systemd"  # systemd: systemd says so too; lint: our own rule; verify: systemd-analyze said it
-
-
-class Step(t.NamedTuple):
-    """One thing that a plan does, and why."""
-
-    action: str  # one of ACTIONS
-    unit: str  # empty for daemon-reload
-    reason: str
-
-
-ACTIONS = (
-    "write",
-    "remove",
-    "mask",
-    "unmask",
-    "daemon-reload",
-    "enable",
-    "reenable",
-    "disable",
-    "start",
-    "stop",
-    "restart",
-    "reload",
-    "reset-failed",
-    "none",
-)

@@ -14,7 +14,7 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _plan, _render, _store, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _header, _plan, _render, _store, _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import Host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import SystemdError
 
@@ -259,12 +259,12 @@ def _text(name: str, item: t.Mapping[str, t.Any], set_name: str | None) -> str |
     """The file's text. Our header stands on what we rendered, and on given text only where a set must own it."""
     if item["sections"] is not None:
         settings = _render.settings_from_mapping(name, item["sections"])
-        return _render.render(settings, _render.header(set_name))
+        return _render.render(settings, _header.header(set_name))
     if item["content"] is None:
         return None
-    if not set_name or _render.read_header(item["content"])[0]:
+    if not set_name or _header.read_header(item["content"])[0]:
         return str(item["content"])
-    return "\n".join(_render.header(set_name)) + "\n\n" + str(item["content"])
+    return "\n".join(_header.header(set_name)) + "\n\n" + str(item["content"])
 
 
 def _instances(name: str, given: t.Sequence[str]) -> list[str]:
@@ -382,6 +382,7 @@ class Task:
             _exposure,
             _host_facts,
             _lint_host,
+            _verify,
         )
 
         by_unit: dict[str, list[_plan.Want]] = {}
@@ -406,9 +407,9 @@ class Task:
         findings = _check.ignored(findings, self.params["ignore"])
         stopping = _check.stops(findings, self.params["fail_on"])
         if self.params["verify"] and not stopping and not systemd.root:
-            findings += _check.ignored(_check.verify(candidates, systemd, release, findings), self.params["ignore"])
+            findings += _check.ignored(_verify.news(candidates, systemd, release, findings), self.params["ignore"])
         if self.params["max_exposure"] is not None:
-            exposed = _exposure.exposure(systemd, _check.staged(candidates), release, self.params["max_exposure"])
+            exposed = _exposure.exposure(systemd, _verify.staged(candidates), release, self.params["max_exposure"])
             findings += _check.ignored(exposed, self.params["ignore"])
         stopping = _check.stops(findings, self.params["fail_on"])
         self.result["findings"] = [finding._asdict() for finding in findings]

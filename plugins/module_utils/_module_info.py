@@ -9,7 +9,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _info
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._manager import Manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import SystemdError
 
 
 def argument_spec() -> dict[str, t.Any]:
@@ -40,7 +41,7 @@ def run_unit_info() -> None:
     try:
         names = tuple(_info.full_name(name) for name in options["name"])
         question = _info.Question(names, frozenset(options["what"]), options["journal_lines"])
-        systemd = Systemd(options["scope"], options["user"] or "", root=_root(options["root"]))
+        systemd = Manager(options["scope"], options["user"] or "", root=_root(options["root"]))
         answer = _info.ask(systemd, question)
     except (ValueError, SystemdError) as error:
         module.fail_json(msg=str(error))

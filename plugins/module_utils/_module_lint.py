@@ -10,7 +10,7 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _check, _render, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _check, _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import SEVERITIES, Finding, Setting, Unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd, SystemdError
 
@@ -50,7 +50,7 @@ def run_unit_lint() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
         result = lint(module.params)
-    except (LintError, SystemdError, _render.RenderError) as error:
+    except (LintError, SystemdError) as error:
         module.fail_json(msg=str(error))
     stopping = _check.stops(result.pop("stopping"), module.params["fail_on"])
     if stopping:
@@ -80,7 +80,10 @@ def lint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     candidates = _candidates(texts)
     findings += _check.check(candidates, _check.Target(release, known))
     if params["verify"]:
-        findings += _check.verify(candidates, systemd, here, findings)
+        # Here, as in _declared: what few tasks need is loaded by those.
+        from ansible_collections.unitcraft.systemd.plugins.module_utils import _verify  # noqa: PLC0415
+
+        findings += _verify.news(candidates, systemd, here, findings)
     findings = _check.ignored(findings, params["ignore"])
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return {
@@ -150,7 +153,12 @@ def _declared(item: t.Mapping[str, t.Any]) -> tuple[str, str, str, str]:
         raise LintError(f"units: name: {problem}")
     if item["content"] is not None:
         return name, item["dropin"] or "", "", item["content"]
-    settings = _render.settings_from_mapping(name, item["sections"])
+    from ansible_collections.unitcraft.systemd.plugins.module_utils import _render  # noqa: PLC0415
+
+    try:
+        settings = _render.settings_from_mapping(name, item["sections"])
+    except _render.RenderError as error:
+        raise LintError(str(error)) from None
     return name, item["dropin"] or "", "", _render.render(settings)
 
 

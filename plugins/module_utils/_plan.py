@@ -8,8 +8,8 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _render, _syntax
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting, Step
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _header, _meaning, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
 
 RUNNING = frozenset(("active", "activating", "reloading", "refreshing", "deactivating"))
 MASK_TARGET = "/dev/null"
@@ -27,6 +27,14 @@ _STOP_TIME = frozenset(
     " RuntimeDirectory RuntimeDirectoryPreserve RemoveOnStop Where PIDFile Type".split()
 )
 _INSTALL_SUFFIXES = {"WantedBy": ".wants", "RequiredBy": ".requires", "UpheldBy": ".upholds"}
+
+
+class Step(t.NamedTuple):
+    """One thing that a plan does, and why."""
+
+    action: str  # write, remove, enable, restart, ...: the names that the modules document
+    unit: str  # empty for daemon-reload
+    reason: str
 
 
 class PlanError(Exception):
@@ -642,12 +650,12 @@ def read_settings(unit: str, data: bytes, path: str = "") -> list[Setting]:
 
 def is_ours(file: File, set_name: str | None = None) -> bool:
     """Whether a file carries our header, and if asked that of one set."""
-    managed, name = _render.read_header(_syntax.from_bytes(file.data))
+    managed, name = _header.read_header(_syntax.from_bytes(file.data))
     return managed and (set_name is None or name == set_name)
 
 
 def _changed(before: t.Sequence[Setting], after: t.Sequence[Setting], dropin: bool = False) -> list[tuple[str, str]]:
-    return [(section, directive) for section, directive, _old, _new in _syntax.changed_settings(before, after, dropin)]
+    return [(section, directive) for section, directive, _old, _new in _meaning.changed_settings(before, after, dropin)]
 
 
 def _text_difference(item: Want, before: bytes, after: bytes) -> str:
@@ -660,7 +668,7 @@ def _text_difference(item: Want, before: bytes, after: bytes) -> str:
         return f"{_listed([directive for _section, directive in changed])} changed"
     if not item.by_meaning or _foreign_names(old) != _foreign_names(new):
         return "only comments, order or spacing changed"
-    was, now = (_render.read_header(_syntax.from_bytes(data)) for data in (before, after))
+    was, now = (_header.read_header(_syntax.from_bytes(data)) for data in (before, after))
     # A file that was there before us may stay as it is, unless the name of the set must be on it.
     return "" if was == now or not (was[0] or now[1]) else "the header that says whose file it is changed"
 

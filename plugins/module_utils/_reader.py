@@ -14,8 +14,9 @@ import stat
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _unitfiles
+from ansible_collections.unitcraft.systemd.plugins.module_utils._manager import Manager
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, WARNING, Finding
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import SystemdError
 
 MAX_BYTES = 4 << 20  # a unit file above this is not read; the largest ones of distributions have 10 kB
 _MAX_LINKS = 40  # as the kernel follows, path_resolution(7)
@@ -71,7 +72,7 @@ class Reader:
     :ivar findings: what could not be read so far.
     """
 
-    def __init__(self, systemd: Systemd) -> None:
+    def __init__(self, systemd: Manager) -> None:
         self._systemd = systemd
         self._root = systemd.root
         self.findings: list[Finding] = []

@@ -19,8 +19,6 @@ from collections.abc import Mapping
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _model, _syntax
 
 LINE_WIDTH = 100  # a list of words is written on one line up to this width, then one word a line
-MANAGED = "# Managed by unitcraft.systemd"
-_SET = "# Set: "
 
 # What a name may hold so that it cannot become another line, a comment or a section header.
 _DIRECTIVE_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.:-]*\Z")
@@ -32,7 +30,7 @@ _QUOTING_PARSERS = frozenset([
     "unit_mounts_for",
 ])  # fmt: skip
 _QUOTING_MARKS = re.compile("[\"'\\\\]")
-_ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _FIELD_NAME = re.compile(r"[A-Z0-9][A-Z0-9_]{0,63}\Z")
 _CREDENTIAL_NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}\Z")
 
@@ -179,9 +177,9 @@ class _Values:
                     value,
                 )
         if _syntax.NOT_UTF8.search(text):
-            raise self.error(f"the value is not valid UTF-8, which systemd refuses: {_cut(text)!a}", value)
+            raise self.error(f"the value is not valid UTF-8, which systemd refuses: {cut(text)!a}", value)
         if len(text) * 4 + 1024 > _syntax.LONG_LINE_MAX and len(text.encode("utf-8")) + 1024 > _syntax.LONG_LINE_MAX:
-            raise self.error("the value is longer than 1 MiB, which systemd refuses", _cut(text))
+            raise self.error("the value is longer than 1 MiB, which systemd refuses", cut(text))
 
     # -- lists
 
@@ -244,14 +242,14 @@ class _Values:
         return self._scalar(content)
 
     def _variable(self, name: str, content: str) -> str:
-        if not _ENVIRONMENT_NAME.match(name):
+        if not ENVIRONMENT_NAME.match(name):
             raise self.error(
-                f"'{_cut(name)}' is no name of an environment variable: letters, digits and _, no digit first", name
+                f"'{cut(name)}' is no name of an environment variable: letters, digits and _, no digit first", name
             )
         if "\0" in content or _syntax.NOT_UTF8.search(content):
             # systemd drops such a variable, however it is escaped.
             raise self.error(
-                f"the variable {name} holds {_cut(content)!a}, and systemd takes only UTF-8: pass it as a credential",
+                f"the variable {name} holds {cut(content)!a}, and systemd takes only UTF-8: pass it as a credential",
                 content,
             )
         return _syntax.quote(_syntax.escape_specifiers(f"{name}={content}"))
@@ -259,7 +257,7 @@ class _Values:
     def _field(self, name: str, content: str) -> str:
         if not _FIELD_NAME.match(name) or name[0].isdigit():
             raise self.error(
-                f"'{_cut(name)}' is no name of a journal field: capital letters, digits and _, at most 64", name
+                f"'{cut(name)}' is no name of a journal field: capital letters, digits and _, at most 64", name
             )
         if "\0" in content:
             raise self.error(f"the field {name} holds a NUL, which systemd cannot read: remove it", content)
@@ -267,7 +265,7 @@ class _Values:
 
     def _credential(self, name: str, content: str) -> str:
         if not _CREDENTIAL_NAME.match(name) or name in (".", ".."):
-            raise self.error(f"'{_cut(name)}' is no name of a credential: a plain file name will do", name)
+            raise self.error(f"'{cut(name)}' is no name of a credential: a plain file name will do", name)
         text = self._escaped(_syntax.c_escape, content)
         # Blanks at the ends would be taken for the space around the value.
         body = text.strip(" ")
@@ -288,7 +286,7 @@ class _Values:
             option = next((item for item in items[1:] if item.startswith("--")), None)
             if option is not None:
                 raise self.error(
-                    f"a flat list of strings is several command lines, and '{_cut(option)}' is none: write "
+                    f"a flat list of strings is several command lines, and '{cut(option)}' is none: write "
                     "[[program, argument, ...]] for one command with arguments",
                     items,
                 )
@@ -336,10 +334,10 @@ def _fill(texts: list[str], indent: int) -> list[str]:
 
 def _show(value: t.Any) -> str:
     kind = {dict: "the mapping", list: "the list", tuple: "the list", bool: "the boolean"}.get(type(value), "")
-    return f"{kind} {_cut(repr(value))}" if kind else _cut(repr(value))
+    return f"{kind} {cut(repr(value))}" if kind else cut(repr(value))
 
 
-def _cut(text: str, limit: int = 80) -> str:
+def cut(text: str, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
@@ -349,7 +347,7 @@ def _cut(text: str, limit: int = 80) -> str:
 def render(settings: t.Sequence[_model.Setting], header_lines: t.Sequence[str] = (), order_free: bool = False) -> str:
     """The text of one unit file or drop-in.
 
-    :param header_lines: comment lines for the top, for example of ``header()``.
+    :param header_lines: comment lines for the top, for example of ``_header.header()``.
     :param order_free: put ``[Unit]`` first and ``[Install]`` last; else sections stand as they first appear.
     :raises RenderError: for a setting that would not be read back as it is, and for a text without any line, which
         systemd would take for a masked unit.
@@ -364,7 +362,7 @@ def render(settings: t.Sequence[_model.Setting], header_lines: t.Sequence[str] =
         names.sort(key=lambda name: {"Unit": 0, "Install": 3}.get(name, 2 if name.startswith("X-") else 1))
     for line in header_lines:
         if not line.startswith("#") or re.search("[\r\n\0]", line):
-            raise RenderError(f"a header line must be one comment line: {_cut(repr(line))}")
+            raise RenderError(f"a header line must be one comment line: {cut(repr(line))}")
     blocks = ["\n".join(header_lines)] if header_lines else []
     blocks += ["\n".join([f"[{name}]", *sections[name]]) for name in names]
     return "\n\n".join(blocks) + "\n"
@@ -381,7 +379,7 @@ def _assignment(setting: _model.Setting) -> str:
         or _syntax.NOT_UTF8.search(value)
     ):
         raise RenderError(
-            f"systemd would not read this setting back as it is: {_cut(repr(value))}",
+            f"systemd would not read this setting back as it is: {cut(repr(value))}",
             "",
             setting.section,
             setting.directive,
@@ -390,87 +388,4 @@ def _assignment(setting: _model.Setting) -> str:
     return f"{setting.directive}={value}"
 
 
-def header(set_name: str | None = None) -> list[str]:
-    """The comment lines that mark a file as ours.
-
-    :raises RenderError: when the name of the set would not be read back.
-    """
-    if set_name is None or set_name == "":
-        return [MANAGED]
-    if set_name != set_name.strip() or not set_name.isprintable():
-        raise RenderError(f"{_cut(repr(set_name))} is no name for a set: one line of printable text")
-    return [MANAGED, _SET + set_name]
-
-
-def read_header(text: str) -> tuple[bool, str]:
-    """``(managed, set name)``: whether the comments at the top of a text are ours, and the set they name, if any."""
-    managed = False
-    for match in re.finditer(r"(#[^\r\n]*)\r?(?:\n|\Z)|[\s\S]", text):
-        line = match.group(1)
-        if line is None:
-            break
-        if line == MANAGED:
-            managed = True
-        elif managed and line.startswith(_SET):
-            return True, line[len(_SET) :]
-    return managed, ""
-
-
 # --------------------------------------------------------------------------------------------- settings -> mapping
-
-
-def mapping_from_settings(settings: t.Iterable[_model.Setting]) -> dict[str, dict[str, t.Any]]:
-    """The shortest natural sections mapping that renders to the same meaning: the way back of the functions above."""
-    groups: dict[str, dict[str, list[str]]] = {}
-    for setting in settings:
-        groups.setdefault(setting.section, {}).setdefault(setting.directive, []).append(setting.value)
-    return {
-        section: {directive: _natural(section, directive, values) for directive, values in directives.items()}
-        for section, directives in groups.items()
-    }
-
-
-def _natural(section: str, directive: str, values: list[str]) -> t.Any:
-    entry = _catalog.get(section, directive)
-    parser = entry.parser if entry is not None else ""
-    joins = _syntax.joins_of(section, directive)
-    if parser == "environ":
-        variables = _variables(values)
-        if variables is not None:
-            return variables
-    if joins == "single":
-        return _natural_scalar(parser, values[-1])
-    if joins in ("words", "deps") and not any(mark in value for value in values for mark in "\"'\\~"):
-        values = [word for value in values for word in (_syntax.raw_words(value) or [""])]
-    if len(values) > 1:
-        return values
-    return values[0] if joins == "exec" else _natural_scalar(parser, values[0])
-
-
-def _natural_scalar(parser: str, value: str) -> t.Any:
-    if value in ("true", "false"):
-        return value == "true"
-    if parser not in ("mode", "timer") and re.match(r"(?:0|-?[1-9][0-9]{0,17})\Z", value):
-        return int(value)
-    return value
-
-
-def _variables(values: list[str]) -> dict[str, str] | None:
-    """The variables of ``Environment=`` values, or None when a mapping could not say the same."""
-    variables: dict[str, str] = {}
-    for value in values:
-        try:
-            words = _syntax.split_words(value)
-        except _syntax.UnitSyntaxError:
-            return None
-        for word in words:
-            name, equals, content = word.replace("%%", "").partition("=")
-            if not equals or "%" in word.replace("%%", "") or not _ENVIRONMENT_NAME.match(name) or name in variables:
-                return None
-            content = word.partition("=")[2].replace("%%", "%")
-            if _syntax.NOT_UTF8.search(content):
-                return None
-            variables[name] = content
-        if not words:
-            return None
-    return variables or None

@@ -16,14 +16,15 @@ import secrets
 import time
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import RELOAD_TIMEOUT, Systemd, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._manager import RELOAD_TIMEOUT, Manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import SystemdError
 
 _PROPERTIES = ("ActiveState", "Job", "LastTriggerUSecMonotonic")
 _LOOKS = 4  # PID 1 sees an elapsed timer in its next round at the latest, and each answer of its is a round
 _PAUSE = 0.05  # seconds
 
 
-def daemon_reload(systemd: Systemd, jobs: t.Mapping[str, str], again: t.Sequence[str] = ()) -> None:
+def daemon_reload(systemd: Manager, jobs: t.Mapping[str, str], again: t.Sequence[str] = ()) -> None:
     """Have the manager read its unit files.
 
     :param jobs: ``{timer: the unit it starts}`` of the running timers whose schedule changes with that.
@@ -48,7 +49,7 @@ def daemon_reload(systemd: Systemd, jobs: t.Mapping[str, str], again: t.Sequence
             systemd.command(systemd.systemctl("stop", "--", hold))
 
 
-def _begin(systemd: Systemd, units: t.Iterable[str]) -> str:
+def _begin(systemd: Manager, units: t.Iterable[str]) -> str:
     """Start a unit that all of these wait for; returns its name. It ends by itself should nobody end it."""
     hold = f"unitcraft-hold-{secrets.token_hex(4)}.service"
     manager = ["--user"] if systemd.scope == "user" else []
@@ -60,7 +61,7 @@ def _begin(systemd: Systemd, units: t.Iterable[str]) -> str:
     return hold
 
 
-def _cancel_starts(systemd: Systemd, held: t.Mapping[str, str], before: t.Mapping[str, t.Mapping[str, str]]) -> None:
+def _cancel_starts(systemd: Manager, held: t.Mapping[str, str], before: t.Mapping[str, t.Mapping[str, str]]) -> None:
     """Take back what the timers start now: no other than a time in the past makes them do it."""
     for look in range(_LOOKS):
         if look:

@@ -17,9 +17,10 @@ import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _files
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import Host
+from ansible_collections.unitcraft.systemd.plugins.module_utils._manager import RELOAD_TIMEOUT
 from ansible_collections.unitcraft.systemd.plugins.module_utils._plan import RUNNING, Change, File, Plan, enables
 from ansible_collections.unitcraft.systemd.plugins.module_utils._store import FORMAT, Store, TransactionError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import RELOAD_TIMEOUT, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import SystemdError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._timer_hold import daemon_reload
 
 if t.TYPE_CHECKING:

@@ -290,7 +290,6 @@ def _unescape(text: str) -> str:
 # --------------------------------------------------------------------------------------------------- paths and names
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_SLASHES = re.compile("/+")
 
 
 def simplify_path(path: str) -> str:

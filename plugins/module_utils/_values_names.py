@@ -112,7 +112,3 @@ alg appletalk ash atmpvc atmsvc ax25 bluetooth bridge caif can decnet econet fil
 iucv kcm key llc local mctp@250 mpls netbeui netlink netrom nfc packet phonet pppox qipcrtr rds rose route rxrpc security
 smc sna tipc unix vsock wanpipe x25 xdp
 """
-SIGNALS = """\
-HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ
-VTALRM PROF WINCH IO PWR SYS
-"""

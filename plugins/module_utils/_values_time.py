@@ -9,8 +9,8 @@ Source: systemd.time(7), and ``parse_time()``, ``parse_nsec()`` and ``calendar_s
 
 from __future__ import annotations
 
-import functools
 import datetime
+import functools
 import re
 import typing as t
 

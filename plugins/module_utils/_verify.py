@@ -16,6 +16,7 @@ import tempfile
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._check import WHOLE, Candidate
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, INFO, WARNING, Finding
 from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Reply, Systemd, SystemdError
 
@@ -180,6 +181,22 @@ def _told(unit: str, severity: str, message: str, path: str, line: int = 0) -> F
     return Finding("verify", severity, unit, message, path=path, line=line, source="verify")
 
 
-def staged(unit: str, dropin: str, text: str) -> Staged:
+def staged_file(unit: str, dropin: str, text: str) -> Staged:
     """A file of the set by its unit and, for a drop-in, its name without ``.conf``."""
     return Staged(unit, f"{unit}.d/{dropin}.conf" if dropin else unit, _syntax.to_bytes(text))
+
+
+def staged(candidates: t.Sequence[Candidate]) -> list[Staged]:
+    """The candidates as the files that systemd-analyze is to judge."""
+    return [staged_file(candidate.unit, candidate.dropin, candidate.text) for candidate in candidates]
+
+
+def news(candidates: t.Sequence[Candidate], systemd: Systemd, release: int, said: t.Sequence[Finding] = ()) -> list[Finding]:
+    """What ``verify`` finds in the whole staged set beyond what is known.
+
+    :param said: findings that we have already; what verify says of the same line, or of the same unit as a whole, is left out.
+    """
+    found = verify(systemd, staged(candidates), release)
+    lines = {(finding.unit, finding.line) for finding in said if finding.line}
+    whole = {finding.unit for finding in said if finding.rule in WHOLE}
+    return [f for f in found if ((f.unit, f.line) not in lines if f.line else f.unit not in whole)]

@@ -15,7 +15,14 @@ import re
 import typing as t
 
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _merge, _render, _syntax, _unitfiles
+from ansible_collections.unitcraft.systemd.plugins.module_utils import (
+    _declaration,
+    _meaning,
+    _merge,
+    _render,
+    _syntax,
+    _unitfiles,
+)
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
 
 VENDOR_FOLDERS = ("/usr/lib/", "/lib/", "/usr/share/", "/usr/local/")
@@ -150,11 +157,11 @@ def mapping_of(text: str, name: str, dropin: bool = False) -> dict[str, dict[str
     """The sections mapping that comes to the same meaning, in the same order where order counts; None when none does."""
     try:
         parsed = _syntax.parse(text, "", name)
-        mapping = _render.mapping_from_settings(parsed.settings)
+        mapping = _declaration.mapping_from_settings(parsed.settings)
         back = _render.settings_from_mapping(name, mapping)
     except (_syntax.UnitSyntaxError, _render.RenderError):
         return None
-    if parsed.problems or not mapping or not _syntax.same_meaning(back, parsed.settings, dropin):
+    if parsed.problems or not mapping or not _meaning.same_meaning(back, parsed.settings, dropin):
         return None
     return mapping if _ordered(back) == _ordered(parsed.settings) else None
 
@@ -316,7 +323,7 @@ def differences(
         ours = given.pop((item.name, item.dropin), None)
         if ours is None:
             found.append("%s is not declared" % label)
-        elif item.text and not _syntax.same_meaning(_settings(ours), _syntax.parse(item.text).settings, bool(item.dropin)):
+        elif item.text and not _meaning.same_meaning(_settings(ours), _syntax.parse(item.text).settings, bool(item.dropin)):
             found.append("%s is declared with another meaning" % label)
         elif any(ours.get(option) != value for option, value in item.options.items()):
             found.append("%s is declared in another state" % label)

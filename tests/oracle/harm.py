@@ -35,7 +35,7 @@ FOLDER = "/etc/systemd/system"
 PROVER = r"""
 import json, os, pathlib, shutil, subprocess, sys
 sys.path.insert(0, "/run/lint")
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _host_facts, _lint, _lint_host, _syntax, _systemd
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _host_facts, _lint, _lint_host, _manager, _syntax
 proof = json.load(sys.stdin)
 folder = pathlib.Path("/etc/systemd/system")
 shutil.rmtree("/run/harm", ignore_errors=True)
@@ -48,7 +48,7 @@ units = []
 for key, text in proof["units"].items():
     name, is_dropin, file_name = key.partition(".d/")
     units.append(_syntax.read_unit(name, text, str(folder / key), file_name[: -len(".conf")] if is_dropin else ""))
-systemd = _systemd.Systemd()
+systemd = _manager.Manager()
 facts = _host_facts.host_facts(systemd, _lint_host.needed(units))
 found = [f.rule for f in _lint.lint(units, systemd.version(), facts, proof.get("enabled", ()), more=_lint_host.RULES)]
 for key, text in proof["units"].items():

@@ -16,13 +16,12 @@ import signal
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _merge, _show, _syntax
 from images import containers
-
 from oracle import on_target
 
 ASK = """
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _info, _systemd
 question = _info.Question(tuple(given["names"]), frozenset(given["what"]), 10)
-answer = _info.ask(_systemd.Systemd(), question)
+answer = _info.ask(_manager.Manager(), question)
 answer = {"units": answer.units, "findings": [f._asdict() for f in answer.findings]}
 """
 
@@ -258,7 +257,7 @@ import subprocess, sys
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _info, _systemd
 started = []
 sys.addaudithook(lambda event, arguments: started.append(arguments[0]) if event == "subprocess.Popen" else None)
-_info.ask(_systemd.Systemd(), _info.Question(("*",), frozenset(_info.ASPECTS), 5))
+_info.ask(_manager.Manager(), _info.Question(("*",), frozenset(_info.ASPECTS), 5))
 answer = [str(program) for program in started]
 """
 

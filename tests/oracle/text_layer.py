@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible" / "collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _render, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _declaration, _meaning, _render, _syntax
 from images import containers
 
 DUMP = "/run/dump"
@@ -196,9 +196,9 @@ def check_shipped_files(container: str) -> int:
         problems += len(text.problems)
         if _syntax.to_bytes(text.write()) != data:
             differences.append(f"{name}: other bytes")
-        sections = _render.mapping_from_settings(text.settings)
+        sections = _declaration.mapping_from_settings(text.settings)
         again = _render.settings_from_mapping(name, sections)
-        changes = [change for change in _syntax.changed_settings(text.settings, again) if change[1] != "Environment"]
+        changes = [change for change in _meaning.changed_settings(text.settings, again) if change[1] != "Environment"]
         if changes:
             differences.append(f"{name}: through a mapping: {changes!r}")
     return report(f"{container}: shipped files ({problems} lines that systemd cannot read)", tried, differences)

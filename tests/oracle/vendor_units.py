@@ -32,8 +32,8 @@ PACKAGE = "ansible_collections/unitcraft/systemd/plugins/module_utils"
 LINTER = r"""
 import json, os, sys, time
 sys.path.insert(0, "/run/lint")
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _host_facts, _lint, _lint_host, _syntax, _systemd
-systemd = _systemd.Systemd()
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _host_facts, _lint, _lint_host, _manager, _syntax
+systemd = _manager.Manager()
 units = []
 for folder in ("/usr/lib/systemd/system", "/lib/systemd/system"):
     if not os.path.isdir(folder) or os.path.realpath(folder) != folder:

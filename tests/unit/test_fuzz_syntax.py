@@ -14,7 +14,15 @@ import os
 import typing as t
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _model, _render, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils import (
+    _catalog,
+    _declaration,
+    _header,
+    _meaning,
+    _model,
+    _render,
+    _syntax,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -131,7 +139,7 @@ def test_only_our_error_comes_out(text: str) -> None:
         with contextlib.suppress(_syntax.UnitSyntaxError):
             function(text)
     _syntax.unit_name_problem(text)
-    _render.read_header(text)
+    _header.read_header(text)
     _syntax.split_words(text, relax=True, unescape_relax=True)
 
 
@@ -199,10 +207,10 @@ def test_sections_keep_their_meaning(rows: list[tuple[tuple[str, str], str]]) ->
         return
     old = [setting for setting in old if _catalog.get(setting.section, setting.directive)]
     try:
-        new = _render.settings_from_mapping("a.service", _render.mapping_from_settings(old))
+        new = _render.settings_from_mapping("a.service", _declaration.mapping_from_settings(old))
     except _render.RenderError:
         return  # a value that systemd takes from no file of ours, such as an empty one where it takes none
-    before = [change for change in _syntax.changed_settings(old, new) if change[1] != "Environment"]
+    before = [change for change in _meaning.changed_settings(old, new) if change[1] != "Environment"]
     assert before == []
     # The mapping of Environment= quotes anew: its words must be the same.
     assert _words(old) == _words(new)

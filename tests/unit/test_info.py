@@ -12,7 +12,7 @@ import re
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _info
-from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd
+from ansible_collections.unitcraft.systemd.plugins.module_utils._manager import Manager
 
 ETC = "/etc/systemd/system"
 VENDOR = "/usr/lib/systemd/system"
@@ -37,7 +37,7 @@ def write(root, path, text):
 
 
 def ask(root, *names, what=("definition", "files", "state", "dependencies")):
-    return _info.ask(Systemd(root=str(root)), _info.Question(tuple(names), frozenset(what)))
+    return _info.ask(Manager(root=str(root)), _info.Question(tuple(names), frozenset(what)))
 
 
 def rules(answer):

@@ -8,7 +8,14 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _model, _render, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils import (
+    _declaration,
+    _header,
+    _meaning,
+    _model,
+    _render,
+    _syntax,
+)
 from case_files import load
 
 
@@ -37,31 +44,31 @@ def test_error_says_where() -> None:
 @pytest.mark.parametrize("case", load("render/natural"))
 def test_natural_form(case: dict[str, t.Any]) -> None:
     settings = _syntax.parse(case["text"]).settings
-    sections = _render.mapping_from_settings(settings)
+    sections = _declaration.mapping_from_settings(settings)
     assert sections == case["sections"]
     again = _render.settings_from_mapping("a.service", sections)
     if "Environment" not in case["text"]:  # its mapping quotes anew, which is the same only for systemd
-        assert _syntax.changed_settings(settings, again) == []
+        assert _meaning.changed_settings(settings, again) == []
 
 
 @pytest.mark.parametrize("case", load("render/header"))
 def test_read_header(case: dict[str, t.Any]) -> None:
-    assert list(_render.read_header(case["text"])) == case["header"]
+    assert list(_header.read_header(case["text"])) == case["header"]
 
 
 @pytest.mark.parametrize("set_name", [None, "web", "a b: é"])
 def test_header(set_name: str | None) -> None:
     settings = [_model.Setting("Unit", "After", "a.service", 0)]
-    text = _render.render(settings, _render.header(set_name))
+    text = _render.render(settings, _header.header(set_name))
     assert text.startswith("# Managed by unitcraft.systemd\n")
-    assert _render.read_header(text) == (True, set_name or "")
+    assert _header.read_header(text) == (True, set_name or "")
     assert [setting[:3] for setting in _syntax.parse(text).settings] == [settings[0][:3]]
 
 
 @pytest.mark.parametrize("set_name", ["a\nb", " a", "a ", "\x1b"])
 def test_header_refuses(set_name: str) -> None:
     with pytest.raises(_render.RenderError, match="no name for a set"):
-        _render.header(set_name)
+        _header.header(set_name)
 
 
 @pytest.mark.parametrize("line", ["no comment", "# a\nb", "# a\rb"])
@@ -101,5 +108,5 @@ def test_no_quadratic_time() -> None:
     start = time.process_time()
     sections = {"Service": {"Environment": {f"A{number}": "é %\n" for number in range(50_000)}}}
     text = _render.render(_render.settings_from_mapping("a.service", sections))
-    assert _render.mapping_from_settings(_syntax.parse(text).settings) == sections
+    assert _declaration.mapping_from_settings(_syntax.parse(text).settings) == sections
     assert time.process_time() - start < 10

@@ -8,7 +8,7 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _meaning, _syntax
 from case_files import load
 
 
@@ -168,9 +168,9 @@ def test_unit_escape(case: dict[str, t.Any]) -> None:
 def test_changed_settings(case: dict[str, t.Any]) -> None:
     old, new = (_syntax.parse(case[key]).settings for key in ("old", "new"))
     dropin = case.get("dropin", False)
-    assert [list(change) for change in _syntax.changed_settings(old, new, dropin)] == case["changes"]
-    assert _syntax.same_meaning(old, new, dropin) is (case["changes"] == [])
-    assert _syntax.same_meaning(new, old, dropin) is (case["changes"] == [])
+    assert [list(change) for change in _meaning.changed_settings(old, new, dropin)] == case["changes"]
+    assert _meaning.same_meaning(old, new, dropin) is (case["changes"] == [])
+    assert _meaning.same_meaning(new, old, dropin) is (case["changes"] == [])
 
 
 def test_text_that_no_file_can_hold() -> None:
