@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _model, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _meaning, _model, _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._render import ENVIRONMENT_NAME
 
 
@@ -34,7 +34,7 @@ def _natural(section: str, directive: str, values: list[str]) -> t.Any:
     if joins == "single":
         return _natural_scalar(parser, values[-1])
     if joins in ("words", "deps") and not any(mark in value for value in values for mark in "\"'\\~"):
-        values = [word for value in values for word in (_syntax.raw_words(value) or [""])]
+        values = [word for value in values for word in (_meaning.raw_words(value) or [""])]
     if len(values) > 1:
         return values
     return values[0] if joins == "exec" else _natural_scalar(parser, values[0])

@@ -55,7 +55,7 @@ UNIT_DIRECTIVES = {
 }
 INSTALL_DIRECTIVES = {"WantedBy": "Wants", "RequiredBy": "Requires", "UpheldBy": "Upholds"}
 
-_SECTION = {"service": "Service", "socket": "Socket", "mount": "Mount", "swap": "Swap"}  # unit types with processes
+EXEC_SECTIONS = {"service": "Service", "socket": "Socket", "mount": "Mount", "swap": "Swap"}  # unit types with processes
 _STATE_DIRECTORIES = {
     "RuntimeDirectory": "/run",
     "StateDirectory": "/var/lib",
@@ -79,8 +79,8 @@ def edges_of(unit: Unit, mounts: t.Mapping[str, str], installed: bool = True) ->
     implied = _Collector(unit, IMPLICIT)
     _by_type(implied, unit)
     kind = _view.kind(unit.name)
-    if kind in _SECTION and (kind != "socket" or any(s.directive.startswith("Exec") for s in unit.settings)):
-        _by_processes(implied, unit, _SECTION[kind])
+    if kind in EXEC_SECTIONS and (kind != "socket" or any(s.directive.startswith("Exec") for s in unit.settings)):
+        _by_processes(implied, unit, EXEC_SECTIONS[kind])
     _slice(implied, unit)
     _by_paths(implied, unit, mounts)
     result += implied.edges
@@ -197,7 +197,7 @@ def _by_processes(found: _Collector, unit: Unit, section: str) -> None:
 
 
 def _slice(found: _Collector, unit: Unit) -> None:
-    section = _SECTION.get(_view.kind(unit.name))
+    section = EXEC_SECTIONS.get(_view.kind(unit.name))
     if section is None:
         return
     prefix, instance, _suffix = _view.split_name(unit.name)
@@ -215,7 +215,7 @@ def paths_needed(unit: Unit) -> list[tuple[str, str]]:
         result += [(kind, _view.expand(word, unit.name)) for s in _view.every(unit, "Unit", directive)
                    for word in s.value.split()]
     kind = _view.kind(unit.name)
-    section = _SECTION.get(kind)
+    section = EXEC_SECTIONS.get(kind)
     if section:
         for directive in ("WorkingDirectory", "RootDirectory", "RootImage"):
             result.append(("Requires", _view.value(unit, section, directive)))

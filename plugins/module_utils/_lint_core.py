@@ -9,7 +9,7 @@ import datetime
 import functools
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph, _syntax, _view
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph, _graph_edges, _syntax, _view
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting, Unit
 
 
@@ -21,46 +21,18 @@ class PathFact(t.NamedTuple):
     size: int = 0  # bytes
     secrets: tuple[str, ...] = ()  # names of variables in an environment file that look like secrets and have a value
 
-    @property
-    def executable(self) -> bool:
-        """A file that somebody may execute."""
-        return self.kind == "file" and bool(self.mode & 0o111)
 
+class HostFacts(t.NamedTuple):
+    """The answers to Questions. What was not asked counts as unknown, never as missing."""
 
-class HostFacts:
-    """The answers to Questions. What was not asked counts as unknown, never as missing.
-
-    :ivar users: name -> True when the host has that user (or uid, for digits).
-    :ivar groups: the same of groups.
-    :ivar paths: path -> PathFact.
-    :ivar programs: name -> True when it is in systemd's search path.
-    :ivar environment_files: path or glob -> list of ``(path, PathFact)`` that it stands for.
-    :ivar units: name -> text of the unit as systemd loads it (fragment and drop-ins), None when there is no such unit.
-    :ivar architecture: as ConditionArchitecture= names it, empty when unknown.
-    :ivar virtualization: as ``systemd-detect-virt`` prints it, empty when unknown.
-    """
-
-    __slots__ = ("architecture", "environment_files", "groups", "paths", "programs", "units", "users", "virtualization")
-
-    def __init__(
-        self,
-        users: t.Mapping[str, bool] | None = None,
-        groups: t.Mapping[str, bool] | None = None,
-        paths: t.Mapping[str, PathFact] | None = None,
-        programs: t.Mapping[str, bool] | None = None,
-        environment_files: t.Mapping[str, t.Sequence[tuple[str, PathFact]]] | None = None,
-        units: t.Mapping[str, str | None] | None = None,
-        architecture: str = "",
-        virtualization: str = "",
-    ) -> None:
-        self.users = dict(users or {})
-        self.groups = dict(groups or {})
-        self.paths = dict(paths or {})
-        self.programs = dict(programs or {})
-        self.environment_files = {pattern: list(found) for pattern, found in (environment_files or {}).items()}
-        self.units = dict(units or {})
-        self.architecture = architecture
-        self.virtualization = virtualization
+    users: t.Mapping[str, bool] = {}  # name or uid -> True when the host has that user
+    groups: t.Mapping[str, bool] = {}  # the same of groups
+    paths: t.Mapping[str, PathFact] = {}
+    programs: t.Mapping[str, bool] = {}  # name -> True when it is in systemd's search path
+    environment_files: t.Mapping[str, t.Sequence[tuple[str, PathFact]]] = {}  # path or glob -> what it stands for
+    units: t.Mapping[str, t.Optional[str]] = {}  # name -> text as systemd loads it, drop-ins too; None: no such unit
+    architecture: str = ""  # as ConditionArchitecture= names it, empty when unknown
+    virtualization: str = ""  # as systemd-detect-virt prints it, empty when unknown
 
 
 class Remark(t.NamedTuple):
@@ -160,7 +132,6 @@ class Rule(t.NamedTuple):
 
 
 INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Also", "Alias", "DefaultInstance")
-EXEC_SECTIONS = {"service": "Service", "socket": "Socket", "mount": "Mount", "swap": "Swap"}
 EXEC_DIRECTIVES = {
     "service": ("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecReloadPost", "ExecStop",
                 "ExecStopPost"),
@@ -199,7 +170,7 @@ SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "busybox"
 def commands(unit: Unit, directives: t.Collection[str] = ()) -> list[Command]:
     """The commands of a unit's Exec lines, of all of them or of the directives given; unreadable lines are left out."""
     kind = _view.kind(unit.name)
-    section = EXEC_SECTIONS.get(kind, "")
+    section = exec_section(unit)
     found = []
     for directive in EXEC_DIRECTIVES.get(kind, ()):
         if directives and directive not in directives:
@@ -229,7 +200,7 @@ def service_type(unit: Unit) -> str:
 
 def exec_section(unit: Unit) -> str:
     """The section that holds the settings of a unit's processes; empty for a type without."""
-    return EXEC_SECTIONS.get(_view.kind(unit.name), "")
+    return _graph_edges.EXEC_SECTIONS.get(_view.kind(unit.name), "")
 
 
 def literal(text: str) -> bool:

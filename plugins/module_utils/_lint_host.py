@@ -163,7 +163,7 @@ def exec_not_found(unit: Unit, context: Context) -> t.Iterator[Remark]:
         absent = context.facts.programs.get(path) is False or (fact is not None and fact.kind == "missing")
         if absent:
             what = "is not on the host" if path.startswith("/") else "is in none of systemd's program folders"
-        elif fact is not None and not fact.executable:
+        elif fact is not None and not (fact.kind == "file" and fact.mode & 0o111):
             what = "is no file" if fact.kind != "file" else f"may not be executed (mode {fact.mode:04o})"
         else:
             continue

@@ -18,6 +18,7 @@ _SHARED_LISTS = {
     ),
     ("", "StandardInput"): re.compile("StandardInput(Text|Data)$"),
 }
+_NO_BLANKS = re.compile(f"[^{_syntax.WHITESPACE}]+")
 
 
 class Meaning(t.NamedTuple):
@@ -72,7 +73,7 @@ def _sense(joins: str, values: t.Sequence[str]) -> tuple[t.Any, ...]:
     words: list[str] = []
     for value in values:
         # Quotes and escapes stay: two ways to quote one word count as a change, which is on the safe side.
-        found = _syntax.raw_words(value) if joins == "deps" else _syntax.quoted_words(value)
+        found = raw_words(value) if joins == "deps" else quoted_words(value)
         if found is None:
             return tuple(values)
         words.extend(found or [""])
@@ -107,3 +108,26 @@ def changed_settings(
         if was.sense != now.sense:
             changes.append((key[0], key[1], list(was.values), list(now.values)))
     return changes
+
+
+def raw_words(value: str) -> list[str]:
+    """The words between what systemd calls blank, quotes and escapes untouched. ``str.split()`` knows more blanks."""
+    return _NO_BLANKS.findall(value)
+
+
+def quoted_words(value: str) -> list[str] | None:
+    """The words of a value whose words may be quoted, as they stand; None when a quote is not closed."""
+    if not re.search("[\"'\\\\]", value):
+        return raw_words(value)
+    reader = _syntax.word_reader(_syntax.WHITESPACE, True, False, False, False, False, True)
+    words: list[str] = []
+    pos = 0
+    while True:
+        start = pos
+        try:
+            word, pos = reader.word(value, pos)
+        except _syntax.UnitSyntaxError:
+            return None
+        if word is None:
+            return words
+        words.append(value[start : len(value) if pos < 0 else pos].strip(_syntax.WHITESPACE))

@@ -416,7 +416,8 @@ class _WordReader:
 
 
 @functools.lru_cache(maxsize=32)
-def _word_reader(*flags: t.Any) -> _WordReader:
+def word_reader(*flags: t.Any) -> _WordReader:
+    """The reader for a combination of systemd's flags, in the order of ``_WordReader``."""
     return _WordReader(*flags)
 
 
@@ -441,7 +442,7 @@ def split_words(  # noqa: PLR0913, PLR0917  one parameter for each flag of syste
     :param coalesce: false: each separator ends a word, which may be empty (``EXTRACT_DONT_COALESCE_SEPARATORS``).
     :raises UnitSyntaxError: for an unclosed quote or an unknown escape.
     """
-    reader = _word_reader(separators, unquote, cunescape, relax, unescape_relax, retain_escape, coalesce)
+    reader = word_reader(separators, unquote, cunescape, relax, unescape_relax, retain_escape, coalesce)
     words: list[str] = []
     pos = 0
     while True:
@@ -449,32 +450,6 @@ def split_words(  # noqa: PLR0913, PLR0917  one parameter for each flag of syste
         if word is None:
             return words
         words.append(word)
-
-
-_NO_BLANKS = re.compile(f"[^{WHITESPACE}]+")
-
-
-def raw_words(value: str) -> list[str]:
-    """The words between what systemd calls blank, quotes and escapes untouched. ``str.split()`` knows more blanks."""
-    return _NO_BLANKS.findall(value)
-
-
-def quoted_words(value: str) -> list[str] | None:
-    """The words of a value whose words may be quoted, as they stand; None when a quote is not closed."""
-    if not re.search("[\"'\\\\]", value):
-        return raw_words(value)
-    reader = _word_reader(WHITESPACE, True, False, False, False, False, True)
-    words: list[str] = []
-    pos = 0
-    while True:
-        start = pos
-        try:
-            word, pos = reader.word(value, pos)
-        except UnitSyntaxError:
-            return None
-        if word is None:
-            return words
-        words.append(value[start : len(value) if pos < 0 else pos].strip(WHITESPACE))
 
 
 # Control characters, DEL, C1, the line separators of Unicode, what is no UTF-8: never raw in what we write.
@@ -587,7 +562,7 @@ def parse_exec(value: str, relax: bool = False) -> list[ExecCommand]:
     :returns: the commands; none for an empty value.
     :raises UnitSyntaxError: for unclosed quotes, unknown escapes, a prefix without a program, ``@`` without argv[0].
     """
-    reader = _word_reader(WHITESPACE, True, True, False, relax, False, True)
+    reader = word_reader(WHITESPACE, True, True, False, relax, False, True)
     commands: list[ExecCommand] = []
     pos = 0
     while pos >= 0:

@@ -1,7 +1,6 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """A unit, as one release of systemd would judge it: what it refuses, drops or warns of, as findings.
 
 Nothing here is opinion: what systemd loads without a word gives no finding (that is ``_lint.py``).

@@ -1,7 +1,6 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """One grammar for each parser of systemd: does the release take this value, and if not, what does it want.
 
 A grammar is a function of the text and its context that raises ValueError with the reason. ``_GRAMMARS`` at the end
@@ -1200,8 +1199,8 @@ def _bind_paths(text: str, c: Context) -> None:
 
 def _old_bind_items(text: str) -> list[list[str]]:
     """Before 262 blanks and colons were separators of one kind, and only what stood between told them apart."""
-    reader = _syntax._word_reader(":" + _values_base.BLANKS, True, False, False, False, False, False)
-    rest = _syntax._word_reader(_values_base.BLANKS, True, False, False, False, False, True)
+    reader = _syntax.word_reader(":" + _values_base.BLANKS, True, False, False, False, False, False)
+    rest = _syntax.word_reader(_values_base.BLANKS, True, False, False, False, False, True)
     items = []
     position = 0
     while position >= 0:

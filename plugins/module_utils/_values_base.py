@@ -1,7 +1,6 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """What most grammars are made of: numbers, sizes, words, specifiers, paths and names, as systemd reads them.
 
 Each function takes a text and gives its value, or raises ValueError with the reason.
@@ -208,7 +207,7 @@ def words(
 
 def first_word(text: str, separators: str = BLANKS, unquote: bool = False) -> tuple[str | None, str]:
     """The first word and what follows it."""
-    reader = _syntax._word_reader(separators, unquote, False, False, False, False, separators == BLANKS)
+    reader = _syntax.word_reader(separators, unquote, False, False, False, False, separators == BLANKS)
     word, position = reader.word(text, 0) if text else (None, -1)
     return word, text[position:] if position >= 0 else ""
 

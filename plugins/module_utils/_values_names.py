@@ -1,7 +1,6 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """Names that values may hold: system calls, errors, exit statuses, address families. Data only.
 
 Source: the tables of systemd 247 to 262, errno(3), and the system calls of all architectures that systemd lists.

@@ -1,7 +1,6 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-
 """Time as systemd writes it: time spans (``1h 30min``) and calendar events (``Mon..Fri 08:00``).
 
 Source: systemd.time(7), and ``parse_time()``, ``parse_nsec()`` and ``calendar_spec_from_string()`` of systemd 247 to 262.

@@ -162,8 +162,7 @@ class _Verify:
 
     def _owner(self, about: str, message: str) -> str:
         """Whose message it is: of an instance of our template, or one that names our unit's start job."""
-        prefix, at, rest = about.partition("@")
-        template = f"{prefix}@.{rest.rpartition('.')[2]}" if at else ""
+        template = _syntax.template_of(about)
         if template in self.units:
             return template
         return next((unit for unit in sorted(self.units) if f" {unit}/start" in message), "")

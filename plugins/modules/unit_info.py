@@ -20,7 +20,6 @@ description:
   - A file that cannot be read does not fail the task. It is named in RV(findings), and the rest is complete.
 requirements:
   - systemd 247 or later
-  - Python 3.9 or later on the target
 options:
   name:
     description:
@@ -64,16 +63,8 @@ options:
       - With O(what=journal), how many lines of each unit.
     type: int
     default: 10
-attributes:
-  check_mode:
-    description: Can run in check mode and tells the same.
-    support: full
-  diff_mode:
-    description: Has nothing to show in diff mode, because it changes nothing.
-    support: N/A
-  idempotent:
-    description: Changes nothing.
-    support: full
+extends_documentation_fragment:
+  - unitcraft.systemd._question
 seealso:
   - module: ansible.builtin.service_facts
 """

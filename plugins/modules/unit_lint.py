@@ -14,8 +14,6 @@ description:
     M(unitcraft.systemd.unit), and what it would load although it surprises.
 author:
   - The unitcraft.systemd contributors (@unitcraft)
-requirements:
-  - Python 3.9 or later on the target
 options:
   paths:
     description:
@@ -64,16 +62,8 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  check_mode:
-    description: Can run in check mode and tells the same.
-    support: full
-  diff_mode:
-    description: Has nothing to show in diff mode, because it changes nothing.
-    support: N/A
-  idempotent:
-    description: Changes nothing.
-    support: full
+extends_documentation_fragment:
+  - unitcraft.systemd._question
 seealso:
   - module: unitcraft.systemd.unit
   - module: unitcraft.systemd.units

@@ -26,8 +26,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
 from images import containers
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
 
 RELEASES = ("247", "252", "257", "262")
 TYPES = ("service", "socket", "timer", "path", "mount", "slice")

@@ -16,6 +16,7 @@ import yaml
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _render, _syntax
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _adopt
 from images import containers
+
 from oracle import on_target
 from oracle.test_definition import ASK
 

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _systemd
 from catalog import dumps
 from images import containers
+
 from oracle import agreement, ask
 
 RELEASES = agreement.RELEASES
