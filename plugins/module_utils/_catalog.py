@@ -5,7 +5,7 @@
 
 """Every directive of unit files that systemd knows: where it may stand, since when, how its value is read.
 
-Source: the directive tables (``load-fragment-gperf.gperf``) of the systemd release tags.
+Source: ``load-fragment-gperf.gperf`` of the systemd release tags.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def start_order(graph: Graph) -> list[tuple[str, ...]]:
 
     Units that are in an ordering cycle share a wave, for systemd has no order for them either.
     """
-    waiting = {name: set() for name in graph.declared if "@." not in name}
+    waiting: dict[str, set[str]] = {name: set() for name in graph.declared if "@." not in name}
     for edge in graph.edges:
         if edge.kind == "After" and edge.source in waiting:
             waiting[edge.source].add(edge.target)

@@ -110,7 +110,7 @@ class _Host:
     def has_program(self, name: str) -> bool:
         """Is a program in one of the folders that systemd looks into?"""
         facts = [self.path(f"{folder}/{name}") for folder in _PROGRAM_FOLDERS]
-        return any(fact is None or fact.executable for fact in facts)
+        return any(fact is None or _lint_host.is_executable(fact) for fact in facts)
 
     def environment_files(self, pattern: str) -> list[tuple[str, _lint_core.PathFact]]:
         """The files that EnvironmentFile= with this path or glob reads, with the secrets that they name."""

@@ -147,9 +147,9 @@ def _needed_by(unit: Unit) -> Questions:
     )
 
 
-def _missing(context: Context, path: str) -> bool:
-    fact = context.facts.paths.get(path) if context.facts is not None else None
-    return fact is not None and fact.kind == "missing"
+def is_executable(fact: PathFact) -> bool:
+    """A file that somebody may execute."""
+    return fact.kind == "file" and bool(fact.mode & 0o111)
 
 
 def exec_not_found(unit: Unit, context: Context) -> t.Iterator[Remark]:
@@ -163,7 +163,7 @@ def exec_not_found(unit: Unit, context: Context) -> t.Iterator[Remark]:
         absent = context.facts.programs.get(path) is False or (fact is not None and fact.kind == "missing")
         if absent:
             what = "is not on the host" if path.startswith("/") else "is in none of systemd's program folders"
-        elif fact is not None and not (fact.kind == "file" and fact.mode & 0o111):
+        elif fact is not None and not is_executable(fact):
             what = "is no file" if fact.kind != "file" else f"may not be executed (mode {fact.mode:04o})"
         else:
             continue

@@ -124,7 +124,7 @@ def _count(text: str) -> int:
 
 
 # directive: how it is read, and whether it stands in [Service] alone
-_READERS = {
+_READERS: dict[str, tuple[t.Callable[[str], int], bool]] = {
     "RestartSec": (_values_time.parse_timespan, True),
     "RestartSteps": (_count, True),
     "RestartMaxDelaySec": (_values_time.parse_timespan, True),
@@ -139,9 +139,9 @@ def _readable(unit: Unit) -> dict[str, Setting]:
     own_section = _view.kind(unit.name).capitalize()
     found = {}
     for setting in unit.settings:
-        reader, of_service = _READERS.get(setting.directive, (None, False))
-        if reader is None:
+        if setting.directive not in _READERS:
             continue
+        reader, of_service = _READERS[setting.directive]
         # the names of before 230 stand in the section of the type too; whichever stands last wins
         older = setting.section == own_section and setting.directive != "StartLimitIntervalSec"
         if setting.section != "Service" if of_service else not (setting.section == "Unit" or older):
