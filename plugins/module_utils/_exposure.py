@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _show
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _security
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, Finding
 from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import Systemd, SystemdError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._verify import VERIFY_TIMEOUT, Staged, stage_files
@@ -33,7 +33,7 @@ def exposure(systemd: Systemd, files: t.Sequence[Staged], release: int, highest:
         names = [name.replace("@.", "@exposure.") for name in services]
         argv = ["systemd-analyze", "--no-pager", "security", "--offline=true", "--threshold=100", *names]
         reply = systemd.command(argv, VERIFY_TIMEOUT, {"SYSTEMD_UNIT_PATH": f"{stage}:"})
-    judged = _show.parse_security(reply.out, worst=5)
+    judged = _security.parse_security(reply.out, worst=5)
     findings = []
     for service, name in zip(services, names):
         score = judged.get(name) or judged.get(service)

@@ -14,6 +14,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import (
     _graph,
     _graph_live,
     _graph_walk,
+    _security,
     _show,
     _unitfiles,
 )
@@ -203,7 +204,7 @@ class Live:
             self._security = {}
             if self._security_call is not None:
                 reply = self._security_call.result()
-                self._security = _show.parse_security(reply.out)
+                self._security = _security.parse_security(reply.out)
                 if not self._security:
                     self._complain("systemd-analyze security", reply)
         shown = self.properties(name)

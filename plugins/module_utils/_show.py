@@ -161,37 +161,6 @@ def listen_items(values: t.Iterable[str]) -> list[dict[str, str]]:
     return items
 
 
-_CHECK = re.compile(r"(\S)?\s+([A-Z]\w*=\S*(?:/\w+=\S*)?)\s+(\S.*?)(?:\s+(\d+\.\d+))?\s*\Z")
-_OVERALL = re.compile(r"\S+ Overall exposure level for (\S+): (\d+(?:\.\d+)?) (\w+)")
-
-
-def parse_security(text: str, worst: int = 8) -> dict[str, dict[str, t.Any]]:
-    """Output of ``systemd-analyze security UNIT...`` -> ``{unit: {exposure, level, points}}``.
-
-    ``exposure``: 0.0 to 10.0; ``level``: systemd's own word, in lower case; ``points``: the settings that cost most,
-    as ``{setting, exposure, description}``, the worst first.
-    """
-    units: dict[str, dict[str, t.Any]] = {}
-    points: list[dict[str, t.Any]] = []
-    for line in text.splitlines():
-        overall = _OVERALL.match(line)
-        if overall:
-            points.sort(key=lambda point: (-point["exposure"], point["setting"]))
-            units[overall.group(1)] = {
-                "exposure": float(overall.group(2)),
-                "level": overall.group(3).lower(),
-                "points": points[:worst],
-            }
-            points = []
-            continue
-        check = _CHECK.match(line)
-        if check and check.group(4):
-            points.append(
-                {"setting": check.group(2), "exposure": float(check.group(4)), "description": check.group(3)}
-            )
-    return units
-
-
 _PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 _UNIT_FIELDS = ("UNIT", "USER_UNIT", "OBJECT_SYSTEMD_UNIT", "COREDUMP_UNIT", "_SYSTEMD_USER_UNIT", "_SYSTEMD_UNIT")
 JOURNAL_FIELDS = (*_UNIT_FIELDS, "MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "_PID")

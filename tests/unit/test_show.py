@@ -11,7 +11,7 @@ import pathlib
 
 import pytest
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _show
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _security, _show
 
 CASES = yaml.safe_load((pathlib.Path(__file__).parent / "cases" / "show" / "values.yml").read_text())
 
@@ -83,7 +83,7 @@ SECURITY = """\
 
 
 def test_security():
-    units = _show.parse_security(SECURITY, worst=2)
+    units = _security.parse_security(SECURITY, worst=2)
     assert units["b.service"] == {"exposure": 9.6, "level": "unsafe", "points": []}
     assert units["a.service"]["exposure"] == 4.1
     assert [(p["setting"], p["exposure"]) for p in units["a.service"]["points"]] == [
