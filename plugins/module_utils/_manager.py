@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import glob
 import os
@@ -16,6 +17,7 @@ import typing as t
 from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import QUERY_TIMEOUT, Systemd, SystemdError, shown
 
 RELOAD_TIMEOUT = 300.0  # seconds; small boards with many units need minutes for a daemon-reload
+_MANY_UNITS = 50  # from so many on a second systemctl is worth its start
 MANAGER_TIMEOUT = 30.0  # seconds until a user manager that was just started must answer
 
 PROPERTIES = (
@@ -156,7 +158,7 @@ class Manager(Systemd):
     # The run state of its units
 
     def show(self, names: t.Iterable[str], properties: t.Sequence[str] = PROPERTIES) -> dict[str, dict[str, str]]:
-        """State of units, in one call: ``{name: {property: value}}`` under the asked name and the unit's own.
+        """State of units: ``{name: {property: value}}`` under the asked name and the unit's own.
 
         Names may be patterns such as ``worker@*.service``, which match loaded units only. Templates have no state
         and may not be asked for.
@@ -165,14 +167,22 @@ class Manager(Systemd):
         if not names:
             return {}
         wanted = properties if "Names" in properties else ("Id", "Names", *properties)
-        out = self.ask("show", f"--property={','.join(wanted)}", "--", *names)
         states: dict[str, dict[str, str]] = {}
-        for block in out.split("\n\n"):
-            state = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-            for name in [state.get("Id", ""), *state.get("Names", "").split()]:
-                if name:
-                    states[name] = state
+        for out in self._shown(names, ("show", f"--property={','.join(wanted)}", "--")):
+            for block in out.split("\n\n"):
+                state = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+                for name in [state.get("Id", ""), *state.get("Names", "").split()]:
+                    if name:
+                        states[name] = state
         return states
+
+    def _shown(self, names: t.Sequence[str], words: t.Sequence[str]) -> t.Iterable[str]:
+        """What systemctl prints, of many units by two calls side by side: it takes as long to read as the manager to tell."""
+        if len(names) < _MANY_UNITS:
+            return [self.ask(*words, *names)]
+        middle = len(names) // 2
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            return list(pool.map(lambda part: self.ask(*words, *part), (names[:middle], names[middle:])))
 
     def activity(self, names: t.Sequence[str]) -> dict[str, tuple[str, str]]:
         """Active state and sub-state of the units that are loaded: ``{name: (state, sub-state)}``.
