@@ -3,7 +3,7 @@
 
 """Lint: what systemd will not say of a unit that it accepts. One row of RULES and one function per rule.
 
-docs/rules.md has a section for each rule: what happens, why, an example, the fix.
+docs/rules.md explains each.
 """
 
 from __future__ import annotations
