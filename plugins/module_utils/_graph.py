@@ -1,11 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Dependencies of a set of units: order of start, ordering cycles, who falls with whom; DOT and Mermaid text.
-
-A graph is built from unit texts (a declared set) or from the properties that ``systemctl show`` prints (a live host).
-Nothing here touches the host.
-"""
+"""Dependencies of a set of units: who names whom, ordering cycles, what a start does. Nothing here touches the host."""
 
 from __future__ import annotations
 

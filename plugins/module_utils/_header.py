@@ -12,6 +12,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._render import R
 MANAGED = "# Managed by unitcraft.systemd"
 _SET = "# Set: "
 
+
 def header(set_name: str | None = None) -> list[str]:
     """The comment lines that mark a file as ours.
 

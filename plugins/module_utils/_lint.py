@@ -27,7 +27,7 @@ _STAYS_DOWN = ("BindsTo", "Requires", "Requisite", "PartOf")
 _LIMIT_ACTION = ("StartLimitAction",)
 _CAPABILITIES = ("CapabilityBoundingSet", "AmbientCapabilities")
 
-# Those that look at the units alone; _lint_host.py has those that know the host.
+# Those that say nothing without facts of the host stand in _lint_host.py.
 RULES = (
     Rule("start-limit-gives-up", WARNING, _lint_restart.start_limit_gives_up, ("Restart",)),
     Rule("restart-storm", WARNING, _lint_restart.restart_storm, ("Restart",)),

@@ -30,7 +30,7 @@ class HostFacts(t.NamedTuple):
     paths: t.Mapping[str, PathFact] = {}
     programs: t.Mapping[str, bool] = {}  # name -> True when it is in systemd's search path
     environment_files: t.Mapping[str, t.Sequence[tuple[str, PathFact]]] = {}  # path or glob -> what it stands for
-    units: t.Mapping[str, t.Optional[str]] = {}  # name -> text as systemd loads it, drop-ins too; None: no such unit
+    units: t.Mapping[str, str | None] = {}  # name -> text as systemd loads it, drop-ins too; None: no such unit
     architecture: str = ""  # as ConditionArchitecture= names it, empty when unknown
     virtualization: str = ""  # as systemd-detect-virt prints it, empty when unknown
 

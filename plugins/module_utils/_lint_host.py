@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lint rules about what a unit finds on the host: programs, people, files, secrets, capabilities, conditions."""
+"""Lint rules about what a unit finds on the host: programs, people, files, and the units that it names."""
 
 from __future__ import annotations
 

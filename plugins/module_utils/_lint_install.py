@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lint rules about [Install], the partners of timers, sockets and paths, drop-ins, and directives past their time."""
+"""Lint rules about [Install], timers, drop-ins, and directives past their time."""
 
 from __future__ import annotations
 

@@ -291,7 +291,9 @@ _FREE_TEXT = frozenset(("Description", "Environment", "SetCredential", "Standard
 def inline_comment_in_value(unit: Unit, context: Context) -> t.Iterator[Remark]:
     """systemd knows comments only on lines of their own."""
     for setting in unit.settings:
-        if "#" not in setting.value or setting.directive in _FREE_TEXT or setting.section.startswith("X-") or setting.directive.startswith("X-"):
+        if "#" not in setting.value:
+            continue
+        if setting.directive in _FREE_TEXT or setting.section.startswith("X-") or setting.directive.startswith("X-"):
             continue
         match = _COMMENT.search(_without_quotes(setting.value))
         if match:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lint rules about values that systemd takes without a look: secrets, capabilities, conditions."""
+"""Lint rules about values that systemd takes without a look: secrets, capabilities, conditions (also those that do not hold here)."""
 
 from __future__ import annotations
 
@@ -84,14 +84,15 @@ PATH_CONDITIONS = ("PathExists", "PathIsDirectory", "FileNotEmpty", "FileIsExecu
 def conditions(unit: Unit) -> t.Iterator[tuple[str, bool, bool, str, Setting]]:
     """``(kind, trigger, negated, value, assignment)`` of each Condition*= and Assert*= that counts."""
     for setting in unit.settings:
-        if not setting.directive.startswith(("Condition", "Assert")) or setting.section != "Unit" or not setting.value:
+        kind = setting.directive.removeprefix("Condition").removeprefix("Assert")
+        if kind in ("", setting.directive) or setting.section != "Unit" or not setting.value:
             continue
         text = setting.value
         trigger = text.startswith("|")
         text = text[1:].lstrip() if trigger else text
         negated = text.startswith("!")
         text = text[1:].lstrip() if negated else text
-        yield setting.directive[len("Condition" if setting.directive[0] == "C" else "Assert") :], trigger, negated, _view.expand(text, unit.name), setting
+        yield kind, trigger, negated, _view.expand(text, unit.name), setting
 
 
 def bad_condition_value(unit: Unit, context: Context) -> t.Iterator[Remark]:

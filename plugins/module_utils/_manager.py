@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import glob
 import os
@@ -17,8 +16,8 @@ import typing as t
 from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import QUERY_TIMEOUT, Systemd, SystemdError, shown
 
 RELOAD_TIMEOUT = 300.0  # seconds; small boards with many units need minutes for a daemon-reload
-_MANY_UNITS = 50  # from so many on a second systemctl is worth its start
 MANAGER_TIMEOUT = 30.0  # seconds until a user manager that was just started must answer
+_MANY_UNITS = 50  # from so many on a second systemctl is worth its start
 
 PROPERTIES = (
     "Id",
@@ -168,7 +167,7 @@ class Manager(Systemd):
             return {}
         wanted = properties if "Names" in properties else ("Id", "Names", *properties)
         states: dict[str, dict[str, str]] = {}
-        for out in self._shown(names, ("show", f"--property={','.join(wanted)}", "--")):
+        for out in self._outputs(names, ("show", f"--property={','.join(wanted)}", "--")):
             for block in out.split("\n\n"):
                 state = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
                 for name in [state.get("Id", ""), *state.get("Names", "").split()]:
@@ -176,10 +175,12 @@ class Manager(Systemd):
                         states[name] = state
         return states
 
-    def _shown(self, names: t.Sequence[str], words: t.Sequence[str]) -> t.Iterable[str]:
+    def _outputs(self, names: t.Sequence[str], words: t.Sequence[str]) -> t.Iterable[str]:
         """What systemctl prints, of many units by two calls side by side: it takes as long to read as the manager to tell."""
         if len(names) < _MANY_UNITS:
             return [self.ask(*words, *names)]
+        import concurrent.futures  # noqa: PLC0415  brings more along than all the rest of a small task needs
+
         middle = len(names) // 2
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             return list(pool.map(lambda part: self.ask(*words, *part), (names[:middle], names[middle:])))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the modules do, from options to result. The only file that sees AnsibleModule."""
+"""What the modules do, from options to result. With its two siblings the only file that sees AnsibleModule."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""unit_info's side of Ansible: options in, result out. With _module.py the only file that sees AnsibleModule."""
+"""unit_info's side of Ansible: options in, result out. Apart from _module.py, so that it does not carry the engine."""
 
 from __future__ import annotations
 

@@ -156,10 +156,10 @@ def _declared(item: t.Mapping[str, t.Any]) -> tuple[str, str, str, str]:
     from ansible_collections.unitcraft.systemd.plugins.module_utils import _render  # noqa: PLC0415
 
     try:
-        settings = _render.settings_from_mapping(name, item["sections"])
+        text = _render.render(_render.settings_from_mapping(name, item["sections"]))
     except _render.RenderError as error:
         raise LintError(str(error)) from None
-    return name, item["dropin"] or "", "", _render.render(settings)
+    return name, item["dropin"] or "", "", text
 
 
 def _candidates(texts: t.Sequence[tuple[str, str, str, str]]) -> list[_check.Candidate]:

@@ -381,7 +381,7 @@ class _UnitPlan:
     def _targets(self) -> list[str]:
         """The units that state and enabled speak of: the unit itself, or the declared instances of a template."""
         if self.is_template:
-            return [_syntax.instance_name(self.name, instance) for instance in self.instances]
+            return list(dict.fromkeys(unit for item in self.items for unit in item.instance_names()))
         return [self.name]
 
     # Contradictions

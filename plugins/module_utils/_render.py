@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sections mapping (from YAML) -> settings -> text, and back. Deterministic: the same input gives the same bytes.
+"""Sections mapping (from YAML) -> settings -> text. Deterministic: the same input gives the same bytes.
 
 Plain strings are systemd's own syntax and are written as they stand. Mappings and argument lists hold plain data,
 which is quoted and escaped here so that it arrives byte for byte.
@@ -386,6 +386,3 @@ def _assignment(setting: _model.Setting) -> str:
             value,
         )
     return f"{setting.directive}={value}"
-
-
-# --------------------------------------------------------------------------------------------- settings -> mapping

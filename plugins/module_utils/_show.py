@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Text that systemd's programs print -> typed values: systemctl show, systemd-analyze security, journalctl.
+"""Text that systemd's programs print -> typed values: systemctl show, journalctl.
 
 Pure. The commands are asked with ``--timestamp=us+utc`` and C locale; forms as 247 to 262 print them.
 """

@@ -143,8 +143,8 @@ def _readable(unit: Unit) -> dict[str, Setting]:
             continue
         reader, of_service = _READERS[setting.directive]
         # the names of before 230 stand in the section of the type too; whichever stands last wins
-        older = setting.section == own_section and setting.directive != "StartLimitIntervalSec"
-        if setting.section != "Service" if of_service else not (setting.section == "Unit" or older):
+        older = own_section if setting.directive != "StartLimitIntervalSec" else "Unit"
+        if setting.section not in (("Service",) if of_service else ("Unit", older)):
             continue
         try:
             reader(setting.value)

@@ -768,6 +768,9 @@ def _unescape_name(text: str) -> str:
     return from_bytes(data)
 
 
+# -------------------------------------------------------------------------------------------------------- directives
+
+
 def joins_of(section: str, directive: str) -> str:
     """How several values of a directive come together: the catalogue's word, ``lines`` for unknown directives."""
     if section == "Install":

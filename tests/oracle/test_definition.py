@@ -19,7 +19,7 @@ from images import containers
 from oracle import on_target
 
 ASK = """
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _info, _systemd
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _info, _manager
 question = _info.Question(tuple(given["names"]), frozenset(given["what"]), 10)
 answer = _info.ask(_manager.Manager(), question)
 answer = {"units": answer.units, "findings": [f._asdict() for f in answer.findings]}
@@ -254,7 +254,7 @@ def test_the_same_values_as_systemctl_show(target, described, shown):
 
 COUNT = """
 import subprocess, sys
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _info, _systemd
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _info, _manager
 started = []
 sys.addaudithook(lambda event, arguments: started.append(arguments[0]) if event == "subprocess.Popen" else None)
 _info.ask(_manager.Manager(), _info.Question(("*",), frozenset(_info.ASPECTS), 5))
