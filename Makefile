@@ -23,7 +23,9 @@ test: ## all gates
 
 oracle: ## value cases, recorded and new ones, shipped units and texts put to the real systemd of the four images
 	python3 tests/run images python
+	$(IN_SANDBOX) tests/oracle/ask.py --again tests/oracle/recorded.txt
 	$(IN_SANDBOX) tests/oracle/ask.py --again tests/oracle/recorded_random.txt
+	$(IN_SANDBOX) tests/oracle/ask.py --units
 	$(IN_SANDBOX) tests/oracle/ask.py --count 6000 --seed $${SEED:-1}
 	$(IN_SANDBOX) tests/oracle/ask.py --shipped
 	$(IN_SANDBOX) tests/oracle/text_layer.py

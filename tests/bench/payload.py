@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ast
 import base64
 import io
+import json
 import os
 import typing as t
 import zipfile
@@ -55,3 +57,7 @@ def _sizes(packed: zipfile.ZipFile) -> dict[str, t.Any]:
            if "ansible_collections" in entry.filename and entry.file_size}
     return {"own": sum(own.values()), "all": sum(entry.compress_size for entry in packed.infolist()),
             "files": dict(sorted(own.items(), key=lambda item: -item[1]))}
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure()))

@@ -7,6 +7,7 @@
 
     python tests/oracle/agreement.py                      table for each release
     python tests/oracle/agreement.py --list               and every disagreement
+    python tests/oracle/agreement.py --parsers            and a line for each of systemd's parsers
     python tests/oracle/agreement.py --parser exec --list only some parsers
     python tests/oracle/agreement.py FILE...              other recorded cases (default: the cases beside this file)
 
@@ -32,6 +33,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog,
 
 RELEASES = (247, 252, 257, 262)
 RECORDED = pathlib.Path(__file__).parent / "recorded.txt"
+KNOWN = pathlib.Path(__file__).parent / "known_disagreements.txt"
 FREE_TEXT = frozenset(("generic", "each-section", "description", "string-misc", "condition-string"))
 # What a unit of this type needs besides the line in question.
 ESSENTIALS = {
@@ -70,6 +72,11 @@ class Outcome(t.NamedTuple):
     parser: str
     wanted: str
     got: str
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """Release and text of the case, as KNOWN names it."""
+        return self.release, f"[{self.case.section}] {self.case.directive}={shrink(self.case.value)}"
 
 
 def shrink(value: str) -> str:
@@ -154,6 +161,7 @@ class Score:
 
     def __init__(self) -> None:
         self.counts: collections.Counter[str] = collections.Counter()
+        self.parsers: collections.defaultdict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
         self.wrong: list[Outcome] = []
 
     def add(self, outcome: Outcome) -> None:
@@ -169,6 +177,11 @@ class Score:
         self.counts["misses"] += outcome.wanted == "x" and not right
         self.counts["unknown"] += outcome.wanted == "u"
         self.counts["unknown right"] += outcome.wanted == "u" and right
+        parser = self.parsers[outcome.parser]
+        parser["cases"] += 1
+        parser["false alarms"] += outcome.wanted == "." and not right
+        parser["misses"] += outcome.wanted == "x" and not right
+        parser["wrong"] += not right
         if not right:
             self.wrong.append(outcome)
 
@@ -199,10 +212,32 @@ def table(scores: dict[int, Score]) -> list[str]:
     return lines
 
 
+def table_of_parsers(scores: dict[int, Score]) -> list[str]:
+    """For each parser: cases of all releases, then agreement, false alarms and misses of each release."""
+    lines = ["parser                             cases" + "".join(f"   {release}: agree alarms misses" for release in scores)]
+    for parser in sorted({name for score in scores.values() for name in score.parsers}):
+        counts = [score.parsers[parser] for score in scores.values()]
+        shares = [100.0 * (1 - count["wrong"] / max(1, count["cases"])) for count in counts]
+        cells = [f" {share:11.2f} {count['false alarms']:6} {count['misses']:6}" for share, count in zip(shares, counts)]
+        lines.append(f"{parser:34} {sum(count['cases'] for count in counts):5}" + "".join(cells))
+    return lines
+
+
+def known_disagreements() -> set[tuple[int, str]]:
+    """Those that have a reason, as ``Outcome.key``."""
+    found = set()
+    for line in KNOWN.read_text().splitlines():
+        if line and not line.startswith(("#", " ")):
+            releases, text = line.split(" ", 1)
+            found.update((int(release), text) for release in releases.split(","))
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=pathlib.Path, default=[RECORDED])
     parser.add_argument("--list", action="store_true", help="print every disagreement")
+    parser.add_argument("--parsers", action="store_true", help="and a line for each parser")
     parser.add_argument("--parser", action="append", default=[], help="only cases of this parser")
     options = parser.parse_args()
     cases = [case for path in options.files for case in read(path)]
@@ -213,7 +248,7 @@ def main() -> int:
             if getattr(_catalog.get(case.section, case.directive), "parser", "-") in options.parser
         ]
     scores = compare(cases)
-    print("\n".join(table(scores)))
+    print("\n".join([*table(scores), *(table_of_parsers(scores) if options.parsers else ())]))
     for score in scores.values() if options.list else ():
         for wrong in sorted(score.wrong, key=lambda wrong: wrong.parser):
             case = wrong.case

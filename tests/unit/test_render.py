@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 import pytest
@@ -102,11 +101,3 @@ def test_render_refuses_what_would_not_read_back(setting: tuple[str, str, str]) 
 def test_longest_value() -> None:
     with pytest.raises(_render.RenderError, match="longer than 1 MiB"):
         _render.settings_from_mapping("a.service", {"Service": {"ExecStart": "x" * 2_000_000}})
-
-
-def test_no_quadratic_time() -> None:
-    start = time.process_time()
-    sections = {"Service": {"Environment": {f"A{number}": "é %\n" for number in range(50_000)}}}
-    text = _render.render(_render.settings_from_mapping("a.service", sections))
-    assert _declaration.mapping_from_settings(_syntax.parse(text).settings) == sections
-    assert time.process_time() - start < 10

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 import pytest
@@ -176,29 +175,3 @@ def test_changed_settings(case: dict[str, t.Any]) -> None:
 def test_text_that_no_file_can_hold() -> None:
     with pytest.raises(_syntax.UnitSyntaxError, match="lone surrogate"):
         _syntax.quote("\ud800")
-
-
-LONG = {
-    "a 2 MB line": lambda: _syntax.parse("[Service]\nExecStart=" + "x" * 2_000_000),
-    "100,000 lines": lambda: _syntax.parse("[Service]\n" + "Environment=A=b c\n" * 100_000).write(),
-    "100,000 continuations": lambda: _syntax.parse("[Service]\nExecStart=" + "a\\\n#\n" * 50_000).write(),
-    "backslashes": lambda: _syntax.parse("[Service]\nExecStart=" + "\\" * 1_000_001),
-    "words": lambda: _syntax.split_words("a " * 500_000),
-    "escapes": lambda: _syntax.split_words("\\x41" * 250_000),
-    "quotes": lambda: _syntax.split_words("''" * 500_000),
-    "commands": lambda: _syntax.parse_exec("a ; " * 250_000),
-    "blanks": lambda: _syntax.parse_exec("a" + " " * 2_000_000),
-    "arguments": lambda: _syntax.exec_quote(["/a", "$%" * 500_000, *["x y"] * 200_000]),
-    "names": lambda: _syntax.unit_unescape(_syntax.unit_escape("-/" * 200_000)),
-}
-
-
-@pytest.mark.parametrize("what", LONG)
-def test_no_quadratic_time(what: str) -> None:
-    # The limit is some ten times what it takes: a quadratic way would take minutes.
-    start = time.process_time()
-    try:
-        LONG[what]()
-    except _syntax.UnitSyntaxError as error:
-        assert "1 MiB" in str(error)
-    assert time.process_time() - start < 5

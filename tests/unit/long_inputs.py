@@ -1,0 +1,65 @@
+#!/usr/bin/env python
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How long very long inputs take: prints ``{what: seconds of processor time}``. A process of its own, without coverage."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils import (
+    _declaration,
+    _meaning,
+    _render,
+    _syntax,
+    _validate,
+)
+
+LINES = 100_000
+HEAD = "[Service]\nExecStart=/bin/true\n"
+MANY = _syntax.read_unit("a.service", HEAD + "".join(f"Environment=A{number}=b c{number}\n" for number in range(LINES)))
+UNKNOWN = _syntax.read_unit("a.service", HEAD + "".join(f"Directive{number}=x\n" for number in range(LINES)))
+BAD = _syntax.read_unit("a.service", HEAD + "".join(f"TimeoutSec={number}x\n" for number in range(LINES)))
+LONG_LIST = _syntax.read_unit("a.service", HEAD + "Environment=" + "a=b " * 260_000)
+MAPPING = {"Service": {"Environment": {f"A{number}": "é %\n" for number in range(LINES)}}}
+SETTINGS = _render.settings_from_mapping("a.service", MAPPING)
+
+INPUTS = {
+    "parse a line of 2 MB": lambda: _syntax.parse("[Service]\nExecStart=" + "x" * 2_000_000),
+    "parse and write 100,000 lines": lambda: _syntax.parse("[Service]\n" + "Environment=A=b c\n" * LINES).write(),
+    "parse and write 100,000 continuations": lambda: _syntax.parse("[Service]\nExecStart=" + "a\\\n#\n" * 50_000).write(),
+    "parse 1 MB of backslashes": lambda: _syntax.parse("[Service]\nExecStart=" + "\\" * 1_000_001),
+    "words": lambda: _syntax.split_words("a " * 500_000),
+    "escapes": lambda: _syntax.split_words("\\x41" * 250_000),
+    "quotes": lambda: _syntax.split_words("''" * 500_000),
+    "commands": lambda: _syntax.parse_exec("a ; " * 250_000),
+    "blanks": lambda: _syntax.parse_exec("a" + " " * 2_000_000),
+    "arguments": lambda: _syntax.exec_quote(["/a", "$%" * 500_000, *["x y"] * 200_000]),
+    "names": lambda: _syntax.unit_unescape(_syntax.unit_escape("-/" * 200_000)),
+    "validate 100,000 lines": lambda: _validate.validate(MANY, 262),
+    "validate 100,000 unknown directives": lambda: _validate.validate(UNKNOWN, 262),
+    "validate 100,000 bad values": lambda: _validate.validate(BAD, 262),
+    "validate a list of 1 MB": lambda: _validate.validate(LONG_LIST, 262),
+    "compare 100,000 lines": lambda: _meaning.changed_settings(MANY.settings, MANY.settings[:-1]),
+    "declare 100,000 lines": lambda: _declaration.mapping_from_settings(MANY.settings),
+    "settings of 100,000 variables": lambda: _render.settings_from_mapping("a.service", MAPPING),
+    "render 100,000 variables": lambda: _render.render(SETTINGS),
+}
+
+
+def seconds(what: str) -> float:
+    begun = time.process_time()
+    try:
+        INPUTS[what]()
+    except _syntax.UnitSyntaxError as error:
+        if "1 MiB" not in str(error):  # the length of a line is the only fault that any of them has
+            raise
+    return time.process_time() - begun
+
+
+if __name__ == "__main__":
+    json.dump({what: seconds(what) for what in INPUTS}, sys.stdout)
