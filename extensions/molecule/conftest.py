@@ -4,6 +4,10 @@
 """For the testinfra tests of all scenarios: fixtures, and the host's own words when a test fails."""
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+
 import pytest
 
 EVIDENCE = ("systemctl --failed --no-pager", "journalctl --no-pager --lines=60")
@@ -13,6 +17,18 @@ EVIDENCE = ("systemctl --failed --no-pager", "journalctl --no-pager --lines=60")
 def release(host):
     """systemd's release on the host as an integer, for example 252."""
     return int(host.check_output("systemctl --version").split()[1].partition(".")[0])
+
+
+@pytest.fixture(scope="module")
+def actions(host):
+    """Function of a service's name: what check mode said on the empty host, and what was then done (record_actions.yml)."""
+    records = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+    short = host.backend.name.rpartition("-")[2]
+
+    def recorded(name):
+        return [json.loads((records / f"{short}.{name}.{what}.json").read_text(encoding="utf-8")) for what in ("predicted", "done")]
+
+    return recorded
 
 
 @pytest.hookimpl(wrapper=True)

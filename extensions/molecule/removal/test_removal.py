@@ -4,24 +4,16 @@
 """`state: absent` leaves nothing of a service but its data."""
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
-
 import pytest
 
 
-def test_check_mode_predicted_what_was_done(host):
-    records = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
-    name = host.backend.name.rpartition("-")[2]
-    predicted, done = (
-        json.loads((records / f"{name}.rot13.{what}.json").read_text(encoding="utf-8")) for what in ("predicted", "done")
-    )
+def test_check_mode_predicted_what_was_done(actions):
+    predicted, done = actions("rot13")
     assert {"stop", "disable", "remove"} <= {step["action"] for step in done}
     assert predicted == done
 
 
-@pytest.mark.parametrize("name", ["rot13", "app", "crew"])
+@pytest.mark.parametrize("name", ["rot13", "app", "crew", "vault", "nightly", "shared"])
 def test_no_unit_and_no_link_is_left(host, name):
     assert not host.check_output(f"find /etc/systemd /run/systemd/system -name '{name}*'")
     assert not host.check_output(f"systemctl list-units --all --plain --no-legend '{name}*'")
@@ -31,7 +23,7 @@ def test_no_unit_and_no_link_is_left(host, name):
 
 
 def test_no_process_is_left(host):
-    for program in ("rot13.php", "app.py", "sleep infinity"):
+    for program in ("rot13.php", "app.py", "vault.py", "sleep infinity"):
         assert host.run(f"pgrep --full '[{program[0]}]{program[1:]}'").stdout == ""
 
 
@@ -46,10 +38,20 @@ def test_user_that_was_there_before_stays(host):
     assert host.user("games").exists
 
 
-@pytest.mark.parametrize("path", ["/usr/local/lib/rot13", "/opt/app", "/etc/app.conf", "/etc/app.secrets", "/run/app"])
+@pytest.mark.parametrize("path", [
+    "/usr/local/lib/rot13", "/opt/app", "/etc/app.conf", "/etc/app.secrets", "/run/app",
+    "/usr/local/bin/vault.py", "/etc/vault-keys", "/opt/shared/own.txt", "/opt/shared/empty",
+])
 def test_no_file_is_left(host, path):
     assert not host.file(path).exists
 
 
 def test_data_is_left(host):
     assert host.file("/var/lib/app/given.json").exists
+    # systemd keeps that of a dynamic user apart, behind a link.
+    assert host.file("/var/lib/private/vault/given.json").exists
+
+
+def test_directory_that_is_not_empty_stays_as_it_was(host):
+    assert host.check_output("find /opt/shared").split() == ["/opt/shared", "/opt/shared/theirs.txt"]
+    assert host.file("/opt/shared/theirs.txt").content_string == "Not of this service.\n"

@@ -13,8 +13,8 @@ import pytest
 
 from images import containers
 
-SERVERS = {"rot13": 10000, "rot13py": 10001}
-both = pytest.mark.parametrize("unit", SERVERS)
+SERVERS = {"rot13": 10000, "rot13py": 10001, "rot13low": 53}
+both = pytest.mark.parametrize("unit", ["rot13", "rot13py"])
 
 # Sends what {send} evaluates to, until there is an answer or {seconds} have gone; exits 0 when the answer is its ROT13.
 CLIENT = """
@@ -45,6 +45,13 @@ def prop(host, unit, name):
 
 
 @both
+def test_check_mode_predicted_what_was_done(actions, unit):
+    predicted, done = actions(unit)
+    assert [step["action"] for step in done] == ["write", "enable", "daemon-reload", "start"]
+    assert predicted == done
+
+
+@both
 @pytest.mark.parametrize(
     "send",
     ['b"Hello, world!"', 'b""', "bytes(range(256))", 'b"Az" * 32753 + b"N"'],
@@ -65,6 +72,20 @@ def test_unit_is_the_articles(host, unit):
     for line in ("After=network.target", "Restart=always", "RestartSec=1", "StartLimitIntervalSec=0"):
         assert f"{line}\n" in text
     assert host.check_output("ps -o user= -p %s", prop(host, unit, "MainPID")) != "root"
+
+
+def test_address_and_privileged_port(host):
+    assert answers(host, "rot13low", address="127.0.0.2")
+    assert not answers(host, "rot13low", address="127.0.0.1", seconds=0.3)
+    assert not answers(host, "rot13low", address="::1", family="AF_INET6", seconds=0.3)
+    status = host.file(f"/proc/{prop(host, 'rot13low', 'MainPID')}/status").content_string
+    # capabilities(7): CAP_NET_BIND_SERVICE is bit 10.
+    assert re.search(r"^CapEff:\s*(\S+)", status, re.MULTILINE).group(1) == f"{1 << 10:016x}"
+
+
+def test_hardening_profile_is_the_one_asked_for(host):
+    profiles = {unit: (prop(host, unit, "ProtectSystem"), prop(host, unit, "MemoryDenyWriteExecute")) for unit in SERVERS}
+    assert profiles == {"rot13": ("strict", "yes"), "rot13py": ("strict", "yes"), "rot13low": ("full", "no")}
 
 
 @both
@@ -102,7 +123,7 @@ def test_sigterm_ends_it_at_once_and_cleanly(host, unit):
 def test_back_after_a_reboot(host):
     containers.reboot(host.backend.name.rpartition("-")[2])
     for unit in SERVERS:
-        assert answers(host, unit)
+        assert answers(host, unit, address="127.0.0.2")
 
 
 def test_absent_leaves_nothing(host):

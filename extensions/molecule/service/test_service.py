@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-from pathlib import Path
 
 import pytest
 
@@ -17,12 +15,8 @@ def given(host, path):
     return json.loads(host.file(path).content_string)
 
 
-def test_check_mode_predicted_what_was_done(host):
-    records = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
-    name = host.backend.name.rpartition("-")[2]
-    predicted, done = (
-        json.loads((records / f"{name}.app.{what}.json").read_text(encoding="utf-8")) for what in ("predicted", "done")
-    )
+def test_check_mode_predicted_what_was_done(actions):
+    predicted, done = actions("app")
     assert [step["action"] for step in done] == ["write", "enable", "daemon-reload", "start"]
     assert predicted == done
 
@@ -45,9 +39,35 @@ def test_secrets_are_for_root_only_and_nowhere_else(host):
     assert host.run("systemctl cat app | grep ticks").rc == 1
     assert host.run("systemctl show app | grep ticks").rc == 1
     assert host.run("journalctl --no-pager | grep '[`]ticks'").rc == 1
-    folder = host.file("/etc/vault.secrets")
+    folder = host.file("/etc/vault-keys")
     assert (folder.user, folder.mode) == ("root", 0o700)
-    assert host.file("/etc/vault.secrets/token").mode == 0o600
+    assert host.file("/etc/vault-keys/token").mode == 0o600
+    assert not host.file("/etc/vault.secrets").exists
+
+
+def test_supplementary_groups(host):
+    wanted = {host.group("adm").gid, host.group("games").gid}
+    assert wanted <= set(given(host, "/var/lib/app/given.json")["groups"])
+
+
+def test_capabilities(host):
+    properties = host.service("app").systemd_properties
+    assert (properties["CapabilityBoundingSet"], properties["AmbientCapabilities"]) == ("cap_net_bind_service",) * 2
+
+
+def test_relations_to_other_units(host):
+    properties = host.service("app").systemd_properties
+    assert "local-fs.target" in properties["Requires"].split()
+    assert {"network.target", "local-fs.target"} <= set(properties["After"].split())
+    assert "network.target" in properties["Wants"].split()
+    assert properties["WantedBy"] == "graphical.target"
+    assert not host.file("/etc/systemd/system/multi-user.target.wants/app.service").exists
+
+
+def test_start_limit(host):
+    properties = host.service("app").systemd_properties
+    assert (properties["StartLimitIntervalUSec"], properties["StartLimitBurst"]) == ("5s", "7")
+    assert host.service("vault").systemd_properties["StartLimitIntervalUSec"] == "0"
 
 
 def test_user_and_group_are_those_asked_for(host):
@@ -102,6 +122,8 @@ def test_timer_runs_its_job(host):
 
 
 def test_calendar_timer_waits_for_its_hour(host):
+    assert host.service("nightly.timer").is_running
+    assert not host.service("nightly.timer").is_enabled
     assert "03:00:00" in host.service("nightly.timer").systemd_properties["NextElapseUSecRealtime"]
     assert host.service("nightly.timer").systemd_properties["Persistent"] == "yes"
     assert host.service("nightly").systemd_properties["ExecMainStartTimestampMonotonic"] == "0"

@@ -17,6 +17,7 @@ given = {
     "credentials": {path.name: path.read_text() for path in Path(credentials).iterdir()} if credentials else {},
     "directory": os.getcwd(),
     "identity": [os.getuid(), os.getgid()],
+    "groups": os.getgroups(),
     "instance": os.environ.get("INSTANCE"),
 }
 Path(os.environ["STATE_DIRECTORY"], "given.json").write_text(json.dumps(given))
