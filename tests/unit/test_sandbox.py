@@ -108,6 +108,7 @@ def test_configuration_of_the_user_wins(host, monkeypatch, tmp_path):
     assert not (tmp_path / ".cache").exists()
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_asking_for_a_limit_does_not_change_it():
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert sandbox.may_raise(resource.RLIMIT_NOFILE) in (True, False)
