@@ -15,7 +15,8 @@ SECRETS = ["`ticks`", "T$ ", "another $key", "another %token", "told-to-nobody"]
 
 
 @pytest.fixture(scope="module")
-def output():
+def run():
+    """The run of change.yml: its exit status, and all that it wrote."""
     project = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
     folder = project / "extensions/molecule"
     done = subprocess.run(
@@ -23,20 +24,24 @@ def output():
         check=False, capture_output=True, text=True, cwd=project,
         env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(project / ".ansible/collections"), "ANSIBLE_FORKS": "4"},
     )
-    assert done.returncode == 0, "\n".join(done.stdout.splitlines()[-150:]) + done.stderr
-    return done.stdout + done.stderr
+    return done.returncode, done.stdout + done.stderr
 
 
-def test_changes_do_what_they_need_and_mistakes_are_refused(output):
-    assert "PLAY RECAP" in output
+def test_changes_do_what_they_need_and_mistakes_are_refused(run):
+    status, output = run
+    # Without what the connection tells of each command.
+    assert status == 0, "\n".join([line for line in output.splitlines() if not line.startswith(("<", "Using module"))][-100:])
 
 
-def test_diff_and_verbose_output_were_on(output):
+def test_diff_and_verbose_output_were_on(run):
+    _status, output = run
     assert "+Description=Another description" in output
     assert "/etc/vault-keys/token changed" in output
     assert "EXEC" in output
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_no_secret_is_in_the_output(output, secret):
-    assert secret not in output
+def test_no_secret_is_in_the_output(run, secret):
+    _status, output = run
+    found = [line for line in output.splitlines() if secret in line]
+    assert not found
