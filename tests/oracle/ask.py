@@ -46,7 +46,7 @@ _TAKEN = re.compile(
     r"|does not match strict|local system does not support"
 )
 # A value that only the loading of the whole unit trips over. (One that "has a bad unit file setting" may lack another.)
-_REFUSED = re.compile(r"^<\d+>Unit (\S+) failed to load properly")
+_REFUSED = re.compile(r"^<\d+>(?:Unit )?(\S+?)(?: failed to load properly|: MaxConnection)")
 _UNKNOWN = re.compile(r"Unknown key|Unknown lvalue|Unknown section")
 
 
@@ -114,20 +114,21 @@ def ask(host: Host, cases: list[agreement.Case]) -> list[str]:
     put(host, files)
     verdicts = ["."] * len(cases)
     names = list(files)
+    suspects: set[str] = set()
     for first in range(0, len(names), BATCH):
         chosen = names[first : first + BATCH]
         dependent = [name for name in chosen if _names_units(cases[places[f"/cases/{name}"][0]])]
         for output in verify(host, chosen) + (verify(host, dependent, alone=False) if dependent else []):
             refused = _REFUSED.match(output)
             if refused and f"/cases/{refused.group(1)}" in places:
-                number, line = places[f"/cases/{refused.group(1)}"]
-                verdicts[number] = verdicts[number].replace(".", "x")
+                suspects.add(refused.group(1))
                 continue
             match = re.match(r"^<(\d+)>(/cases/[^:]+):(\d+): (.*)$", output)
             if not match or match.group(2) not in places:
                 continue
             number, line = places[match.group(2)]
-            if int(match.group(3)) != line:
+            # 247 names the last line of a continued one.
+            if int(match.group(3)) not in (line, line + cases[number].value.count("\\\n")):
                 continue
             if "has been removed" in match.group(4):
                 verdicts[number] = "r"
@@ -137,6 +138,11 @@ def ask(host: Host, cases: list[agreement.Case]) -> list[str]:
                 verdicts[number] = "u"
             elif not _TAKEN.search(match.group(4)) and verdicts[number] != "u":
                 verdicts[number] = "x"
+    for name in sorted(suspects):
+        # Alone: in a batch another unit may have taken the same name on the bus.
+        if any(_REFUSED.match(output) for output in verify(host, [name])):
+            number, _line = places[f"/cases/{name}"]
+            verdicts[number] = verdicts[number].replace(".", "x")
     return verdicts
 
 
