@@ -35,7 +35,7 @@ def daemon_reload(systemd: Manager, jobs: t.Mapping[str, str], again: t.Sequence
     held = {
         timer: unit
         for timer, unit in jobs.items()
-        if before.get(timer, {}).get("ActiveState") == "active" and not _has_job(before.get(unit, {}))
+        if before.get(timer, {}).get("ActiveState") == "active" and not has_job(before.get(unit, {}))
     }
     hold = _begin(systemd, held.values()) if held else ""
     try:
@@ -69,9 +69,9 @@ def _cancel_starts(systemd: Manager, held: t.Mapping[str, str], before: t.Mappin
         states = systemd.show([*held, *held.values()], _PROPERTIES)
         for timer, unit in held.items():
             fired = states.get(timer, {}).get("LastTriggerUSecMonotonic") != before.get(timer, {}).get("LastTriggerUSecMonotonic")
-            if fired and _has_job(states.get(unit, {})):
+            if fired and has_job(states.get(unit, {})):
                 systemd.command(systemd.systemctl("cancel", states[unit]["Job"]))
 
 
-def _has_job(state: t.Mapping[str, str]) -> bool:
+def has_job(state: t.Mapping[str, str]) -> bool:
     return state.get("Job", "0") not in ("", "0")

@@ -21,7 +21,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._manager import 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._plan import RUNNING, Change, File, Plan, enables
 from ansible_collections.unitcraft.systemd.plugins.module_utils._store import FORMAT, Store, TransactionError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._systemd import SystemdError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._timer_hold import daemon_reload
+from ansible_collections.unitcraft.systemd.plugins.module_utils._timer_hold import daemon_reload, has_job
 
 if t.TYPE_CHECKING:
     from ansible_collections.unitcraft.systemd.plugins.module_utils._health import Failure, Limits
@@ -268,12 +268,21 @@ def undo(snapshot: t.Mapping[str, t.Any], systemd: Host) -> list[str]:
         daemon_reload(systemd, snapshot.get("held", {}))
     if not alive:
         return left_over
-    states = systemd.show(before, ("ActiveState", "Type", "ExecMainStatus", "LoadState"))
+    states = systemd.show(before, ("ActiveState", "Job", "Triggers"))
     failed = [u for u, state in states.items() if u in before and state.get("ActiveState") == "failed" and before[u]["active"] != "failed"]
-    if failed:
-        reset_failed(systemd, failed)
-    again = [unit for unit, was in before.items() if was["active"] in RUNNING and states.get(unit, {}).get("ActiveState") not in RUNNING]
+    # What a systemctl that was killed has asked for may still be to come: a start takes the place of that job.
+    sure = [u for u, state in states.items() if state.get("ActiveState") in RUNNING - {"deactivating"} and not has_job(state)]
+    again = [unit for unit, was in before.items() if was["active"] in RUNNING and unit not in sure]
     start = [unit for unit in again if not (before[unit]["oneshot"] and before[unit]["active"] == "activating")]
+    # A socket does not start while its service runs.
+    triggered = {service for unit in start if unit.endswith(".socket") for service in states.get(unit, {}).get("Triggers", "").split()}
+    holding = [unit for unit in before if unit in triggered and unit not in start and before[unit]["active"] in RUNNING]
+    if holding:
+        _quiet(systemd, "stop", holding)
+        start += holding
+    if failed or start:
+        # Also forgets the starts so far, which systemd counts: this one must not be the one too many.
+        reset_failed(systemd, list(dict.fromkeys([*failed, *start])))
     if start:
         _quiet(systemd, "start", start)
     reload = [unit for unit in snapshot["reloads"] if unit not in start]

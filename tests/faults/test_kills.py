@@ -19,7 +19,7 @@ def test_module(target, no_wrapper_left):
     assert found["recovered"] > found["faults"] / 10
 
 
-@pytest.mark.parametrize("verb", ["show", "stop", "enable", "reenable", "disable", "daemon-reload", "restart", "start", "reload"])
+@pytest.mark.parametrize("verb", ["show", "stop", "enable", "reenable", "disable", "daemon-reload", "restart", "start"])
 def test_systemctl(target, no_wrapper_left, verb):
-    """The module lives on: it puts everything back by itself."""
+    """One call is killed, the module lives on: it puts everything back by itself."""
     run_loop(target, "kill", verb)
