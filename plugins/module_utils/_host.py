@@ -201,7 +201,8 @@ class Host(Manager):
                 return f"{folder} is not a folder; move it away"
             # For root too: the kernel says no for a file system that is mounted read-only.
             if os.path.isdir(folder) and not os.access(folder, os.W_OK, effective_ids=True):
-                return f"{folder} cannot be written to; mount it writable, or set runtime: true to work below /run"
+                way_out = "" if self.root else ", or set runtime: true to work below /run"
+                return f"{folder} cannot be written to; mount it writable{way_out}"
         return ""
 
 

@@ -634,8 +634,8 @@ def _one_of(items: list[Want], option: str, default: t.Any) -> t.Any:
         (one, first), (two, second) = list(given.items())[:2]
         name = "on_change" if option == "follow" else option
         raise PlanError(
-            f"{items[0].name}: {name} is {str(one).lower()} in item {first + 1} and {str(two).lower()} in item"
-            f" {second + 1} of the list; say the same in both, or say it once"
+            f"{items[0].name}: {name} is {str(one).lower()} in units[{first}] and {str(two).lower()} in units[{second}];"
+            " say the same in both, or say it once"
         )
     return next(iter(given), default)
 

@@ -90,6 +90,8 @@ options:
         description:
           - What a running unit does when its text or a trigger has changed. V(auto) decides by the directives that changed.
           - V(restart) restarts it for any change of meaning, V(reload) reloads it, V(none) leaves it as it is.
+          - A running timer takes over a new schedule without starting its unit for a time that has passed already. Only with
+            C(RandomizedDelaySec=) systemd may still do that, some time later.
         type: str
         choices: [auto, restart, reload, none]
         default: auto
@@ -144,10 +146,10 @@ options:
                 description: Regular expression that a journal line of the unit since this start must match.
                 type: str
               send:
-                description: What a udp probe sends.
+                description: What a udp, tcp or socket probe sends.
                 type: str
               expect:
-                description: What the answer to a udp probe must be.
+                description: Text that the answer to a udp, tcp, socket, http or command probe must hold.
                 type: str
               status:
                 description: HTTP status that an http probe wants. Any status from 200 to 399 without it.
