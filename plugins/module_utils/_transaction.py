@@ -268,6 +268,23 @@ def undo(snapshot: t.Mapping[str, t.Any], systemd: Host) -> list[str]:
         daemon_reload(systemd, snapshot.get("held", {}))
     if not alive:
         return left_over
+    start = _clear_the_way(before, systemd)
+    if start:
+        _quiet(systemd, "start", start)
+    reload = [unit for unit in snapshot["reloads"] if unit not in start]
+    if reload:
+        _quiet(systemd, "reload", reload)
+    if snapshot["linger"] is False and os.path.exists(systemd.linger_file()):
+        systemd.set_linger(False)
+    states = systemd.show(start, ("ActiveState", "SubState"))
+    for unit in start:
+        if states.get(unit, {}).get("ActiveState") not in RUNNING:
+            left_over.append(f"{unit} ran before and could not be started again")
+    return left_over
+
+
+def _clear_the_way(before: t.Mapping[str, t.Mapping[str, t.Any]], systemd: Host) -> list[str]:
+    """The units that have to be started to run as they did, once nothing keeps them from it any more."""
     states = systemd.show(before, ("ActiveState", "Job", "Triggers"))
     failed = [u for u, state in states.items() if u in before and state.get("ActiveState") == "failed" and before[u]["active"] != "failed"]
     # What a systemctl that was killed has asked for may still be to come: a start takes the place of that job.
@@ -283,18 +300,7 @@ def undo(snapshot: t.Mapping[str, t.Any], systemd: Host) -> list[str]:
     if failed or start:
         # Also forgets the starts so far, which systemd counts: this one must not be the one too many.
         reset_failed(systemd, list(dict.fromkeys([*failed, *start])))
-    if start:
-        _quiet(systemd, "start", start)
-    reload = [unit for unit in snapshot["reloads"] if unit not in start]
-    if reload:
-        _quiet(systemd, "reload", reload)
-    if snapshot["linger"] is False and os.path.exists(systemd.linger_file()):
-        systemd.set_linger(False)
-    states = systemd.show(start, ("ActiveState", "SubState"))
-    for unit in start:
-        if states.get(unit, {}).get("ActiveState") not in RUNNING:
-            left_over.append(f"{unit} ran before and could not be started again")
-    return left_over
+    return start
 
 
 def _moved(snapshot: t.Mapping[str, t.Any], systemd: Host) -> dict[str, dict[str, str]]:
