@@ -50,7 +50,7 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
 
 def exec_quote(args: t.Any, prefix: str = "") -> str:

@@ -60,7 +60,8 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _declaration, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
 
 def from_unit(text: t.Any, name: str = "", strict: bool = True) -> dict[str, dict[str, t.Any]]:

@@ -88,7 +88,8 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _header, _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import header as _header
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 
 
 def to_unit(sections: t.Any, name: str = "", set_name: str | None = None, order: str = "given") -> str:

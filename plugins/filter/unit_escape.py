@@ -56,7 +56,7 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
 
 def unit_escape(text: t.Any, path: bool = False, template: str | None = None, suffix: str | None = None) -> str:

@@ -53,7 +53,7 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
 
 def unit_unescape(text: t.Any, path: bool = False, template: str | None = None) -> str:

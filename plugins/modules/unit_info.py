@@ -196,7 +196,7 @@ findings:
   elements: dict
 """
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._module_info import run_unit_info
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.unit_info import run_unit_info
 
 
 def main() -> None:

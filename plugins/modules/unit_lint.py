@@ -139,7 +139,7 @@ systemd_version:
   type: int
 """
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _module_lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_lint as _module_lint
 
 
 def main() -> None:

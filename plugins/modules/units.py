@@ -291,7 +291,7 @@ not_undone:
   elements: str
 """
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _module
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit as _module
 
 
 def main() -> None:

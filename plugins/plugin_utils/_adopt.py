@@ -15,14 +15,12 @@ import re
 import typing as t
 
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils import (
-    _declaration,
-    _meaning,
-    _merge,
-    _render,
-    _syntax,
-    _unitfiles,
-)
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import unit_path as _unitfiles
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
 
 VENDOR_FOLDERS = ("/usr/lib/", "/lib/", "/usr/share/", "/usr/local/")

@@ -12,8 +12,9 @@ import hashlib
 import json
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _graph, _graph_text
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph_edges import DEFAULT, Edge
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import draw as _graph_text
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import DEFAULT, Edge
 
 FORMAT = 1  # of the JSON report
 CRASH_LOOP_RESTARTS = 3  # restarts by systemd itself, since the unit was started by a job

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
 
 def full_unit_name(given: t.Any) -> str:

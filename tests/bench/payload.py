@@ -53,7 +53,7 @@ def _longest_text(wrapper: bytes) -> str:
 
 
 def _sizes(packed: zipfile.ZipFile) -> dict[str, t.Any]:
-    own = {entry.filename.rpartition("/")[2]: entry.compress_size for entry in packed.infolist()
+    own = {entry.filename.rpartition("/plugins/")[2].removeprefix("module_utils/"): entry.compress_size for entry in packed.infolist()
            if "ansible_collections" in entry.filename and entry.file_size}
     return {"own": sum(own.values()), "all": sum(entry.compress_size for entry in packed.infolist()),
             "files": dict(sorted(own.items(), key=lambda item: -item[1]))}

@@ -29,7 +29,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / ".ansible" / "collections"))
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _syntax, _validate
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 
 RELEASES = (247, 252, 257, 262)
 RECORDED = pathlib.Path(__file__).parent / "recorded.txt"

@@ -33,7 +33,9 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible" / "collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _syntax, _validate
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 from images import containers
 from oracle import agreement
 

@@ -24,7 +24,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _lint, _lint_host  # noqa: E402
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host  # noqa: E402
 from images import containers  # noqa: E402
 from oracle.vendor_units import carry_over  # noqa: E402
 
@@ -35,7 +36,11 @@ FOLDER = "/etc/systemd/system"
 PROVER = r"""
 import json, os, pathlib, shutil, subprocess, sys
 sys.path.insert(0, "/run/lint")
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _host_facts, _lint, _lint_host, _manager, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import facts as _host_facts
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import manager as _manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 proof = json.load(sys.stdin)
 folder = pathlib.Path("/etc/systemd/system")
 shutil.rmtree("/run/harm", ignore_errors=True)
@@ -119,7 +124,7 @@ def _goes_down(container: str, seconds: float = 30) -> bool:
 
 
 def _lint_unit(name: str, text: str) -> t.Any:
-    from ansible_collections.unitcraft.systemd.plugins.module_utils import _syntax
+    from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
     return _syntax.read_unit(name, text)
 

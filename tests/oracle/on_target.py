@@ -22,8 +22,8 @@ def install(name: str) -> None:
     """Put plugins/module_utils into the container ``name``; call once for each container."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        for path in sorted(UTILS.glob("*.py")):
-            archive.add(path, path.name)
+        for path in sorted(UTILS.rglob("*.py")):
+            archive.add(path, str(path.relative_to(UTILS)))
     containers.run(name, ["mkdir", "-p", _PLACE])
     containers.run(name, ["tar", "-x", "-C", _PLACE], data=packed.getvalue())
 

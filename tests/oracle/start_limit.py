@@ -26,8 +26,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _start_limit  # noqa: E402
-from ansible_collections.unitcraft.systemd.plugins.module_utils._start_limit import SECOND, Policy, StartLimit  # noqa: E402
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import start_limit as _start_limit  # noqa: E402
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.start_limit import SECOND, Policy, StartLimit  # noqa: E402
 from images import containers  # noqa: E402
 
 FAILURES = {"exit-code": "exit 7", "signal": "kill -KILL $$$$"}

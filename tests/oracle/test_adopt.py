@@ -13,7 +13,8 @@ import collections
 
 import pytest
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _render, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _adopt
 from images import containers
 

@@ -14,12 +14,16 @@ import collections
 import signal
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _merge, _show, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import show as _show
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from images import containers
 from oracle import on_target
 
 ASK = """
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _info, _manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import info as _info
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import manager as _manager
 question = _info.Question(tuple(given["names"]), frozenset(given["what"]), 10)
 answer = _info.ask(_manager.Manager(), question)
 answer = {"units": answer.units, "findings": [f._asdict() for f in answer.findings]}
@@ -254,7 +258,8 @@ def test_the_same_values_as_systemctl_show(target, described, shown):
 
 COUNT = """
 import subprocess, sys
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _info, _manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import info as _info
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import manager as _manager
 started = []
 sys.addaudithook(lambda event, arguments: started.append(arguments[0]) if event == "subprocess.Popen" else None)
 _info.ask(_manager.Manager(), _info.Question(("*",), frozenset(_info.ASPECTS), 5))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _systemd
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import systemd as _systemd
 from catalog import dumps
 from images import containers
 

@@ -24,7 +24,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible" / "collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _declaration, _meaning, _render, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from images import containers
 
 DUMP = "/run/dump"

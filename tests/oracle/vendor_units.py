@@ -32,7 +32,11 @@ PACKAGE = "ansible_collections/unitcraft/systemd/plugins/module_utils"
 LINTER = r"""
 import json, os, sys, time
 sys.path.insert(0, "/run/lint")
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _host_facts, _lint, _lint_host, _manager, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import facts as _host_facts
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import manager as _manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 systemd = _manager.Manager()
 units = []
 for folder in ("/usr/lib/systemd/system", "/lib/systemd/system"):
@@ -57,8 +61,9 @@ def carry_over(name: str) -> None:
     """Put the collection's code into a container."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        for path in sorted((ROOT / "plugins/module_utils").glob("*.py")):
-            archive.add(path, f"{PACKAGE}/{path.name}")
+        folder = ROOT / "plugins/module_utils"
+        for path in sorted(folder.rglob("*.py")):
+            archive.add(path, f"{PACKAGE}/{path.relative_to(folder)}")
     containers.run(name, ["mkdir", "-p", "/run/lint"])
     containers.run(name, ["tar", "-C", "/run/lint", "-xf", "-"], data=packed.getvalue())
 

@@ -11,13 +11,11 @@ import json
 import sys
 import time
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import (
-    _declaration,
-    _meaning,
-    _render,
-    _syntax,
-    _validate,
-)
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 
 LINES = 100_000
 HEAD = "[Service]\nExecStart=/bin/true\n"

@@ -10,7 +10,7 @@ import pathlib
 
 import pytest
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _drift
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import drift as _drift
 
 CASES = yaml.safe_load((pathlib.Path(__file__).parent / "cases" / "drift.yml").read_text())
 

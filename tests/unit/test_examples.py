@@ -17,17 +17,15 @@ import typing as t
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.unitcraft.systemd.plugins.module_utils import (
-    _lint,
-    _lint_host,
-    _model,
-    _module,
-    _module_info,
-    _module_lint,
-    _render,
-    _syntax,
-    _validate,
-)
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _model
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit as _module
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_info as _module_info
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_lint as _module_lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 from case_files import load as load_cases
 from doc_examples import ROOT, Example, all_examples
 from test_lint import read_facts, read_units

@@ -7,14 +7,12 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils import (
-    _graph,
-    _graph_edges,
-    _graph_live,
-    _graph_text,
-    _graph_walk,
-    _syntax,
-)
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import live as _graph_live
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import draw as _graph_text
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import reach as _graph_walk
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from case_files import load
 
 

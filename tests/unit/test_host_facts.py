@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import pathlib
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _host_facts, _lint_host
-from ansible_collections.unitcraft.systemd.plugins.module_utils._manager import Manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import facts as _host_facts
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
 
 FILES = {
     "usr/bin/tool": (0o755, ""),

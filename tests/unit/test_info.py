@@ -11,8 +11,8 @@ import pathlib
 import re
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _info
-from ansible_collections.unitcraft.systemd.plugins.module_utils._manager import Manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import info as _info
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
 
 ETC = "/etc/systemd/system"
 VENDOR = "/usr/lib/systemd/system"
@@ -199,7 +199,7 @@ def test_what_is_no_name(name):
 
 def test_every_rule_of_reading_is_documented():
     here = pathlib.Path(__file__).resolve().parents[2]
-    text = "".join((here / "plugins/module_utils" / name).read_text() for name in ("_reader.py", "_live.py"))
+    text = "".join((here / "plugins/module_utils" / name).read_text() for name in ("_host/reader.py", "_host/runtime.py"))
     used = set(re.findall(r'"((?:unreadable|broken|vanished|no)-[a-z]+)"', text))
     documented = (here / "docs/rules.md").read_text().partition("## What could not be read")[2]
     assert used == set(re.findall(r"^### `([a-z-]+)`", documented, re.MULTILINE))

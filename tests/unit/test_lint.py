@@ -11,14 +11,12 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils import (
-    _lint,
-    _lint_core,
-    _lint_host,
-    _model,
-    _start_limit,
-    _syntax,
-)
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _model
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import start_limit as _start_limit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from case_files import CASES, load
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -109,7 +107,7 @@ def test_rules_in_code_and_docs_are_the_same() -> None:
 
 
 def test_rule_ids_of_validation_are_documented() -> None:
-    text = (ROOT / "plugins/module_utils/_validate.py").read_text(encoding="utf-8")
+    text = (ROOT / "plugins/module_utils/_values/validate.py").read_text(encoding="utf-8")
     for rule in SYSTEMD_RULES:
         assert f'"{rule}"' in text
 

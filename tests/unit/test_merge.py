@@ -10,7 +10,7 @@ import pathlib
 
 import pytest
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _merge
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
 
 CASES = yaml.safe_load((pathlib.Path(__file__).parent / "cases" / "merge" / "merge.yml").read_text())

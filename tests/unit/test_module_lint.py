@@ -8,7 +8,7 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _module_lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_lint as _module_lint
 from case_files import load
 
 RELEASE = 262

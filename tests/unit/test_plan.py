@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import case_files
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _plan
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import plan as _plan
 
 FOLDER = "/etc/systemd/system"
 

@@ -11,7 +11,8 @@ import pathlib
 
 import pytest
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _security, _show
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import security as _security
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import show as _show
 
 CASES = yaml.safe_load((pathlib.Path(__file__).parent / "cases" / "show" / "values.yml").read_text())
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _store
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import store as _store
 
 
 def test_a_held_lock_names_its_holder(tmp_path):

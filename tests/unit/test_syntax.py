@@ -7,7 +7,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _meaning, _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from case_files import load
 
 

@@ -11,7 +11,7 @@ import posixpath
 
 import pytest
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _unitfiles
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import unit_path as _unitfiles
 
 SEARCH_PATH = (
     "/etc/systemd/system.control",

@@ -12,7 +12,9 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _model, _syntax, _validate
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _model
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 
 CASES = yaml.safe_load((pathlib.Path(__file__).parent / "cases" / "validate" / "units.yml").read_text())
 

@@ -12,7 +12,8 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _values
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import check as _values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -1,0 +1,189 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Change a set of files so that each is the old or the new one, also after a crash; take and restore copies of them."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.plan import UNIT_MODE, Change, File
+
+TEMPORARY = ".#unitcraft-"  # systemd passes over hidden files and over names that end in no unit type
+_FLUSH_TOGETHER = 8  # from this many files on, one flush of the file system is cheaper than one of each file
+
+
+def apply(changes: t.Sequence[Change], token: str) -> None:
+    """Make every change: first write all new texts beside their places and flush them, then rename them into place.
+
+    A full disk shows while the new texts are written, when no unit file has been touched yet.
+
+    :param token: goes into the names of temporary files, so that ``remove_temporary`` finds those of a killed run.
+    :raises OSError: with the path in ``filename``.
+    """
+    staged: list[tuple[int, str, Change]] = []
+    with contextlib.ExitStack() as stack:
+        folders = _Folders(stack)
+        try:
+            for number, change in enumerate(changes):
+                if change.after.kind in ("file", "link"):
+                    name = f"{TEMPORARY}{token}-{number}"
+                    folder = folders.open(os.path.dirname(change.path))
+                    staged.append((folder, name, change))
+                    _create(folder, name, change.after)
+            _flush([(folder, name) for folder, name, change in staged if change.after.kind == "file"])
+        except OSError as error:
+            for folder, name, _change in staged:
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=folder)
+            if staged and not error.filename:
+                error.filename = staged[-1][2].path
+            raise
+        for folder, name, change in staged:
+            os.rename(name, os.path.basename(change.path), src_dir_fd=folder, dst_dir_fd=folder)
+        for change in changes:
+            if change.after.kind == "missing":
+                _remove(folders, change.path)
+        folders.flush()
+    remove_empty_folders(change.path for change in changes if change.after.kind == "missing")
+
+
+class _Folders:
+    """Open folders by path, each once. A folder that is a link is refused by the kernel."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._open: dict[str, int] = {}
+
+    def open(self, path: str, create: bool = True) -> int:
+        if path not in self._open:
+            if create and not os.path.isdir(path):
+                make_folder(path)
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._stack.callback(os.close, handle)
+            self._open[path] = handle
+        return self._open[path]
+
+    def flush(self) -> None:
+        for handle in self._open.values():
+            os.fsync(handle)
+
+
+def make_folder(path: str, mode: int = 0o755) -> None:
+    """Make a folder and its parents, each flushed into its own parent."""
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        make_folder(parent, mode)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, mode)
+    os.chmod(path, mode)
+    handle = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _create(folder: int, name: str, file: File) -> None:
+    """Make a new file or link under a temporary name; nothing that stands there is opened or followed."""
+    if file.kind == "link":
+        os.symlink(file.target, name, dir_fd=folder)
+        return
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(name, flags, 0o600, dir_fd=folder)
+    with open(handle, "wb") as stream:
+        stream.write(file.data)
+        stream.flush()
+        if file.uid != os.geteuid() or file.gid != os.getegid():
+            with contextlib.suppress(PermissionError):  # a user cannot give files away, and need not
+                os.fchown(handle, file.uid, file.gid)
+        os.fchmod(handle, file.mode or UNIT_MODE)
+
+
+def _flush(names: t.Sequence[tuple[int, str]]) -> None:
+    """Have the contents of files on disk, before a rename makes them the valid ones."""
+    if len(names) >= _FLUSH_TOGETHER:
+        import ctypes  # noqa: PLC0415 - costs more than all the rest of this file
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        if all(libc.syncfs(folder) == 0 for folder in {folder for folder, _name in names}):
+            return
+    for folder, name in names:
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _remove(folders: _Folders, path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.basename(path), dir_fd=folders.open(os.path.dirname(path), create=False))
+
+
+def remove_empty_folders(paths: t.Iterable[str]) -> None:
+    """Remove the ``.d``, ``.wants`` and ``.requires`` folders of removed files, where nothing else is in them."""
+    for folder in {os.path.dirname(path) for path in paths}:
+        if folder.endswith((".d", ".wants", ".requires", ".upholds")):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+
+
+def remove_temporary(folders: t.Iterable[str], token: str) -> None:
+    """Remove what a killed run left under temporary names."""
+    for folder in folders:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            for name in os.listdir(folder):
+                if name.startswith(f"{TEMPORARY}{token}-"):
+                    os.unlink(os.path.join(folder, name))
+
+
+def replace_file(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Write one file of our own, atomically and durably."""
+    folder, name = os.path.split(path)
+    temporary = f"{path}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        with open(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(handle)
+        os.rename(temporary, os.path.join(folder, name))
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    flush_folder(folder)
+
+
+def flush_folder(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def to_json(path: str, file: File) -> dict[str, t.Any]:
+    """A file as JSON can hold it, for the snapshot."""
+    return {
+        "path": path,
+        "kind": file.kind,
+        "data": base64.b64encode(file.data).decode("ascii"),
+        "target": file.target,
+        "mode": file.mode,
+        "uid": file.uid,
+        "gid": file.gid,
+    }
+
+
+def from_json(entry: t.Mapping[str, t.Any]) -> tuple[str, File]:
+    file = File(
+        entry["kind"], base64.b64decode(entry["data"]), entry["target"], entry["mode"], entry["uid"], entry["gid"]
+    )
+    return entry["path"], file

@@ -1,0 +1,133 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Our own folder on a host: the lock, what a running transaction began, the record of what was deployed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import sys
+import time
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import files as _files
+
+if t.TYPE_CHECKING:
+    from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.health import Failure
+
+STATE_FOLDER = "/var/lib/unitcraft"
+LOCK_TIMEOUT = 300.0  # seconds to wait for another run on this host
+FORMAT = 1
+
+
+class TransactionError(Exception):
+    """The plan could not be carried out.
+
+    :ivar failures: the units that did not come up.
+    :ivar rolled_back: True when everything is as it was before, False when not, None when nothing had been changed.
+    :ivar left_over: what could not be undone, in words.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        failures: t.Sequence[Failure] = (),
+        rolled_back: bool | None = None,
+        left_over: t.Sequence[str] = (),
+    ) -> None:
+        super().__init__(message)
+        self.failures = list(failures)
+        self.rolled_back = rolled_back
+        self.left_over = list(left_over)
+
+
+class Store:
+    """Our own folder on the host: the lock, the intent of a running transaction, and the record of what was deployed.
+
+    :param folder: root-only folder; made when it is first needed.
+    """
+
+    def __init__(self, folder: str = "") -> None:
+        if not folder and os.geteuid() != 0:
+            folder = os.path.expanduser("~/.local/state/unitcraft")
+        self.folder = folder or STATE_FOLDER
+        self._lock = -1
+
+    def path(self, name: str) -> str:
+        return os.path.join(self.folder, name)
+
+    def lock(self, timeout: float = LOCK_TIMEOUT) -> None:
+        """Keep any other run on this host out until this process ends.
+
+        :raises TransactionError: when another run does not end in time; it is named.
+        :raises OSError: when the folder cannot be used.
+        """
+        if not os.path.isdir(self.folder):
+            _files.make_folder(self.folder, 0o700)
+        self._lock = os.open(self.path("lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise
+            if time.monotonic() > end:
+                holder = os.pread(self._lock, 500, 0).decode("utf-8", "replace").strip() or "an unknown process"
+                raise TransactionError(
+                    f"another run on this host holds {self.path('lock')} for over {timeout:.0f} s: {holder}. Wait for it to"
+                    " end, or end it; what it began is then undone by the next run"
+                )
+            time.sleep(0.1)
+        holder = f"pid {os.getpid()}, {' '.join(sys.argv)[:200]}, since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"
+        with contextlib.suppress(OSError):  # a full disk shall not stop a run that changes nothing
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, holder.encode("utf-8"), 0)
+
+    def unlock(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    # Intent
+
+    def write_intent(self, intent: t.Mapping[str, t.Any]) -> None:
+        _files.replace_file(self.path("intent.json"), json.dumps(intent).encode("ascii"))
+
+    def read_intent(self) -> dict[str, t.Any] | None:
+        """What a run began and did not end; None when the last one ended properly."""
+        try:
+            with open(self.path("intent.json"), "rb") as stream:
+                return json.loads(stream.read())
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return None
+
+    def forget_intent(self) -> None:
+        """Say that the transaction is over.
+
+        :raises OSError: when the intent stays, and the next run would undo what it speaks of.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path("intent.json"))
+        with contextlib.suppress(OSError):  # it is gone; should it come back with a power failure, that is undone and said
+            _files.flush_folder(self.folder)
+
+    # Record
+
+    def read_record(self) -> dict[str, t.Any]:
+        """What was deployed: ``{path: {unit, scope, user, set, sha256, text, enabled, sums, time}}``."""
+        try:
+            with open(self.path("deployed.json"), "rb") as stream:
+                record = json.loads(stream.read())
+        except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):
+            return {}
+        return record.get("files", {}) if record.get("format") == FORMAT else {}
+
+    def write_record(self, record: t.Mapping[str, t.Any]) -> None:
+        data = json.dumps({"format": FORMAT, "files": record}, indent=1, sort_keys=True)
+        _files.replace_file(self.path("deployed.json"), data.encode("ascii"))

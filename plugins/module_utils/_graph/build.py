@@ -1,0 +1,167 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Dependencies of a set of units: who names whom, ordering cycles, what a start does. Nothing here touches the host."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import start as _graph_start
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import DEFAULT, Edge
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.start import Verdict
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Unit
+
+
+class Cycle(t.NamedTuple):
+    """An ordering cycle among jobs that one start makes."""
+
+    units: tuple[str, ...]  # each is ordered after the one before it, the first after the last
+    anchor: str  # unit whose start meets the cycle
+    outcome: str  # "broken": systemd deletes one of ``candidates``; "refused": it starts nothing
+    candidates: tuple[str, ...]
+
+
+class Graph:
+    """Units and the dependencies between them.
+
+    :ivar declared: names of the units that the graph was built from, sorted; others are only referred to.
+    :ivar edges: list of Edge without doubles, in a stable order.
+    """
+
+    def __init__(self, declared: t.Iterable[str], edges: t.Iterable[Edge]) -> None:
+        self.declared = tuple(sorted(set(declared)))
+        strongest: dict[tuple[str, str, str], Edge] = {}
+        for edge in edges:  # the same dependency written and implied counts once, as written
+            strongest.setdefault(edge[:3], edge)
+        self.edges = sorted(strongest.values())
+        self._adjacency = _graph_start.Adjacency(self.edges)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Every unit named in the graph, sorted."""
+        found = set(self.declared)
+        for edge in self.edges:
+            found.update((edge.source, edge.target))
+        return tuple(sorted(found))
+
+    def targets(self, kind: str, name: str) -> tuple[str, ...]:
+        """Units that ``name`` names with ``kind``."""
+        return tuple(sorted(self._adjacency.targets(kind, name)))
+
+    def sources(self, kind: str, name: str) -> tuple[str, ...]:
+        """Units that name ``name`` with ``kind``."""
+        return tuple(sorted(self._adjacency.sources(kind, name)))
+
+    def start(self, name: str) -> Verdict:
+        """What ``systemctl start name`` would do while every unit of the graph is stopped."""
+        return _graph_start.start(self._adjacency, name)
+
+    def cycles(self) -> list[Cycle]:
+        """The ordering cycles that a start of some unit of the graph meets, refused ones first.
+
+        An ordering cycle among units that no single start brings together is none: systemd orders jobs, not units.
+        """
+        order: dict[str, list[str]] = {name: [] for name in self.units}
+        for edge in self.edges:
+            if edge.kind == "After":
+                order[edge.target].append(edge.source)
+        if not _graph_start.find_cycle(order):
+            return []
+        found: dict[tuple[str, ...], Cycle] = {}
+        for name in self._anchors():
+            verdict = self.start(name)
+            if verdict.reason == "cycle":
+                cycle = Cycle(verdict.cycle, name, verdict.outcome, verdict.candidates)
+                known = found.get(cycle.units)
+                if known is None or (known.outcome != cycle.outcome and cycle.outcome == _graph_start.REFUSED):
+                    found[cycle.units] = cycle
+        return sorted(found.values(), key=lambda cycle: (cycle.outcome != _graph_start.REFUSED, cycle.units))
+
+    def _anchors(self) -> list[str]:
+        # a template cannot be started, and devices and slices are not started by anyone
+        return [name for name in self.units if "@." not in name and _view.kind(name) not in ("device", "slice")]
+
+    def comes_back_with(self, name: str) -> tuple[str, ...]:
+        """Units that a start of ``name`` starts, at once or in turn, sorted."""
+        seen: set[str] = set()
+        todo = [name]
+        while todo:
+            here = todo.pop()
+            for kind in ("Requires", "Wants", "BindsTo", "Upholds"):
+                for other in self._adjacency.targets(kind, here):
+                    if other not in seen and other != name:
+                        seen.add(other)
+                        todo.append(other)
+        return tuple(sorted(seen))
+
+
+def build(units: t.Sequence[Unit], installed: bool = True) -> Graph:
+    """The graph of a set of units.
+
+    :arg units: one Unit each, or several of one name, whose settings then add up as those of drop-ins do.
+    :arg installed: count ``[Install]`` as if every unit were enabled.
+    """
+    merged = merge(units)
+    everyone = {**merged, **instances(merged)}
+    mounts = {}
+    for unit in everyone.values():
+        where = _view.value(unit, "Mount", "Where")
+        if _view.kind(unit.name) == "mount" and where.startswith("/"):
+            mounts[where.rstrip("/") or "/"] = unit.name
+    aliases = {}
+    edges: list[Edge] = []
+    for unit in everyone.values():
+        edges += _graph_edges.edges_of(unit, mounts, installed)
+        for alias, _setting in _view.names(unit, "Install", "Alias"):
+            aliases[alias] = unit.name
+    edges = [edge._replace(source=aliases.get(edge.source, edge.source), target=aliases.get(edge.target, edge.target))
+             for edge in edges]
+    edges = [edge for edge in edges if edge.source != edge.target]
+    return Graph(everyone, edges + _target_order(everyone, edges))
+
+
+def merge(units: t.Iterable[Unit]) -> dict[str, Unit]:
+    """Name -> one Unit; fragments and drop-ins of one name are put together in the order given."""
+    result: dict[str, Unit] = {}
+    for unit in units:
+        known = result.get(unit.name)
+        if known is None:
+            result[unit.name] = Unit(unit.name, unit.settings, "", unit.path, unit.problems)
+        else:
+            known.settings.extend(unit.settings)
+    return result
+
+
+def instances(merged: t.Mapping[str, Unit]) -> dict[str, Unit]:
+    """The instances that units of the set name and of which the set has only the template, as units of their own."""
+    result: dict[str, Unit] = {}
+    for unit in merged.values():
+        for edge in _graph_edges.declared(unit, installed=True):
+            for name in (edge.source, edge.target):
+                template = merged.get(_syntax.template_of(name))
+                if template is not None and name not in merged:
+                    result[name] = Unit(name, template.settings, "", template.path)
+    return result
+
+
+def _target_order(units: t.Mapping[str, Unit], edges: t.Iterable[Edge]) -> list[Edge]:
+    # systemd.target(5): a target is ordered after what it pulls in, unless either side wants no defaults or an
+    # order the other way round is written down. After what it is PartOf= it comes only when that happens to be loaded
+    # before it, so that does not count.
+    plain = {name for name, unit in units.items() if _view.truth(unit, "Unit", "DefaultDependencies", True)}
+    written = {(edge.source, edge.target) for edge in edges if edge.kind == "After"}
+    result = []
+    for edge in edges:
+        if edge.kind not in ("Requires", "Requisite", "Wants", "BindsTo", "Upholds"):
+            continue
+        if _view.kind(edge.source) != "target" or (edge.target, edge.source) in written:
+            continue
+        # a target outside of the set is taken as a usual one; of other units outside nothing is known
+        if edge.target in plain and (edge.source in plain or edge.source not in units):
+            written.add((edge.source, edge.target))  # of two targets that pull in each other only one waits
+            result.append(Edge("After", edge.source, edge.target, DEFAULT))
+    return result

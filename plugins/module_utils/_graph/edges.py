@@ -1,0 +1,292 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which dependencies one unit brings: those it writes, those its settings imply, and systemd's defaults.
+
+Facts: systemd.unit(5), "Implicit Dependencies" and "Default Dependencies" of the man page of each unit type, and
+systemd.exec(5) and systemd.resource-control(5) for those that any unit with processes has.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Unit
+
+DECLARED = "declared"  # written in [Unit] or [Service]
+INSTALL = "install"  # written in [Install]: holds once the unit is enabled
+IMPLICIT = "implicit"  # follows from another setting
+DEFAULT = "default"  # DefaultDependencies=
+
+
+class Edge(t.NamedTuple):
+    """``source`` has the directive ``kind`` naming ``target``; inverse directives are turned round."""
+
+    kind: str
+    source: str
+    target: str
+    origin: str = DECLARED
+
+
+# directive of [Unit]: (kind, True when it is the inverse of that kind)
+UNIT_DIRECTIVES = {
+    "Requires": ("Requires", False),
+    "RequiresOverridable": ("Requires", False),
+    "Requisite": ("Requisite", False),
+    "RequisiteOverridable": ("Requisite", False),
+    "Wants": ("Wants", False),
+    "BindsTo": ("BindsTo", False),
+    "BindTo": ("BindsTo", False),
+    "PartOf": ("PartOf", False),
+    "Upholds": ("Upholds", False),
+    "Conflicts": ("Conflicts", False),
+    "After": ("After", False),
+    "Before": ("After", True),
+    "OnFailure": ("OnFailure", False),
+    "OnSuccess": ("OnSuccess", False),
+    "PropagatesReloadTo": ("PropagatesReloadTo", False),
+    "PropagateReloadTo": ("PropagatesReloadTo", False),
+    "ReloadPropagatedFrom": ("PropagatesReloadTo", True),
+    "PropagateReloadFrom": ("PropagatesReloadTo", True),
+    "PropagatesStopTo": ("PropagatesStopTo", False),
+    "StopPropagatedFrom": ("PropagatesStopTo", True),
+    "JoinsNamespaceOf": ("JoinsNamespaceOf", False),
+}
+INSTALL_DIRECTIVES = {"WantedBy": "Wants", "RequiredBy": "Requires", "UpheldBy": "Upholds"}
+
+EXEC_SECTIONS = {"service": "Service", "socket": "Socket", "mount": "Mount", "swap": "Swap"}  # unit types with processes
+_STATE_DIRECTORIES = {
+    "RuntimeDirectory": "/run",
+    "StateDirectory": "/var/lib",
+    "CacheDirectory": "/var/cache",
+    "LogsDirectory": "/var/log",
+    "ConfigurationDirectory": "/etc",
+}
+_NETWORK_FILE_SYSTEMS = frozenset(
+    "afs ceph cifs davfs fuse.ceph fuse.glusterfs fuse.sshfs glusterfs gfs gfs2 lustre ncpfs ncp nfs nfs4 ocfs2 "
+    "orangefs pvfs2 smb3 smbfs sshfs 9p".split()
+)
+
+
+def edges_of(unit: Unit, mounts: t.Mapping[str, str], installed: bool = True) -> list[Edge]:
+    """Every dependency that ``unit`` brings.
+
+    :arg mounts: mount point -> name of the mount unit, of the mount units that are known.
+    :arg installed: count ``[Install]`` as if the unit were enabled.
+    """
+    result = declared(unit, installed)
+    implied = _Collector(unit, IMPLICIT)
+    _by_type(implied, unit)
+    kind = _view.kind(unit.name)
+    if kind in EXEC_SECTIONS and (kind != "socket" or any(s.directive.startswith("Exec") for s in unit.settings)):
+        _by_processes(implied, unit, EXEC_SECTIONS[kind])
+    _slice(implied, unit)
+    _by_paths(implied, unit, mounts)
+    result += implied.edges
+    if _view.truth(unit, "Unit", "DefaultDependencies", True):
+        defaults = _Collector(unit, DEFAULT)
+        _defaults(defaults, unit)
+        result += defaults.edges
+    return [edge for edge in result if edge.source != edge.target]
+
+
+def declared(unit: Unit, installed: bool) -> list[Edge]:
+    """The dependencies that the unit writes itself."""
+    result = []
+    for setting in unit.settings:
+        if setting.section == "Unit" and setting.directive in UNIT_DIRECTIVES:
+            kind, inverse = UNIT_DIRECTIVES[setting.directive]
+            for word in setting.value.split():
+                other = _view.expand(word, unit.name)
+                pair = (other, unit.name) if inverse else (unit.name, other)
+                result.append(Edge(kind, *pair, DECLARED))
+    if installed:
+        for directive, kind in INSTALL_DIRECTIVES.items():
+            for other, _setting in _view.names(unit, "Install", directive):
+                result.append(Edge(kind, other, unit.name, INSTALL))
+    return result
+
+
+class _Collector:
+    """Gathers the edges of one unit under one origin."""
+
+    def __init__(self, unit: Unit, origin: str) -> None:
+        self.name = unit.name
+        self.origin = origin
+        self.edges: list[Edge] = []
+
+    def add(self, kinds: str, *others: str) -> None:
+        """Add an edge of each kind to each unit; ``Before`` is an ``After`` the other way round."""
+        for other in others:
+            for kind in kinds.split():
+                if kind == "Before":
+                    self.edges.append(Edge("After", other, self.name, self.origin))
+                else:
+                    self.edges.append(Edge(kind, self.name, other, self.origin))
+
+
+def triggered(unit: Unit) -> str:
+    """Name of the unit that a timer, path, socket or automount starts; empty for other types."""
+    kind = _view.kind(unit.name)
+    stem = unit.name.rpartition(".")[0]
+    if kind in ("timer", "path"):
+        section = kind.capitalize()
+        return _view.expand(_view.value(unit, section, "Unit", stem + ".service"), unit.name)
+    if kind == "socket":
+        if _view.truth(unit, "Socket", "Accept", False):
+            return stem + "@.service"
+        return _view.expand(_view.value(unit, "Socket", "Service", stem + ".service"), unit.name)
+    return stem + ".mount" if kind == "automount" else ""
+
+
+def _by_type(found: _Collector, unit: Unit) -> None:
+    kind = _view.kind(unit.name)
+    target = triggered(unit)
+    if target:
+        found.add("Triggers", target)
+        if "@." not in target:
+            found.add("Before", target)
+    if kind == "service":
+        service_type = _view.value(unit, "Service", "Type")
+        if service_type == "dbus" or (not service_type and _view.value(unit, "Service", "BusName")):
+            found.add("Requires After", "dbus.socket")
+        for socket, _setting in _view.names(unit, "Service", "Sockets"):
+            found.add("Wants", socket)
+            found.edges.append(Edge("Triggers", socket, unit.name, IMPLICIT))
+    elif kind == "socket" and _view.value(unit, "Socket", "BindToDevice"):
+        device = _view.value(unit, "Socket", "BindToDevice")
+        found.add("BindsTo After", *_device("/sys/subsystem/net/devices/" + device))
+    elif kind in ("mount", "swap"):
+        what = _view.value(unit, kind.capitalize(), "What")
+        if what.startswith("/dev/"):
+            found.add("BindsTo After", *_device(what))
+    elif kind == "slice" and unit.name != "-.slice":
+        stem = unit.name[: -len(".slice")]
+        found.add("Requires After", stem.rpartition("-")[0] + ".slice" if "-" in stem else "-.slice")
+
+
+def _device(path: str) -> list[str]:
+    try:
+        return [_syntax.unit_escape(path, path=True, suffix="device")]
+    except _syntax.UnitSyntaxError:  # no plain path: systemd drops the setting
+        return []
+
+
+def _by_processes(found: _Collector, unit: Unit, section: str) -> None:
+    # systemd.exec(5): what a unit with processes needs before it can start one
+    if _view.has(unit, section, ("StateDirectory", "CacheDirectory", "LogsDirectory")):
+        found.add("After", "systemd-remount-fs.service")
+    if _view.value(unit, section, "PrivateTmp") not in ("", "disconnected") and _view.truth(
+        unit, section, "PrivateTmp", True
+    ):
+        found.add("Wants After", "tmp.mount")
+        found.add("After", "systemd-tmpfiles-setup.service")
+    namespace = _view.value(unit, section, "LogNamespace")
+    outputs = [_view.value(unit, section, key) for key in ("StandardOutput", "StandardError")]
+    if namespace:
+        found.add(
+            "Requires After",
+            f"systemd-journald@{namespace}.socket",
+            f"systemd-journald-varlink@{namespace}.socket",
+        )
+    elif not outputs[0] or any(output.startswith(("journal", "kmsg", "syslog")) for output in outputs):
+        found.add("After", "systemd-journald.socket")
+    if _view.value(unit, section, "RootImage"):
+        found.add("After", "systemd-udevd.service")
+
+
+def _slice(found: _Collector, unit: Unit) -> None:
+    section = EXEC_SECTIONS.get(_view.kind(unit.name))
+    if section is None:
+        return
+    prefix, instance, _suffix = _view.split_name(unit.name)
+    default = "system.slice"
+    if instance is not None:
+        # "-" means a level in the name of a slice, so the one in the prefix is escaped once more
+        default = "system-" + prefix.replace("-", "\\x2d") + ".slice"
+    found.add("Requires After", _view.expand(_view.value(unit, section, "Slice", default), unit.name))
+
+
+def paths_needed(unit: Unit) -> list[tuple[str, str]]:
+    """``(kind, path)`` of the paths whose file systems must be mounted first, ``kind`` Requires or Wants."""
+    result = []
+    for directive, kind in (("RequiresMountsFor", "Requires"), ("WantsMountsFor", "Wants")):
+        result += [(kind, _view.expand(word, unit.name)) for s in _view.every(unit, "Unit", directive)
+                   for word in s.value.split()]
+    kind = _view.kind(unit.name)
+    section = EXEC_SECTIONS.get(kind)
+    if section:
+        for directive in ("WorkingDirectory", "RootDirectory", "RootImage"):
+            result.append(("Requires", _view.value(unit, section, directive)))
+        for directive, base in _STATE_DIRECTORIES.items():
+            for setting in _view.every(unit, section, directive):
+                result += [("Requires", f"{base}/{word.partition(':')[0]}") for word in setting.value.split()]
+        if _view.truth(unit, section, "PrivateTmp", False):
+            result.append(("Requires", "/var/tmp"))
+    if kind == "socket":
+        for directive in ("ListenStream", "ListenDatagram", "ListenSequentialPacket", "ListenFIFO", "ListenSpecial"):
+            result += [("Requires", s.value) for s in _view.every(unit, "Socket", directive)]
+    elif kind == "path":
+        for directive in ("PathExists", "PathExistsGlob", "PathChanged", "PathModified", "DirectoryNotEmpty"):
+            result += [("Requires", s.value) for s in _view.every(unit, "Path", directive)]
+    elif kind == "timer" and _view.truth(unit, "Timer", "Persistent", False):
+        result.append(("Requires", "/var/lib/systemd/timers"))
+    elif kind in ("mount", "automount"):
+        where = _view.value(unit, kind.capitalize(), "Where").rstrip("/")
+        result.append(("Requires", where.rpartition("/")[0] or "/"))
+        result.append(("Requires", _view.value(unit, kind.capitalize(), "What")))
+    return [(need, _view.expand(path, unit.name)) for need, path in result if path.startswith("/")]
+
+
+def _by_paths(found: _Collector, unit: Unit, mounts: t.Mapping[str, str]) -> None:
+    for need, path in paths_needed(unit):
+        prefix = path.rstrip("/") or "/"
+        while True:
+            mount = mounts.get(prefix)
+            if mount and mount != unit.name:
+                found.add(need + " After", mount)
+            if prefix == "/":
+                break
+            prefix = prefix.rpartition("/")[0] or "/"
+
+
+def _defaults(found: _Collector, unit: Unit) -> None:
+    # DefaultDependencies=yes, by unit type
+    kind = _view.kind(unit.name)
+    if kind in ("service", "socket", "timer", "path"):
+        found.add("Requires After", "sysinit.target")
+    if kind == "service":
+        found.add("After", "basic.target")
+    elif kind in ("socket", "timer", "path"):
+        found.add("Before", kind + "s.target")
+    if kind == "timer" and _view.every(unit, "Timer", "OnCalendar"):
+        found.add("After", "time-sync.target", "time-set.target")
+    if kind in ("service", "socket", "timer", "path", "target", "slice") and unit.name != "shutdown.target":
+        found.add("Conflicts Before", "shutdown.target")
+    if kind in ("mount", "automount", "swap"):
+        found.add("Conflicts Before", "umount.target")
+    if kind == "swap":
+        found.add("Before", "swap.target")
+    elif kind == "automount":
+        found.add("After", "local-fs-pre.target")
+        found.add("Before", "local-fs.target")
+    elif kind == "mount":
+        _mount_defaults(found, unit)
+
+
+def _mount_defaults(found: _Collector, unit: Unit) -> None:
+    file_system = _view.value(unit, "Mount", "Type")
+    options = _view.value(unit, "Mount", "Options").split(",")
+    if file_system in _NETWORK_FILE_SYSTEMS or "_netdev" in options:
+        found.add("After", "remote-fs-pre.target", "network.target", "network-online.target")
+        found.add("Wants", "network-online.target")
+        if "nofail" not in options:
+            found.add("Before", "remote-fs.target")
+    else:
+        found.add("After", "local-fs-pre.target")
+        if "nofail" not in options:
+            found.add("Before", "local-fs.target")
+    if file_system == "tmpfs":
+        found.add("After", "swap.target")

@@ -1,0 +1,234 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What systemd's start transaction would say of a set of dependencies: which jobs, which ordering cycle.
+
+Source: systemd's documentation of transactions in systemd(1), "Concepts", and the behaviour of releases 247 to 262.
+A job *matters* when requirement dependencies alone lead from the unit that is started to it. In an ordering cycle
+systemd deletes a job that does not matter; where every job of a cycle matters it refuses the whole transaction.
+"""
+
+from __future__ import annotations
+
+import itertools
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import Edge
+
+START = "start"
+STOP = "stop"
+VERIFY = "verify-active"
+
+OK = "ok"  # every job can run
+BROKEN = "broken"  # systemd deletes at least one job to break an ordering cycle
+REFUSED = "refused"  # nothing is started
+
+_PULLS = (  # kind, job for the other unit, does that job matter
+    ("Requires", START, True),
+    ("BindsTo", START, True),
+    ("Wants", START, False),
+    ("Upholds", START, False),
+    ("Requisite", VERIFY, True),
+    ("Conflicts", STOP, True),
+)
+_MOST_CHOICES = 64  # of the ways to order units that have both a start and a stop job
+_STOP_PULLS = ("Requires", "Requisite", "BindsTo", "PartOf", "PropagatesStopTo")
+
+Job = tuple[str, str]  # unit, type
+
+
+class Verdict(t.NamedTuple):
+    """What becomes of ``systemctl start`` of one unit while everything else is stopped."""
+
+    outcome: str  # OK, BROKEN or REFUSED
+    reason: str  # "", "cycle" or "conflict"
+    jobs: tuple[str, ...]  # units that a start job was made for, sorted
+    cycle: tuple[str, ...]  # one ordering cycle, each unit ordered after the one before it; empty without
+    candidates: tuple[str, ...]  # units of that cycle whose job systemd may delete; which one it takes is chance
+    certain: bool  # False when systemd's own answer depends on the order in which it happens to look
+
+
+class Adjacency:
+    """Edges by kind and end, for quick steps in either direction."""
+
+    def __init__(self, edges: t.Iterable[Edge]) -> None:
+        self.forward: dict[str, dict[str, list[str]]] = {}
+        self.backward: dict[str, dict[str, list[str]]] = {}
+        for edge in edges:
+            self.forward.setdefault(edge.kind, {}).setdefault(edge.source, []).append(edge.target)
+            self.backward.setdefault(edge.kind, {}).setdefault(edge.target, []).append(edge.source)
+
+    def targets(self, kind: str, source: str) -> list[str]:
+        """Units that ``source`` names with ``kind``."""
+        return self.forward.get(kind, {}).get(source, [])
+
+    def sources(self, kind: str, target: str) -> list[str]:
+        """Units that name ``target`` with ``kind``."""
+        return self.backward.get(kind, {}).get(target, [])
+
+
+class _Jobs:
+    """The jobs of one transaction and which job pulled in which."""
+
+    def __init__(self, anchor: Job) -> None:
+        self.anchor = anchor
+        self.pulled: dict[Job, dict[Job, bool]] = {anchor: {}}  # job -> job it pulled in -> does the link matter
+        self.pulled_by: dict[Job, set[Job]] = {anchor: set()}
+
+    def link(self, by: Job, job: Job, matters: bool) -> bool:
+        """Record that ``by`` pulls in ``job``; True when the job is new."""
+        new = job not in self.pulled
+        if new:
+            self.pulled[job] = {}
+            self.pulled_by[job] = set()
+        self.pulled[by][job] = self.pulled[by].get(job, False) or matters
+        self.pulled_by[job].add(by)
+        return new
+
+    def delete(self, job: Job, with_dependents: bool) -> None:
+        """Delete a job and, when asked, those that cannot do without it."""
+        for other in self.pulled.pop(job):
+            self.pulled_by[other].discard(job)
+        for by in self.pulled_by.pop(job):
+            matters = self.pulled[by].pop(job)
+            if matters and with_dependents and by in self.pulled:
+                self.delete(by, True)
+
+    def collect_garbage(self) -> None:
+        """Delete jobs that nothing pulls in any more."""
+        idle = [job for job, by in self.pulled_by.items() if not by and job != self.anchor]
+        while idle:
+            for job in idle:
+                if job in self.pulled:
+                    self.delete(job, True)
+            idle = [job for job, by in self.pulled_by.items() if not by and job != self.anchor]
+
+    def mattering(self) -> set[Job]:
+        """Jobs that links which matter lead to from the anchor."""
+        seen = {self.anchor}
+        todo = [self.anchor]
+        while todo:
+            for job, matters in self.pulled[todo.pop()].items():
+                if matters and job not in seen:
+                    seen.add(job)
+                    todo.append(job)
+        return seen
+
+    def types(self) -> dict[str, set[str]]:
+        """Unit -> types of its jobs."""
+        result: dict[str, set[str]] = {}
+        for name, job_type in self.pulled:
+            result.setdefault(name, set()).add(job_type)
+        return result
+
+
+def _collect(adjacency: Adjacency, anchor: str) -> _Jobs:
+    jobs = _Jobs((anchor, START))
+    todo = [jobs.anchor]
+    while todo:
+        job = todo.pop()
+        for other, matters in _pulled_in(adjacency, job):
+            if jobs.link(job, other, matters):
+                todo.append(other)
+    return jobs
+
+
+def _pulled_in(adjacency: Adjacency, job: Job) -> list[tuple[Job, bool]]:
+    name, job_type = job
+    found: list[tuple[Job, bool]] = []
+    if job_type == START:
+        for kind, other_type, matters in _PULLS:
+            found += [((other, other_type), matters) for other in adjacency.targets(kind, name)]
+        found += [((other, STOP), False) for other in adjacency.sources("Conflicts", name)]
+    elif job_type == STOP:
+        for kind in _STOP_PULLS:
+            others = adjacency.targets(kind, name) if kind == "PropagatesStopTo" else adjacency.sources(kind, name)
+            found += [((other, STOP), True) for other in others]
+    return found
+
+
+def start(adjacency: Adjacency, anchor: str) -> Verdict:
+    """What ``systemctl start`` of ``anchor`` would do while all units of the set are stopped."""
+    jobs = _collect(adjacency, anchor)
+    mattering = jobs.mattering()
+    # a stop job for a unit that does not run is redundant, unless the unit has another job as well
+    for name, types in jobs.types().items():
+        if types == {STOP}:
+            jobs.delete((name, STOP), False)
+    jobs.collect_garbage()
+    started = tuple(sorted(name for name, job_type in jobs.pulled if job_type == START))
+    matter = {name for name, _type in jobs.pulled if (name, _type) in mattering}
+    # a unit with a start and a stop job is ordered by whichever systemd added last: each choice is tried
+    choices = _choices(jobs.types())
+    verdicts = [_judge(_order(adjacency, chosen), jobs, mattering, matter, started) for chosen in choices]
+    same = len({verdict[:2] for verdict in verdicts}) == 1 and len(verdicts) < _MOST_CHOICES
+    return verdicts[0] if same else verdicts[0]._replace(certain=False)
+
+
+def _choices(types: t.Mapping[str, set[str]]) -> list[dict[str, str]]:
+    """Unit -> type of the job that its order goes by, for each way to choose; the first one prefers starts."""
+    plain = {name: START if START in have else min(have) for name, have in types.items()}
+    torn = sorted(name for name, have in types.items() if STOP in have and len(have) > 1)
+    ways = itertools.islice(itertools.product((False, True), repeat=len(torn)), _MOST_CHOICES)
+    return [{**plain, **{name: STOP for name, stop in zip(torn, way) if stop}} for way in ways]
+
+
+def _order(adjacency: Adjacency, chosen: t.Mapping[str, str]) -> dict[str, list[str]]:
+    """Unit -> units whose jobs run after its own."""
+    result: dict[str, list[str]] = {name: [] for name in chosen}
+    for name, job_type in chosen.items():
+        for earlier in adjacency.targets("After", name):
+            if earlier not in chosen or earlier == name:
+                continue
+            # whatever the order of start, a unit is stopped before the other one is started
+            if job_type == STOP:
+                result[name].append(earlier)
+            else:
+                result[earlier].append(name)
+    return result
+
+
+def _judge(
+    order: dict[str, list[str]], jobs: _Jobs, mattering: set[Job], matter: set[str], started: tuple[str, ...]
+) -> Verdict:
+    cycle = find_cycle(order)
+    hard = find_cycle({name: [o for o in others if o in matter] for name, others in order.items() if name in matter})
+    if hard:
+        return Verdict(REFUSED, "cycle", started, hard, (), True)
+    for name, types in jobs.types().items():
+        if STOP in types and len(types) > 1 and (name, STOP) in mattering:
+            if any((name, other) in mattering for other in types - {STOP}):
+                return Verdict(REFUSED, "conflict", started, (name,), (), True)
+    if cycle:
+        candidates = tuple(name for name in cycle if name not in matter)
+        return Verdict(BROKEN, "cycle", started, cycle, candidates, True)
+    return Verdict(OK, "", started, (), (), True)
+
+
+def find_cycle(order: t.Mapping[str, t.Sequence[str]]) -> tuple[str, ...]:
+    """One cycle of a directed graph, rotated so that its smallest name comes first; empty when there is none."""
+    done: set[str] = set()
+    for root in sorted(order):
+        if root in done:
+            continue
+        path: list[str] = [root]
+        on_path = {root: 0}
+        stack = [iter(order[root])]
+        while stack:
+            following = next(stack[-1], None)
+            if following is None:
+                done.add(path[-1])
+                del on_path[path.pop()]
+                stack.pop()
+            elif following in on_path:
+                return _rotate(tuple(path[on_path[following] :]))
+            elif following not in done and following in order:
+                on_path[following] = len(path)
+                path.append(following)
+                stack.append(iter(order[following]))
+    return ()
+
+
+def _rotate(cycle: tuple[str, ...]) -> tuple[str, ...]:
+    start_at = cycle.index(min(cycle))
+    return cycle[start_at:] + cycle[:start_at]

@@ -1,0 +1,195 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Answers the questions of lint on the host: one pass over its unit folders, accounts and files, no unit is loaded."""
+
+from __future__ import annotations
+
+import glob
+import grp
+import os
+import platform
+import pwd
+import re
+import stat
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import values as _lint_values
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import unit_path as _unitfiles
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.reader import Reader
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
+
+_PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_MAX_UNITS = 500  # of the host that are followed for ordering cycles
+_MAX_ENVIRONMENT_FILE = 1 << 20  # bytes
+_ASSIGNMENT = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)=(.*)")
+# names of uname(2) and those of ConditionArchitecture=
+_ARCHITECTURES = {
+    "x86_64": "x86-64",
+    "aarch64": "arm64",
+    "armv7l": "arm",
+    "armv6l": "arm",
+    "i686": "x86",
+    "i386": "x86",
+    "ppc64le": "ppc64-le",
+    "riscv64": "riscv64",
+    "s390x": "s390x",
+    "loongarch64": "loongarch64",
+}
+
+
+def host_facts(
+    systemd: Manager, questions: _lint_host.Questions, live: t.Mapping[str, t.Mapping[str, str]] | None = None
+) -> _lint_core.HostFacts:
+    """The facts of the host or image that ``systemd`` stands for. What cannot be read counts as unknown.
+
+    :param live: what ``Manager.show`` said of units already, so that they are not asked about again.
+    """
+    host = _Host(systemd, live or {})
+    return _lint_core.HostFacts(
+        users=host.accounts(questions.users, "passwd"),
+        groups=host.accounts(questions.groups, "group"),
+        paths={path: fact for path in questions.paths for fact in [host.path(path)] if fact is not None},
+        programs={name: host.has_program(name) for name in questions.programs},
+        environment_files={pattern: host.environment_files(pattern) for pattern in questions.environment_files},
+        units=host.units(questions.units),
+        architecture=host.architecture() if "architecture" in questions.machine else "",
+        virtualization=host.virtualization() if "virtualization" in questions.machine else "",
+    )
+
+
+class _Host:
+    """Looks things up on one host, or below the root of an image."""
+
+    def __init__(self, systemd: Manager, live: t.Mapping[str, t.Mapping[str, str]]) -> None:
+        self._systemd = systemd
+        self._live = live
+        self._reader = Reader(systemd)
+
+    def _below(self, path: str) -> str:
+        return self._systemd.root + self._reader.real(path)
+
+    def accounts(self, names: t.Sequence[str], database: str) -> dict[str, bool]:
+        """``{name: is there}`` of users (``passwd``) or groups (``group``); systemd takes any number."""
+        asked = [name for name in names if not name.isdigit()]
+        found = {name: True for name in names if name.isdigit()}
+        if self._systemd.root:
+            known = self._names_in(f"/etc/{database}")
+            return {**found, **{name: name in known for name in asked}} if known else found
+        for name in asked:
+            try:
+                # the name service knows more than the files: LDAP, systemd-userdb
+                found[name] = bool(pwd.getpwnam(name) if database == "passwd" else grp.getgrnam(name))
+            except KeyError:
+                found[name] = False
+        return found
+
+    def _names_in(self, path: str) -> set[str]:
+        content = self._reader.read(path)
+        lines = (content.data or b"").decode("utf-8", "replace").splitlines()
+        return {line.partition(":")[0] for line in lines}
+
+    def path(self, path: str) -> _lint_core.PathFact | None:
+        """What is at a path; None when that cannot be told."""
+        try:
+            info = os.stat(self._below(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return _lint_core.PathFact("missing")
+        except OSError:
+            return None
+        kind = "file" if stat.S_ISREG(info.st_mode) else "directory" if stat.S_ISDIR(info.st_mode) else "other"
+        return _lint_core.PathFact(kind, stat.S_IMODE(info.st_mode), info.st_size)
+
+    def has_program(self, name: str) -> bool:
+        """Is a program in one of the folders that systemd looks into?"""
+        facts = [self.path(f"{folder}/{name}") for folder in _PROGRAM_FOLDERS]
+        return any(fact is None or _lint_host.is_executable(fact) for fact in facts)
+
+    def environment_files(self, pattern: str) -> list[tuple[str, _lint_core.PathFact]]:
+        """The files that EnvironmentFile= with this path or glob reads, with the secrets that they name."""
+        root = self._systemd.root
+        paths = [pattern]
+        if glob.has_magic(pattern):
+            paths = [path[len(root) :] for path in sorted(glob.glob(glob.escape(root) + pattern))]
+        found = []
+        for path in paths:
+            fact = self.path(path)
+            if fact is None or fact.kind != "missing":
+                found.append((path, (fact or _lint_core.PathFact("other"))._replace(secrets=self._secrets(path, fact))))
+        return found
+
+    def _secrets(self, path: str, fact: _lint_core.PathFact | None) -> tuple[str, ...]:
+        if fact is None or fact.kind != "file" or fact.size > _MAX_ENVIRONMENT_FILE or not fact.mode & 0o004:
+            return ()  # what others cannot read need not be looked into
+        try:
+            with open(self._below(path), encoding="utf-8", errors="replace") as stream:
+                matches = [_ASSIGNMENT.match(line) for line in stream]
+        except OSError:
+            return ()
+        pairs = [(match.group(1), match.group(2).strip().strip("\"'")) for match in matches if match]
+        return tuple(name for name, value in pairs if _lint_values.looks_secret(name, value))
+
+    def units(self, names: t.Sequence[str]) -> dict[str, str | None]:
+        """Text of the units asked for and of those that they name in turn; None where there is no such unit."""
+        files = self._reader.unit_files()
+        texts: dict[str, str | None] = {}
+        todo = list(names)
+        while todo and len(texts) < _MAX_UNITS:
+            name = todo.pop(0)
+            if name in texts or _unitfiles.split_name(name) is None:
+                continue
+            texts[name] = text = self._text(files, name)
+            if text:
+                todo += _named_in(name, text)
+        if self._systemd.has_manager:
+            self._ask_about_missing(texts)
+        return texts
+
+    def _text(self, files: _unitfiles.UnitFiles, name: str) -> str | None:
+        found = files.find(name)
+        if found.masked:
+            return ""  # it is there, and says nothing
+        if not found.fragment:
+            return None
+        contents = [self._reader.read(path).data or b"" for path in (found.fragment, *found.dropins)]
+        return _syntax.from_bytes(b"\n".join(contents))
+
+    def _ask_about_missing(self, texts: dict[str, str | None]) -> None:
+        # devices, mounts of /proc/self/mountinfo and what generators made are units without a file of their own
+        missing = [name for name, text in texts.items() if text is None and "@." not in name]
+        shown = {name: dict(self._live[name]) for name in missing if name in self._live}
+        try:
+            shown.update(self._systemd.show([name for name in missing if name not in shown], ("Id", "LoadState")))
+        except SystemdError:
+            return
+        for name, state in shown.items():
+            if name in texts and state.get("LoadState") not in ("not-found", "", None):
+                texts[name] = ""
+
+    def architecture(self) -> str:
+        """As ConditionArchitecture= names it; empty for an image."""
+        return "" if self._systemd.root else _ARCHITECTURES.get(platform.machine(), "")
+
+    def virtualization(self) -> str:
+        """As systemd-detect-virt prints it; empty for an image."""
+        if self._systemd.root:
+            return ""
+        try:
+            return self._systemd.command(["systemd-detect-virt"]).out.strip()
+        except SystemdError:
+            return ""
+
+
+def _named_in(name: str, text: str) -> list[str]:
+    try:
+        unit = _syntax.read_unit(name, text)
+    except _syntax.UnitSyntaxError:
+        return []
+    kinds = ("After", "Requires", "BindsTo", "Requisite", "Wants", "Upholds")
+    edges = [edge for edge in _graph_edges.declared(unit, installed=False) if edge.kind in kinds]
+    return [other for edge in edges for other in (edge.source, edge.target) if other != name]

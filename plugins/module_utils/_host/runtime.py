@@ -1,0 +1,245 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What systemd's programs say about units: state, dependencies, exposure, journal; one call of each for all units."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import fnmatch
+import time
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import live as _graph_live
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import reach as _graph_walk
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import security as _security
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import show as _show
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import unit_path as _unitfiles
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import WARNING, Finding
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Reply, SystemdError
+
+_MAX_JOURNAL_ENTRIES = 20000  # one call reads at most so many of the newest entries
+_JOURNAL_BY_UNIT = 60  # for more units the newest entries of the whole journal are read and sorted here
+_ANALYZE_TIMEOUT = 300.0  # seconds
+_INVERSE = {
+    "Requires": "required_by",
+    "Requisite": "requisite_of",
+    "Wants": "wanted_by",
+    "BindsTo": "bound_by",
+    "PartOf": "consists_of",
+    "Upholds": "upheld_by",
+    "Conflicts": "conflicted_by",
+    "After": "before",
+    "OnFailure": "on_failure_of",
+    "OnSuccess": "on_success_of",
+    "Triggers": "triggered_by",
+    "PropagatesReloadTo": "reload_propagated_from",
+    "PropagatesStopTo": "stop_propagated_from",
+}
+
+Properties = t.Dict[str, t.List[str]]
+
+
+class Live:
+    """The answers of one manager. ``ask_state`` starts asking; whoever needs an answer waits for it."""
+
+    def __init__(self, systemd: Manager, pool: concurrent.futures.Executor) -> None:
+        self._systemd = systemd
+        self._pool = pool
+        self._properties: list[str] = []
+        self._state_call: concurrent.futures.Future[Reply] | None = None
+        self._security_call: concurrent.futures.Future[Reply] | None = None
+        self._journal_call: concurrent.futures.Future[Reply] | None = None
+        self._units: dict[str, Properties] | None = None
+        self._names: dict[str, Properties] = {}
+        self._wanted: frozenset[str] = frozenset()
+        self._security: dict[str, dict[str, t.Any]] | None = None
+        self._journal: dict[str, list[dict[str, t.Any]]] | None = None
+        self._journal_lines = 0
+        self._graph: _graph.Graph | None = None
+        self._clocks = (time.time(), time.monotonic())
+        self.findings: list[Finding] = []
+
+    def _start(self, argv: list[str], timeout: float) -> concurrent.futures.Future[Reply]:
+        """Run a program beside us. As another user it is waited for, for reading files changes this process's user."""
+        if self._systemd.account is None:
+            return self._pool.submit(self._systemd.command, argv, timeout)
+        done: concurrent.futures.Future[Reply] = concurrent.futures.Future()
+        done.set_result(self._systemd.command(argv, timeout))
+        return done
+
+    # systemctl show
+
+    def ask_state(self, names: t.Sequence[str], globs: t.Sequence[str], what: t.Container[str]) -> None:
+        """Ask for the properties of the named units, and of those loaded ones that a glob matches."""
+        if not self._systemd.has_manager:
+            return
+        self._properties = list(_show.STATE_PROPERTIES)
+        patterns = [*globs]
+        if "dependencies" in what:
+            self._properties += [p for p in _show.GRAPH_PROPERTIES if p not in self._properties]
+            patterns = ["*"]  # who falls with a unit can only be told from all units that are loaded
+        asked = [name for name in names if not _unitfiles.is_template(name)] + patterns
+        if asked and (globs or _aspects(what)):
+            options = ["--timestamp=us+utc", "--property=" + ",".join(self._properties)]
+            self._state_call = self._start(self._systemd.systemctl("show", *options, "--", *asked), _ANALYZE_TIMEOUT)
+
+    def _shown(self) -> dict[str, Properties]:
+        if self._units is None:
+            self._units = {}
+            if self._state_call is not None:
+                reply = self._state_call.result()
+                if reply.code != 0 and not reply.out.strip():
+                    words = reply.err.strip() or "it ended with exit status %d" % reply.code
+                    raise SystemdError("systemctl show: %s" % words)
+                self._units = _show.parse(reply.out, self._properties)
+                self._clocks = (time.time(), time.monotonic())
+            for unit_id, properties in self._units.items():
+                for name in [unit_id, *_show.typed("Names", properties.get("Names", ()))]:
+                    self._names[name] = properties
+        return self._units
+
+    def matching(self, globs: t.Sequence[str]) -> list[str]:
+        """Loaded units of which a name matches a glob, by their own name."""
+        found = []
+        for unit_id, properties in self._shown().items() if globs else ():
+            if properties.get("LoadState") != ["not-found"]:
+                names = [unit_id, *_show.typed("Names", properties.get("Names", ()))]
+                if any(fnmatch.filter(names, pattern) for pattern in globs):
+                    found.append(unit_id)
+        return found
+
+    def properties(self, name: str) -> Properties:
+        """The properties of a unit under any of its names, as text; empty when systemd was not asked for it."""
+        self._shown()
+        return self._names.get(name, {})
+
+    def state(self, name: str) -> dict[str, t.Any] | None:
+        """The live state with typed values; None for what has none, such as a template."""
+        shown = self.properties(name)
+        if not shown:
+            return None
+        names = [p for p in _show.STATE_PROPERTIES if p in shown]
+        state = {_show.key(p): _show.typed(p, shown[p]) for p in names}
+        if name.endswith(".timer"):
+            state["timer"] = self._timer(shown)
+        if name.endswith(".socket"):
+            state["listen"] = _show.listen_items(shown.get("Listen", ()))
+        for internal in ("timers_calendar", "timers_monotonic"):
+            state.pop(internal, None)
+        return state
+
+    def _timer(self, shown: Properties) -> dict[str, t.Any]:
+        """When it elapses next, when it did last, and by which settings. A monotonic time is told as time of day."""
+        times = [_show.typed("NextElapseUSecRealtime", shown.get("NextElapseUSecRealtime", ()))]
+        span = _show.typed("NextElapseUSecMonotonic", shown.get("NextElapseUSecMonotonic", ()))
+        if isinstance(span, (int, float)) and span:
+            now, monotonic = self._clocks
+            times.append(_show.iso(now + span - monotonic))
+        settings = [*shown.get("TimersCalendar", ()), *shown.get("TimersMonotonic", ())]
+        return {
+            "next_elapse": min((time for time in times if time), default=None),
+            "last_trigger": _show.typed("LastTriggerUSec", shown.get("LastTriggerUSec", ())),
+            "settings": [
+                {"directive": item.directive, "value": item.value} for item in _show.timer_items(settings)
+            ],
+        }
+
+    def dependencies(self, name: str) -> dict[str, t.Any] | None:
+        """Dependencies both ways and who falls with it; None for what has none, such as a template."""
+        shown = self.properties(name)
+        if not shown:
+            return None
+        if self._graph is None:
+            wanted = frozenset(_show.GRAPH_PROPERTIES)
+            self._graph = _graph_live.from_show(
+                {
+                    unit: {p: " ".join(_show.words(v[-1])) for p, v in found.items() if p in wanted}
+                    for unit, found in self._shown().items()
+                }
+            )
+        unit_id = shown["Id"][0]
+        result: dict[str, t.Any] = {}
+        for name_of in (*_show.DEPENDENCIES, *_show.DEPENDENCIES_ON_IT):
+            others = _show.typed(name_of, shown.get(name_of, ()))
+            if others:
+                result[_show.key(name_of)] = sorted(others)
+        return {**result, **_falls_with(unit_id, self._graph)}
+
+    # systemd-analyze security and journalctl
+
+    def ask_rest(self, names: t.Sequence[str], what: t.Container[str], journal_lines: int) -> None:
+        """Ask for exposure and journal of these units."""
+        self._wanted = frozenset(names)
+        services = [n for n in names if n.endswith(".service") and not _unitfiles.is_template(n) and self._is_loaded(n)]
+        if "security" in what and services and self._systemd.has_manager:
+            scope = ["--user"] if self._systemd.scope == "user" else []
+            argv = ["systemd-analyze", *scope, "--no-pager", "security", *services]
+            self._security_call = self._start(argv, _ANALYZE_TIMEOUT)
+        if "journal" in what and names and self._systemd.has_manager:
+            self._journal_lines = journal_lines
+            self._journal_call = self._start(self._journalctl(names), _ANALYZE_TIMEOUT)
+
+    def _is_loaded(self, name: str) -> bool:
+        shown = self.properties(name)
+        return not shown or shown.get("LoadState") == ["loaded"]
+
+    def _journalctl(self, names: t.Sequence[str]) -> list[str]:
+        entries = min(_MAX_JOURNAL_ENTRIES, max(200, 20 * self._journal_lines * len(names)))
+        argv = ["journalctl", "--no-pager", "--quiet", "--output=json", "--reverse", "--lines=%d" % entries]
+        argv.append("--output-fields=" + ",".join(_show.JOURNAL_FIELDS))
+        if self._systemd.scope == "user" and self._systemd.account is not None:
+            argv.append("_UID=%d" % self._systemd.account.pw_uid)
+        elif len(names) <= _JOURNAL_BY_UNIT:
+            argv += ["--unit=" + name for name in names]
+        return argv
+
+    def security(self, name: str) -> dict[str, t.Any] | None:
+        """``{exposure, level, points}``; None for what is no loaded service."""
+        if self._security is None:
+            self._security = {}
+            if self._security_call is not None:
+                reply = self._security_call.result()
+                self._security = _security.parse_security(reply.out)
+                if not self._security:
+                    self._complain("systemd-analyze security", reply)
+        shown = self.properties(name)
+        return self._security.get(shown["Id"][0] if shown else name)
+
+    def journal(self, name: str) -> list[dict[str, t.Any]]:
+        """The newest lines, oldest first."""
+        if self._journal is None:
+            self._journal = {}
+            if self._journal_call is not None:
+                reply = self._journal_call.result()
+                if reply.code != 0 and not reply.out:
+                    self._complain("journalctl", reply)
+                self._journal = _show.parse_journal(reply.out, self._wanted, self._journal_lines)
+        return self._journal.get(name, [])
+
+    def _complain(self, program: str, reply: Reply) -> None:
+        words = reply.err.strip() or "no output, exit status %d" % reply.code
+        self.findings.append(Finding("no-answer", WARNING, "", "%s: %s" % (program, words[:500]), source="read"))
+
+
+def _aspects(what: t.Container[str]) -> list[str]:
+    return [aspect for aspect in ("state", "dependencies", "drift") if aspect in what]
+
+
+def _falls_with(name: str, graph: _graph.Graph) -> dict[str, t.Any]:
+    return {
+        "falls_with": list(_graph_walk.falls_with(graph, name, "stop")),
+        "falls_on_crash": list(_graph_walk.falls_with(graph, name, "crash")),
+    }
+
+
+def dependencies_of(name: str, graph: _graph.Graph) -> dict[str, t.Any]:
+    """Dependencies both ways and who falls with a unit, of a graph that was made from files."""
+    result: dict[str, t.Any] = {}
+    for kind, inverse in _INVERSE.items():
+        for key, others in ((_show.key(kind), graph.targets(kind, name)), (inverse, graph.sources(kind, name))):
+            if others:
+                result[key] = sorted(others)
+    return {**result, **_falls_with(name, graph)}

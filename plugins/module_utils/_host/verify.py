@@ -1,0 +1,201 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the target's own ``systemd-analyze verify`` says of a set of unit files, before any of them is in place."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import glob
+import os
+import posixpath
+import re
+import shutil
+import tempfile
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.judge import WHOLE, Candidate
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, INFO, WARNING, Finding
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Reply, Systemd, SystemdError
+
+_RECURSIVE_ERRORS_SINCE = 250  # systemd-analyze verify --recursive-errors= (NEWS of 250)
+# With SYSTEMD_LOG_TARGET=console-prefixed: <syslog level>, then perhaps FILE:LINE:, then the message.
+_MESSAGE = re.compile(r"<(\d+)>(?:((?:/|\.)\S*?):(\d+): )?(.*)")
+_UNIT_IN_FRONT = re.compile(r"([A-Za-z0-9:_.\\@-]+\.[a-z]+): ")
+# The unit loads, and the setting holds: worth a word, not a refusal.
+_OUTDATED = re.compile(r"deprecated|obsolete|legacy|removed|not recommended|support for it|unsafe|discouraged")
+_NO_CGROUP = "Cannot determine cgroup"
+_STAGE = "unitcraft-verify-"  # then the process that made it
+VERIFY_TIMEOUT = 120.0  # seconds; a few hundred units take one
+
+
+class Staged(t.NamedTuple):
+    """One file of the set: the unit it belongs to, its place below the unit folder, its text."""
+
+    unit: str
+    place: str  # rot13.service or rot13.service.d/10-limits.conf
+    data: bytes
+
+
+def verify(systemd: Systemd, files: t.Sequence[Staged], release: int) -> list[Finding]:
+    """Findings of ``systemd-analyze verify`` about the files of a set, merged with the host's units and drop-ins.
+
+    :param release: systemd release of the host.
+    :returns: only what is about these files or their units; source ``verify``.
+    :raises SystemdError: when systemd-analyze is missing or does not end.
+    """
+    with stage_files(files) as stage:
+        return _Verify(systemd, stage, files, release).findings()
+
+
+@contextlib.contextmanager
+def stage_files(files: t.Sequence[Staged]) -> t.Iterator[str]:
+    """A folder with the files in their places, readable for every user manager as unit files are."""
+    place = "/run" if os.geteuid() == 0 else tempfile.gettempdir()
+    _remove_abandoned(place)
+    stage = ""
+    try:
+        try:
+            stage = tempfile.mkdtemp(prefix=f"{_STAGE}{os.getpid()}-", dir=place)
+            _fill(stage, files)
+        except OSError as error:
+            raise SystemdError(
+                f"{place}: the files cannot be put there for systemd-analyze to judge ({error.strerror}); make room,"
+                " or set verify: false"
+            ) from None
+        yield stage
+    finally:
+        if stage:
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+def _fill(stage: str, files: t.Sequence[Staged]) -> None:
+    os.chmod(stage, 0o755)
+    for file in files:
+        path = os.path.join(stage, file.place)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as stream:
+            stream.write(file.data)
+
+
+def _remove_abandoned(place: str) -> None:
+    """Remove what runs that were killed while they verified have left."""
+    for stage in glob.glob(f"{glob.escape(place)}/{_STAGE}[0-9]*-*"):
+        pid = os.path.basename(stage)[len(_STAGE):].partition("-")[0]
+        with contextlib.suppress(OSError):
+            if not os.path.exists(f"/proc/{pid}") and os.lstat(stage).st_uid == os.geteuid():
+                shutil.rmtree(stage, ignore_errors=True)
+
+
+class _Verify:
+    def __init__(self, systemd: Systemd, stage: str, files: t.Sequence[Staged], release: int) -> None:
+        self.systemd = systemd
+        self.stage = stage
+        self.files = {os.path.join(stage, file.place): file for file in files}
+        self.units = {file.unit for file in files}
+        self.release = release
+
+    def findings(self) -> list[Finding]:
+        # A fragment by its staged path, a unit of which only a drop-in is in the set by its name.
+        fragments = {file.unit: os.path.join(self.stage, file.place) for file in self.files.values() if "/" not in file.place}
+        names = [fragments.get(unit, unit) for unit in sorted(self.units)]
+        found: list[Finding] = []
+        passes = self._passes()
+        with concurrent.futures.ThreadPoolExecutor(len(passes)) as pool:
+            for lines in pool.map(lambda options: self._output(options, names), passes):
+                for finding in filter(None, map(self._finding, lines)):
+                    if finding not in found:
+                        found.append(finding)
+        return found
+
+    def _passes(self) -> list[list[str]]:
+        """From 250 on the first pass finds what is wrong in the files alone; the second loads what they depend on."""
+        return [["--recursive-errors=no"], []] if self.release >= _RECURSIVE_ERRORS_SINCE else [[]]
+
+    def _output(self, options: t.Sequence[str], names: list[str]) -> list[str]:
+        reply = self._run(options, names)
+        if reply.code >= 0:
+            return reply.err.splitlines()
+        # 247 aborts at some units (Type=dbus without BusName=), and with it the whole call: find out which.
+        if len(names) == 1:
+            unit = os.path.basename(names[0])
+            return [f"<3>{unit}: systemd-analyze verify was ended by signal {-reply.code} at this unit"]
+        middle = len(names) // 2
+        return self._output(options, names[:middle]) + self._output(options, names[middle:])
+
+    def _run(self, options: t.Sequence[str], names: t.Sequence[str]) -> Reply:
+        manager = [] if self.systemd.scope == "system" else ["--user"]
+        environment = {
+            "SYSTEMD_LOG_TARGET": "console-prefixed",
+            "SYSTEMD_LOG_LEVEL": "info",
+            "SYSTEMD_LOG_COLOR": "0",  # 247 colours its messages even into a pipe
+            "SYSTEMD_UNIT_PATH": f"{self.stage}:",
+        }
+        if manager and self.systemd.account is None:
+            environment["XDG_RUNTIME_DIR"] = self.stage
+        argv = ["systemd-analyze", *manager, "verify", "--man=no", *options, *names]
+        return self.systemd.command(argv, VERIFY_TIMEOUT, environment)
+
+    def _finding(self, line: str) -> Finding | None:
+        match = _MESSAGE.match(line)
+        if not match:
+            return None
+        level, path, number, message = int(match.group(1)) & 7, match.group(2), match.group(3), match.group(4)
+        if _NO_CGROUP in message:
+            unit = sorted(self.units)[0]
+            return _told(unit, INFO, "systemd-analyze verify cannot run here (no cgroup); only our own checks were made", "")
+        if path:
+            file = self.files.get(path)
+            if file is None:
+                return None
+            place = posixpath.join(self.systemd.folder, file.place)
+            return _told(file.unit, self._severity(level, message), message, place, int(number))
+        in_front = _UNIT_IN_FRONT.match(message)
+        about = in_front.group(1) if in_front else ""
+        owner = about if about in self.units else self._owner(about, message)
+        if not owner or level > 5:
+            return None
+        text = message[in_front.end() :] if in_front and about == owner else message
+        return _told(owner, self._severity(level, message), text.replace(self.stage + "/", ""), "")
+
+    def _owner(self, about: str, message: str) -> str:
+        """Whose message it is: of an instance of our template, or one that names our unit's start job."""
+        template = _syntax.template_of(about)
+        if template in self.units:
+            return template
+        return next((unit for unit in sorted(self.units) if f" {unit}/start" in message), "")
+
+    @staticmethod
+    def _severity(level: int, message: str) -> str:
+        if level <= 3:
+            return ERROR
+        if level == 4:
+            return WARNING if _OUTDATED.search(message) else ERROR
+        return WARNING if level == 5 else INFO
+
+
+def _told(unit: str, severity: str, message: str, path: str, line: int = 0) -> Finding:
+    return Finding("verify", severity, unit, message, path=path, line=line, source="verify")
+
+
+def staged_file(unit: str, dropin: str, text: str) -> Staged:
+    """A file of the set by its unit and, for a drop-in, its name without ``.conf``."""
+    return Staged(unit, f"{unit}.d/{dropin}.conf" if dropin else unit, _syntax.to_bytes(text))
+
+
+def staged(candidates: t.Sequence[Candidate]) -> list[Staged]:
+    """The candidates as the files that systemd-analyze is to judge."""
+    return [staged_file(candidate.unit, candidate.dropin, candidate.text) for candidate in candidates]
+
+
+def news(candidates: t.Sequence[Candidate], systemd: Systemd, release: int, said: t.Sequence[Finding] = ()) -> list[Finding]:
+    """What ``verify`` finds in the whole staged set beyond what is known.
+
+    :param said: findings that we have already; what verify says of the same line, or of the same unit as a whole, is left out.
+    """
+    found = verify(systemd, staged(candidates), release)
+    lines = {(finding.unit, finding.line) for finding in said if finding.line}
+    whole = {finding.unit for finding in said if finding.rule in WHOLE}
+    return [f for f in found if ((f.unit, f.line) not in lines if f.line else f.unit not in whole)]

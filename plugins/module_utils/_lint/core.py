@@ -1,0 +1,221 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the lint rules work on: the set of units, the facts of the host, and the shape of a rule."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting, Unit
+
+
+class PathFact(t.NamedTuple):
+    """What the host says about one path; symbolic links are followed."""
+
+    kind: str  # "missing", "file", "directory" or "other"
+    mode: int = 0  # permission bits
+    size: int = 0  # bytes
+    secrets: tuple[str, ...] = ()  # names of variables in an environment file that look like secrets and have a value
+
+
+class HostFacts(t.NamedTuple):
+    """The answers to Questions. What was not asked counts as unknown, never as missing."""
+
+    users: t.Mapping[str, bool] = {}  # name or uid -> True when the host has that user
+    groups: t.Mapping[str, bool] = {}  # the same of groups
+    paths: t.Mapping[str, PathFact] = {}
+    programs: t.Mapping[str, bool] = {}  # name -> True when it is in systemd's search path
+    environment_files: t.Mapping[str, t.Sequence[tuple[str, PathFact]]] = {}  # path or glob -> what it stands for
+    units: t.Mapping[str, str | None] = {}  # name -> text as systemd loads it, drop-ins too; None: no such unit
+    architecture: str = ""  # as ConditionArchitecture= names it, empty when unknown
+    virtualization: str = ""  # as systemd-detect-virt prints it, empty when unknown
+
+
+class Remark(t.NamedTuple):
+    """What a rule found in the unit it looked at."""
+
+    message: str  # what happens
+    hint: str  # what to write instead
+    setting: Setting | None = None  # where; None when it is something that is not there
+    severity: str = ""  # in place of the rule's own, for a lesser form of the same harm
+
+
+class Context:
+    """The set under lint and what is known around it.
+
+    :ivar units: name -> Unit, fragments and drop-ins merged.
+    :ivar release: systemd release, for example 252.
+    :ivar facts: HostFacts or None; without facts a rule about the host says nothing.
+    :ivar enabled: names that the caller is about to enable.
+    :ivar today: date that calendar expressions are judged on.
+    """
+
+    def __init__(
+        self,
+        units: t.Mapping[str, Unit],
+        release: int,
+        facts: HostFacts | None,
+        enabled: t.Collection[str] = (),
+        today: datetime.date | None = None,
+    ) -> None:
+        self.units = dict(units)
+        self.release = release
+        self.facts = facts
+        self.enabled = frozenset(enabled)
+        self.today = today or datetime.date.today()
+        self.host_units = self._read_host_units()
+        self._graph: _graph.Graph | None = None
+        self._cycles: list[_graph.Cycle] | None = None
+
+    def _read_host_units(self) -> dict[str, Unit]:
+        found: dict[str, Unit] = {}
+        for name, text in (self.facts.units if self.facts is not None else {}).items():
+            if text is not None and name not in self.units:
+                try:
+                    found[name] = _syntax.read_unit(name, text)
+                except _syntax.UnitSyntaxError:  # the host's own broken unit is none of ours
+                    found[name] = Unit(name)
+        return found
+
+    @property
+    def graph(self) -> _graph.Graph:
+        """Dependencies of the set together with the units of the host that it refers to."""
+        if self._graph is None:
+            self._graph = _graph.build([*self.units.values(), *self.host_units.values()])
+        return self._graph
+
+    @property
+    def cycles(self) -> list[_graph.Cycle]:
+        """Ordering cycles of the graph."""
+        if self._cycles is None:
+            self._cycles = self.graph.cycles()
+        return self._cycles
+
+    def unit(self, name: str) -> Unit | None:
+        """A unit of the set or of the host by name, a template's instance by its template; None when unknown."""
+        for known in (self.units, self.host_units):
+            for candidate in (name, _syntax.template_of(name)):
+                if candidate in known:
+                    return known[candidate]
+        return None
+
+    def absent(self, name: str) -> bool:
+        """True when it is certain that neither the set nor the host has the unit."""
+        if self.facts is None or self.unit(name) is not None or name in self._aliases():
+            return False
+        asked = [candidate for candidate in (name, _syntax.template_of(name)) if candidate]
+        return all(self.facts.units.get(candidate, "") is None for candidate in asked)
+
+    def _aliases(self) -> set[str]:
+        return {
+            alias
+            for unit in [*self.units.values(), *self.host_units.values()]
+            for alias, _setting in _view.names(unit, "Install", "Alias")
+        }
+
+
+RuleFunction = t.Callable[[Unit, Context], t.Iterator[Remark]]
+
+
+class Rule(t.NamedTuple):
+    """One row of the table of rules."""
+
+    id: str
+    severity: str  # the rule's usual severity; a Remark may lessen it
+    check: RuleFunction
+    directives: tuple[str, ...] = ()  # it has nothing to say of a unit without any of these; empty: it looks at every unit
+    lines_only: bool = False  # judges single assignments, so it can look at a drop-in whose fragment is unknown
+
+
+INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Also", "Alias", "DefaultInstance")
+EXEC_DIRECTIVES = {
+    "service": ("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecReloadPost", "ExecStop",
+                "ExecStopPost"),
+    "socket": ("ExecStartPre", "ExecStartPost", "ExecStopPre", "ExecStopPost"),
+}  # fmt: skip
+
+
+class Command(t.NamedTuple):
+    """One command of an Exec line."""
+
+    setting: Setting
+    command: _syntax.ExecCommand
+
+    @property
+    def program(self) -> str:
+        """Name of the program without its folder."""
+        return self.command.path.rpartition("/")[2]
+
+    @property
+    def shell_text(self) -> str:
+        """What a shell started by this command is told to run with -c; empty when it is no shell or reads a script."""
+        words = self.command.argv[1:]
+        if self.program not in SHELLS:
+            return ""
+        for position, word in enumerate(words):
+            if word.startswith("-") and not word.startswith("--") and "c" in word:
+                return words[position + 1] if position + 1 < len(words) else ""
+            if not word.startswith("-"):
+                return ""
+        return ""
+
+
+SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "busybox"))
+
+
+def commands(unit: Unit, directives: t.Collection[str] = ()) -> list[Command]:
+    """The commands of a unit's Exec lines, of all of them or of the directives given; unreadable lines are left out."""
+    kind = _view.kind(unit.name)
+    section = exec_section(unit)
+    found = []
+    for directive in EXEC_DIRECTIVES.get(kind, ()):
+        if directives and directive not in directives:
+            continue
+        for setting in _view.every(unit, section, directive):
+            found += [Command(setting, command) for command in _parsed(setting.value)]
+    return found
+
+
+@functools.lru_cache(maxsize=256)  # several rules look at the same line
+def _parsed(value: str) -> tuple[_syntax.ExecCommand, ...]:
+    try:
+        return tuple(_syntax.parse_exec(value, relax=True))
+    except _syntax.UnitSyntaxError:
+        return ()  # systemd refuses it, which is for validation to say
+
+
+def service_type(unit: Unit) -> str:
+    """Type= of a service, or what systemd takes when it is not set."""
+    written = _view.value(unit, "Service", "Type")
+    if written:
+        return written
+    if _view.value(unit, "Service", "BusName"):
+        return "dbus"
+    return "simple" if _view.every(unit, "Service", "ExecStart") else "oneshot"
+
+
+def exec_section(unit: Unit) -> str:
+    """The section that holds the settings of a unit's processes; empty for a type without."""
+    return _graph_edges.EXEC_SECTIONS.get(_view.kind(unit.name), "")
+
+
+def literal(text: str) -> bool:
+    """True when nothing in the text is filled in later: no specifier, no variable."""
+    return "%" not in text.replace("%%", "") and "$" not in text
+
+
+def assignments(value: str) -> list[tuple[str, str]]:
+    """``NAME=value`` words of an Environment= line; words without ``=`` are left out."""
+    try:
+        words = _syntax.split_words(value, relax=True, unescape_relax=True)
+    except _syntax.UnitSyntaxError:
+        return []
+    pairs = [word.partition("=") for word in words]
+    return [(name, text) for name, equals, text in pairs if equals]

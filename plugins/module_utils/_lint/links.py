@@ -1,0 +1,217 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Lint rules about how units hang together: requirement without order, who stays down, cycles, systemctl in Exec."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Context, Remark
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, Setting, Unit
+
+_VERBS = ("start", "stop", "restart", "try-restart", "condrestart", "reload-or-restart", "try-reload-or-restart", "reload")
+_SYSTEMCTL = re.compile(
+    r"(?:^|[\s;&|(])(?:\S*/)?systemctl\s+(?P<options>(?:-\S+\s+)*)(?P<verb>%s)\s+(?P<rest>[^;&|)]*)"
+    % "|".join(sorted(_VERBS, key=len, reverse=True))
+)
+
+
+def systemctl_in_exec(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """A unit starts or stops another one by itself, behind the back of systemd's transactions."""
+    for found in _lint_core.commands(unit):
+        text = found.shell_text or " ".join([found.program, *found.command.argv[1:]])
+        for match in _SYSTEMCTL.finditer(text):
+            others = [word.strip("'\"") for word in match.group("rest").split() if not word.startswith("-")]
+            if not others or others[0] in (unit.name, unit.name.rpartition(".")[0]):
+                others = others or ["the other unit"]
+            remark = _systemctl_remark(unit, context.release, found.setting, match.group("verb"), others[0])
+            # a oneshot service that hands a start over to systemd and does not wait for it blocks nobody
+            hands_over = "--no-block" in match.group("options") and match.group("verb") == "start"
+            lesser = hands_over and found.setting.directive == "ExecStart" and _lint_core.service_type(unit) == "oneshot"
+            yield remark._replace(severity=INFO if lesser else "")
+
+
+def _systemctl_remark(unit: Unit, release: int, setting: Setting, verb: str, other: str) -> Remark:
+    directive = setting.directive
+    other = other if "." in other or " " in other else other + ".service"
+    me = unit.name
+    stops = directive in ("ExecStop", "ExecStopPost", "ExecStopPre")
+    if other == me:
+        what = "a unit that tells systemd what to do with itself runs into its own job and hangs or is killed half way"
+        remedy = "Restart= and RestartSec= restart it, RuntimeMaxSec= restarts it now and then"
+    elif verb == "stop" and stops:
+        what = f"{directive} runs on 'systemctl restart {me}' too: that stops {other}, and nothing starts it again"
+        ties = f"PartOf={me} in {other} stops and restarts it together with {me}"
+        if release >= 249:
+            ties += f", or PropagatesStopTo={other} here stops it alone"
+        remedy = f"{ties}; Wants={other} here starts it; BindsTo={me} with After={me} in {other} stops it on a crash too"
+    elif verb == "start" and stops:
+        what = f"{other} is started while {me} goes down, on every stop and on every restart, and at shutdown too"
+        remedy = f"OnFailure={other}" + (f" or OnSuccess={other}" if release >= 249 else "")
+        remedy += " starts it when this unit has ended; Conflicts= lets one of the two run at a time"
+    elif verb == "stop":
+        what = f"{other} is stopped by a job that this start must wait for, and it may be started again meanwhile"
+        remedy = f"Conflicts={other} stops it whenever this unit starts; add After={other} to wait until it is down"
+    elif verb == "start":
+        what = (
+            f"the start of {me} waits for a job of its own making: it hangs until its timeout when {other} is ordered "
+            f"after {me}, and neither stop nor failure of one reaches the other"
+        )
+        upholds = f", Upholds={other} keeps it up" if release >= 249 else ""
+        remedy = f"Wants={other} with After= or Before= starts it, Requires= or BindsTo= where it must run{upholds}"
+    elif verb == "reload":
+        what = f"a failed reload of {other} fails {directive} of {me}, and systemd knows nothing of the tie"
+        remedy = f"PropagatesReloadTo={other} passes a reload on"
+    else:
+        what = f"every run of {directive} restarts {other} behind systemd's back, at shutdown too"
+        remedy = f"PartOf={me} in {other} restarts it with {me}; Upholds={other} here (since 249) keeps it running"
+    return Remark(f"{directive} calls 'systemctl {verb} {other}': {what}", remedy, setting)
+
+
+def _ordered(context: Context, one: str, other: str) -> bool:
+    graph = context.graph
+    return other in graph.targets("After", one) or one in graph.targets("After", other)
+
+
+def dependencies(unit: Unit, *directives: str) -> t.Iterator[tuple[str, str, Setting]]:
+    """``(directive, other unit, assignment)`` of each unit that the directives of ``[Unit]`` name, but for itself."""
+    for directive in directives:
+        for name, setting in _view.names(unit, "Unit", directive):
+            if name and name != unit.name:
+                yield directive, name, setting
+
+
+def requires_without_after(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """Requires= alone starts both at the same time."""
+    for _directive, other, setting in dependencies(unit, "Requires"):
+        if _view.kind(other) in ("service", "socket", "mount", "automount") and not _ordered(context, unit.name, other):
+            yield Remark(
+                f"Requires={other} says nothing of order: both start at the same time, so {unit.name} may be up before "
+                f"{other}, and stays up when the start of {other} fails",
+                f"add After={other}",
+                setting,
+                _lesser_for_socket(unit, other, context),
+            )
+
+
+def _lesser_for_socket(unit: Unit, other: str, context: Context) -> str:
+    # a service and its own socket need no order: systemd hands over the socket when it is there
+    kind = _view.kind(other)
+    return INFO if kind == "socket" or "DefaultDependencies" in {s.directive for s in unit.settings} else ""
+
+
+def bindsto_without_after(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """BindsTo= without After= does not look at the state of the other unit while this one starts."""
+    for _directive, other, setting in dependencies(unit, "BindsTo"):
+        if _view.kind(other) != "device" and not _ordered(context, unit.name, other):
+            yield Remark(
+                f"BindsTo={other} without After={other}: both start at the same time, and {unit.name} is not stopped "
+                f"when {other} fails to come up, only when it goes down later",
+                f"add After={other}",
+                setting,
+            )
+
+
+def after_without_pull_in(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """After= orders two units only if something else starts the other one."""
+    pulls = {name for _d, name, _s in dependencies(unit, "Requires", "Requisite", "Wants", "BindsTo", "Upholds", "PartOf")}
+    for _directive, other, setting in dependencies(unit, "After"):
+        if _view.kind(other) != "service" or other in pulls or other not in context.units:
+            continue
+        graph = context.graph
+        if any(graph.sources(kind, other) for kind in ("Requires", "Wants", "BindsTo", "Upholds", "Triggers")):
+            continue
+        yield Remark(
+            f"After={other} orders the two, it does not start {other}, and nothing else in this set does",
+            f"add Wants={other} (or Requires=), or give {other} an [Install] section and enable it",
+            setting,
+        )
+
+
+def dependent_stays_down(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """The other unit takes this one down, and no start of it brings this one back."""
+    graph = context.graph
+    if graph.sources("Triggers", unit.name) or graph.sources("Upholds", unit.name):
+        return
+    for directive, other, setting in dependencies(unit, "BindsTo", "Requires", "Requisite", "PartOf"):
+        if _view.kind(other) != "service" or context.unit(other) is None:
+            continue
+        if unit.name in graph.comes_back_with(other):
+            continue
+        main = context.unit(other)
+        restarts = main is not None and _view.value(main, "Service", "Restart", "no") != "no"
+        if directive == "BindsTo" and restarts:
+            what = f"when {other} dies, {unit.name} is stopped; {other} restarts by itself, {unit.name} stays down"
+        else:
+            what = f"'systemctl stop {other}' stops {unit.name} too, and 'systemctl start {other}' does not start it again"
+        keep = f"Upholds={unit.name} (keeps it up) or " if context.release >= 249 else ""
+        yield Remark(
+            f"{directive}={other}: {what}",
+            f"put {keep}Wants={unit.name} into {other}, or WantedBy={other} into [Install] of {unit.name}",
+            setting,
+            "" if directive == "BindsTo" and restarts and _lint_core.service_type(unit) != "oneshot" else INFO,
+        )
+
+
+def conflicts_with_required(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """A unit wants another one both started and stopped."""
+    needs = context.graph.comes_back_with(unit.name)
+    for _directive, other, setting in dependencies(unit, "Conflicts"):
+        if other not in needs:
+            continue
+        directly = {name for _d, name, _s in dependencies(unit, "Requires", "BindsTo", "Wants", "Upholds", "Requisite")}
+        how = "pulls it in as well" if other in directly else "pulls it in through the units it wants"
+        yield Remark(
+            f"Conflicts={other}, and {unit.name} {how}: with Requires= or BindsTo= systemd refuses the start, "
+            f"with Wants= it leaves {other} stopped",
+            f"remove either Conflicts={other} or the dependency on it",
+            setting,
+        )
+
+
+def ordering_cycle(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """Units that wait for each other; systemd starts none of them, or leaves one out at random."""
+    for cycle in context.cycles:
+        own = [name for name in cycle.units if name in context.units]
+        if not own or unit.name != own[0]:
+            continue  # one finding a cycle, at its first unit of the set
+        position = cycle.units.index(unit.name)
+        before, after = cycle.units[position - 1], cycle.units[(position + 1) % len(cycle.units)]
+        chain = " -> ".join([*cycle.units, cycle.units[0]])
+        if cycle.outcome == "refused":
+            what = f"systemd refuses to start {cycle.anchor} (\"Transaction order is cyclic\")"
+        else:
+            who = " or ".join(cycle.candidates)
+            what = f"when {cycle.anchor} starts, systemd leaves out {who} to break the cycle, at boot without a word on it"
+        yield Remark(
+            f"ordering cycle {chain} (each starts before the next): {what}",
+            f"remove one order of the cycle, for example the one between {before} and {unit.name} or that with {after}",
+            _order_setting(unit, before, after),
+        )
+
+
+def _order_setting(unit: Unit, before: str, after: str) -> Setting | None:
+    for directive, other in (("After", before), ("Before", after)):
+        for name, setting in _view.names(unit, "Unit", directive):
+            if name == other:
+                return setting
+    return None
+
+
+def self_dependency(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """A unit that depends on itself."""
+    for setting in unit.settings:
+        if setting.section != "Unit" or setting.directive not in _graph_edges.UNIT_DIRECTIVES:
+            continue
+        for word in setting.value.split():
+            if _view.expand(word, unit.name) == unit.name:
+                yield Remark(
+                    f"{setting.directive}={unit.name} names the unit itself, and systemd drops it",
+                    f"name the unit that was meant, or remove {unit.name} from the line",
+                    setting,
+                )

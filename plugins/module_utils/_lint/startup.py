@@ -1,0 +1,310 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Lint rules about how a service starts: network, Type=, and command lines that are no shell lines."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Context, Remark
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, WARNING, Setting, Unit
+
+_ONLINE = "network-online.target"
+
+
+def network_online_not_pulled_in(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """After=network-online.target alone waits for something that nobody starts."""
+    order = _named(unit, "After", _ONLINE)
+    if order is None or any(_named(unit, key, _ONLINE) for key in ("Wants", "Requires", "BindsTo", "Requisite")):
+        return
+    if any(_ONLINE in context.graph.targets("Wants", other) for other in _pulled(unit)):
+        return
+    yield Remark(
+        f"After={_ONLINE} only orders: where nothing else starts that target, {unit.name} does not wait for the network",
+        f"add Wants={_ONLINE}",
+        order,
+    )
+
+
+def _named(unit: Unit, directive: str, other: str) -> Setting | None:
+    return next((setting for name, setting in _view.names(unit, "Unit", directive) if name == other), None)
+
+
+def _pulled(unit: Unit) -> set[str]:
+    return {name for key in ("Wants", "Requires", "BindsTo") for name, _setting in _view.names(unit, "Unit", key)}
+
+
+def network_target_is_not_online(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """network.target says that network management runs, not that there is a network."""
+    order = _named(unit, "After", "network.target")
+    if order is None or _view.kind(unit.name) != "service" or _named(unit, "After", _ONLINE) is not None:
+        return
+    yield Remark(
+        "network.target does not mean that the network is up: no address need be there yet. That is enough for a "
+        "program that listens on any address, not for one that binds to a certain address or connects at start",
+        f"for such a program write Wants={_ONLINE} and After={_ONLINE}",
+        order,
+    )
+
+
+def oneshot_restart(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """Type=oneshot and Restart= do not go well together."""
+    restart = _view.last(unit, "Service", "Restart")
+    if restart is None or restart.value == "no" or _lint_core.service_type(unit) != "oneshot":
+        return
+    if restart.value in ("always", "on-success"):
+        yield Remark(
+            f"systemd refuses the unit: Restart={restart.value} would run a Type=oneshot service without end",
+            "use a timer to run it again and again, Restart=on-failure to try again after a failure, or another Type=",
+            restart,
+        )
+        return
+    yield Remark(
+        f"units that wait for {unit.name} fail at its first failure (result 'dependency') and are not started when a "
+        f"later attempt of Restart={restart.value} succeeds",
+        "let the program itself try again, or give the waiting units Restart= too",
+        restart,
+        INFO,
+    )
+
+
+_BINDING = (("BindsTo", WARNING), ("Requisite", WARNING), ("Requires", INFO), ("PartOf", INFO))
+
+
+def oneshot_without_remain_after_exit(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """A oneshot service is dead as soon as it is done, and takes along what is bound to it."""
+    if _view.kind(unit.name) != "service" or _lint_core.service_type(unit) != "oneshot":
+        return
+    if _view.truth(unit, "Service", "RemainAfterExit", False):
+        return
+    for kind, severity in _BINDING:
+        bound = [name for name in context.graph.sources(kind, unit.name) if _view.kind(name) != "timer"]
+        if bound:
+            what = {
+                "BindsTo": f"{bound[0]} (BindsTo=) is stopped, or not started, as soon as {unit.name} is done",
+                "Requisite": f"{bound[0]} (Requisite=) finds {unit.name} inactive and fails",
+            }.get(kind, f"{bound[0]} ({kind}=) runs {unit.name} again at each start, and no stop reaches it")
+            yield Remark(
+                f"a oneshot service is inactive again once it has run: {what}",
+                "add RemainAfterExit=yes",
+                _view.last(unit, "Service", "Type"),
+                severity,
+            )
+            return
+
+
+def forking_without_pidfile(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """Type=forking without PIDFile=: systemd guesses the main process (systemd.service(5), GuessMainPID=)."""
+    kind = _view.last(unit, "Service", "Type")
+    if kind is None or kind.value != "forking" or _view.last(unit, "Service", "PIDFile") is not None:
+        return
+    if _view.last(unit, "Service", "GuessMainPID") is not None:
+        return
+    yield Remark(
+        "systemd guesses which process is the main one: when more than one is left on its own after the fork it knows "
+        "none, sees neither a crash nor an exit code while another process lives, and Restart= does nothing",
+        "add PIDFile= with the file that the program writes, or better run it in the foreground with Type=exec "
+        "or Type=notify",
+        kind,
+    )
+
+
+def pidfile_under_var_run(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """PIDFile= below /var/run."""
+    found = _view.last(unit, "Service", "PIDFile")
+    if found is not None and found.value.startswith("/var/run/"):
+        yield Remark(
+            "/var/run is an old name of /run: systemd logs a notice at each reload and uses the new one",
+            f"write PIDFile={found.value[len('/var') :]}",
+            found,
+        )
+
+
+def type_simple_hides_exec_failure(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """With Type=simple a start succeeds although the program cannot even be executed."""
+    if _view.kind(unit.name) != "service" or _lint_core.service_type(unit) != "simple" or context.release < 240:
+        return
+    start = _view.last(unit, "Service", "ExecStart")
+    if start is None:
+        return
+    kind = _view.last(unit, "Service", "Type")
+    yield Remark(
+        f"with {'Type=simple' if kind else 'no Type='} 'systemctl start' says success before the program is executed: a "
+        "missing program, user or folder shows only afterwards, and units ordered after it start all the same",
+        "write Type=exec, or Type=notify where the program says when it is ready",
+        kind or start,
+    )
+
+
+def dbus_without_busname(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """Type=dbus needs the name to wait for."""
+    kind = _view.last(unit, "Service", "Type")
+    if kind is not None and kind.value == "dbus" and _view.last(unit, "Service", "BusName") is None:
+        yield Remark(
+            "systemd refuses the unit: Type=dbus waits for a name on the bus, and BusName= does not say which",
+            "add BusName= with the name that the program takes",
+            kind,
+        )
+
+
+def notify_access(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """Messages to systemd from a process that is not the main one are thrown away."""
+    kind = _lint_core.service_type(unit) if _view.kind(unit.name) == "service" else ""
+    if kind not in ("notify", "notify-reload") or _view.value(unit, "Service", "NotifyAccess", "main") != "main":
+        return
+    for found in _lint_core.commands(unit, ("ExecStart",)):
+        script = found.shell_text
+        # a shell makes way for the only command, and for one with exec
+        if not re.search(r"[;&|\n]", script) or re.search(r"\bexec\s+[^0-9<>;&|\s]", script):
+            continue
+        calls = "systemd-notify" in script
+        if calls and not _view.has(unit, "Service", ("User", "DynamicUser")):
+            continue  # of root, systemd-notify may speak for the process that started it
+        yield Remark(
+            f"Type={kind} waits for a message of the main process, which is the shell here: what "
+            f"{'systemd-notify' if calls else 'a program that the shell starts'} sends is thrown away, and the start "
+            "ends with a timeout",
+            "write NotifyAccess=all, or let the shell 'exec' the program",
+            found.setting,
+        )
+
+
+_OPERATORS = frozenset(("&&", "||", "|", "&", ">", ">>", "<", "<<", "2>", "2>>", "2>&1", "&>", "1>", "1>&2", ">&2"))
+_REDIRECTION = re.compile(r"(?:[012&]?>>?|<)(?:/|&[012]$)\S*")
+
+
+def shell_syntax_in_exec(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """systemd runs programs, not shell lines."""
+    for found in _lint_core.commands(unit):
+        if found.shell_text or found.program in ("test", "[", "expr", "find"):
+            continue
+        for word in found.command.argv[1:]:
+            if word in _OPERATORS or _REDIRECTION.fullmatch(word) or "$(" in word or re.search("`[^`]+`", word):
+                yield Remark(
+                    f"'{word}' in {found.setting.directive}= is shell syntax, and systemd starts no shell: "
+                    f"{found.program} gets it as an argument",
+                    _instead_of(word, found.command.raw),
+                    found.setting,
+                )
+                break
+
+
+def _instead_of(word: str, raw: str) -> str:
+    if word in ("&&", "||"):
+        return "write one Exec line each, or run /bin/sh -c '...'"
+    if ">" in word:
+        return "use StandardOutput=append:FILE (or file:, journal), or run /bin/sh -c '...'"
+    if word == "&":
+        return "remove it: systemd runs the service in the background anyway"
+    return f"run /bin/sh -c '...' around it: ExecStart=/bin/sh -c {_shell_example(raw)}"
+
+
+def _shell_example(raw: str) -> str:
+    return "'" + (raw if len(raw) <= 60 and "'" not in raw else "...") + "'"
+
+
+_DATE_PLUS = re.compile(r"\+[^%]*%[A-Za-z]")
+
+
+def specifier_in_date_format(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """%Y, %m, %d are systemd's specifiers before any program sees them."""
+    for found in _lint_core.commands(unit):
+        text = " ".join(found.command.argv)
+        if not re.search(r"\bdate\b|strftime", text) and not _DATE_PLUS.search(text):
+            continue
+        match = re.search(r"(?<!%)%[YymdHMSjFTBbaAeuVs](?![\w{])|(?<!%)%[YymdHMS](?=%|[-_:./T])", text)
+        if match and re.search(r"\+\S*(?<!%)%[A-Za-z]|date.*(?<!%)%[A-Za-z]|strftime", text):
+            letter = match.group()
+            yield Remark(
+                f"systemd takes {letter} in {found.setting.directive}= for one of its own specifiers: it fills in "
+                "something else than the date, or refuses the unit",
+                f"write %{letter} (two percent signs)",
+                found.setting,
+            )
+
+
+_BACKGROUND = frozenset(("--daemon", "--daemonize", "-daemon", "--background", "--fork", "--detach", "-d=true"))
+_FOREGROUND = ("--no-detach", "--foreground", "--no-fork", "--nofork", "--nodaemon", "--no-daemon", "--no-daemonize")
+_DETACHERS = frozenset(("nohup", "setsid", "daemonize", "start-stop-daemon", "daemon", "disown"))
+
+
+def daemonises_itself(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """The program goes to the background, and systemd takes that for its end."""
+    if _view.kind(unit.name) != "service":
+        return
+    kind = _lint_core.service_type(unit)
+    if kind in ("forking", "oneshot"):
+        return
+    for found in _lint_core.commands(unit, ("ExecStart",)):
+        words = found.command.argv[1:]
+        if any(word.startswith(_FOREGROUND) for word in words):
+            continue
+        sign = _background_flag(words)
+        if not sign and found.program in _DETACHERS:
+            sign = found.program
+        if not sign and re.search(r"&\s*$", found.shell_text):
+            sign = "&"
+        if sign:
+            yield Remark(
+                f"'{sign}' sends the program to the background: with Type={kind} systemd sees the first process end, "
+                "takes the service for stopped and kills what is left of it",
+                "run the program in the foreground; where it cannot, write Type=forking and PIDFile=",
+                found.setting,
+            )
+
+
+def _background_flag(words: t.Sequence[str]) -> str:
+    for position, word in enumerate(words):
+        following = words[position + 1].lower() if position + 1 < len(words) else ""
+        if word in _BACKGROUND and following not in ("no", "false", "off", "0"):
+            return word
+    return ""
+
+
+_SUDO_IN_SHELL = re.compile(r"(?:^|[;&|(]\s*|\bexec\s+)(?:/\S*/)?(sudo|su|runuser|doas)\s")
+
+
+def sudo_or_su_in_exec(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """systemd changes the user itself, before the program starts."""
+    for found in _lint_core.commands(unit):
+        program = found.program
+        if program not in ("sudo", "su", "runuser", "doas"):
+            match = _SUDO_IN_SHELL.search(found.shell_text)
+            if not match:
+                continue
+            program = match.group(1)
+        yield Remark(
+            f"{program} in {found.setting.directive}= opens a session of its own: the processes leave this unit's "
+            "control group (PAM), signals and the main PID are those of the wrapper, and Type=notify does not work",
+            "write User= (and Group=) instead, or a '+' before a command that needs root in a unit with User=",
+            found.setting,
+        )
+
+
+_COMMENT = re.compile(r"\s#(?:\s|\w)")
+_FREE_TEXT = frozenset(("Description", "Environment", "SetCredential", "StandardInputText", "X-"))
+
+
+def inline_comment_in_value(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """systemd knows comments only on lines of their own."""
+    for setting in unit.settings:
+        if "#" not in setting.value:
+            continue
+        if setting.directive in _FREE_TEXT or setting.section.startswith("X-") or setting.directive.startswith("X-"):
+            continue
+        match = _COMMENT.search(_without_quotes(setting.value))
+        if match:
+            yield Remark(
+                f"the comment is part of the value of {setting.directive}=: systemd knows comments only on lines of "
+                "their own",
+                "put the comment on a line of its own above",
+                setting,
+            )
+
+
+def _without_quotes(text: str) -> str:
+    return re.sub(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", '""', text)

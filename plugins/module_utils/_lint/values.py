@@ -1,0 +1,165 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Lint rules about values that systemd takes without a look: secrets, capabilities, conditions (also those that do not hold here)."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import tables as _lint_tables
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Context, Remark, literal
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, Setting, Unit
+
+SECRET_NAME = re.compile(r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY"
+                         r"|SECRET_?KEY|CREDENTIALS?)(?:_\d+)?$", re.IGNORECASE)  # fmt: skip
+_NO_SECRET = re.compile(r"|/.*|%.*|\$.*|(?:true|false|yes|no|none|null|\d{1,3})", re.IGNORECASE)
+_URL_SECRET = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@]*:[^\s/@]+@", re.IGNORECASE)
+
+
+def looks_secret(name: str, value: str) -> bool:
+    """True when a variable's name and value look like a secret written out."""
+    if name.upper() in ("PWD", "OLDPWD"):
+        return False
+    return bool(SECRET_NAME.search(name) and not _NO_SECRET.fullmatch(value)) or bool(_URL_SECRET.match(value))
+
+
+def secret_in_environment(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """A secret in the unit file itself."""
+    section = _lint_core.exec_section(unit)
+    for setting in _view.every(unit, section, "Environment") if section else []:
+        for name, value in _lint_core.assignments(setting.value):
+            if looks_secret(name, value):
+                yield Remark(
+                    f"{name} is a secret in the unit file: every user of the host can read it with 'systemctl show "
+                    f"{unit.name}' and every child process inherits it",
+                    "use LoadCredential= (the program reads $CREDENTIALS_DIRECTORY/...), or an EnvironmentFile= with "
+                    "mode 0600",
+                    setting._replace(value=setting.value.replace(value, "********") if value else setting.value),
+                )
+                break
+
+
+def _capability_words(unit: Unit) -> t.Iterator[tuple[Setting, list[str], list[str]]]:
+    section = _lint_core.exec_section(unit)
+    for directive in ("CapabilityBoundingSet", "AmbientCapabilities"):
+        for setting in _view.every(unit, section, directive) if section else []:
+            words = setting.value.lstrip("~").split()
+            unknown = [word for word in words if not _is_capability(word)]
+            yield setting, words, unknown
+
+
+def _is_capability(word: str) -> bool:
+    return word.upper() in _lint_tables.CAPABILITIES or (word.isdigit() and int(word) < 64) or "%" in word
+
+
+def unknown_capability(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """systemd drops capability names it does not know without a word."""
+    for setting, words, unknown in _capability_words(unit):
+        if not unknown or (unknown == words and not setting.value.startswith("~")):
+            continue  # when nothing is left, empties-capability-set says more
+        yield Remark(
+            f"{setting.directive}= names no capability with '{unknown[0]}', and systemd drops it without a word",
+            _lint_tables.nearest_capability(unknown[0]),
+            setting,
+        )
+
+
+def empties_capability_set(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """A typo that leaves the program without any capability."""
+    for setting, words, unknown in _capability_words(unit):
+        if words and unknown == words and not setting.value.startswith("~"):
+            yield Remark(
+                f"none of the names in {setting.directive}={setting.value} is a capability: systemd drops them without "
+                "a word, and the program has no capability at all",
+                _lint_tables.nearest_capability(unknown[0]) + f"; an intended empty set is written {setting.directive}=",
+                setting,
+            )
+
+
+PATH_CONDITIONS = ("PathExists", "PathIsDirectory", "FileNotEmpty", "FileIsExecutable", "DirectoryNotEmpty")
+
+
+def conditions(unit: Unit) -> t.Iterator[tuple[str, bool, bool, str, Setting]]:
+    """``(kind, trigger, negated, value, assignment)`` of each Condition*= and Assert*= that counts."""
+    for setting in unit.settings:
+        kind = setting.directive.removeprefix("Condition").removeprefix("Assert")
+        if kind in ("", setting.directive) or setting.section != "Unit" or not setting.value:
+            continue
+        text = setting.value
+        trigger = text.startswith("|")
+        text = text[1:].lstrip() if trigger else text
+        negated = text.startswith("!")
+        text = text[1:].lstrip() if negated else text
+        yield kind, trigger, negated, _view.expand(text, unit.name), setting
+
+
+def bad_condition_value(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """systemd does not look at a condition's value until it tests it, and then it counts as not met."""
+    for kind, _trigger, negated, value, setting in conditions(unit):
+        problem = _condition_problem(kind, value)
+        if problem:
+            always = negated and kind in ("Virtualization", "Security")
+            skipped = setting.directive.startswith("Condition") and not always
+            yield Remark(
+                f"{problem}; systemd says nothing when it loads the unit, and the condition is "
+                f"{'always' if always else 'never'} met{', so that the unit is skipped without an error' if skipped else ''}",
+                _lint_tables.condition_hint(kind, value),
+                setting,
+            )
+
+
+def _condition_problem(kind: str, value: str) -> str:
+    if not literal(value):
+        return ""
+    known = _lint_tables.CONDITION_VALUES.get(kind)
+    if known is not None and value not in known and not (kind == "Virtualization" and _lint_tables.is_boolean(value)):
+        return f"'{value}' is nothing that Condition{kind}= knows"
+    if kind in ("ACPower", "FirstBoot") and not _lint_tables.is_boolean(value):
+        return f"Condition{kind}= wants yes or no, not '{value}'"
+    if kind in ("CPUs", "Memory") and not _lint_tables.is_comparison(kind, value):
+        return f"'{value}' is no comparison that Condition{kind}= can read"
+    if kind == "Capability" and not _is_capability(value):
+        return f"'{value}' is no capability"
+    return ""
+
+
+def condition_never_true_here(unit: Unit, context: Context) -> t.Iterator[Remark]:
+    """Conditions that exclude each other, or that this host does not meet."""
+    demands: dict[tuple[str, str], bool] = {}
+    for kind, trigger, negated, value, setting in conditions(unit):
+        if trigger:
+            continue
+        if demands.setdefault((kind, value), negated) != negated:
+            yield Remark(
+                f"{setting.directive}= is asked for both ways with '{value}': the unit can never start, and no error "
+                "says so",
+                "remove one of the two, or put | before both when one of them is enough",
+                setting,
+            )
+            continue
+        if never_here(kind, negated, value, context):
+            yield Remark(
+                f"{setting.directive}={'!' if negated else ''}{value} does not hold on this host now: a start is skipped "
+                "and counts as success",
+                "check the value; use Assert* instead of Condition* when the start shall fail then",
+                setting,
+                INFO,
+            )
+
+
+def never_here(kind: str, negated: bool, value: str, context: Context) -> bool:
+    facts = context.facts
+    if facts is None:
+        return False
+    if kind in PATH_CONDITIONS:
+        fact = facts.paths.get(value)
+        return fact is not None and (fact.kind == "missing") != negated
+    if kind == "Architecture" and facts.architecture and value != "native":
+        return (value != facts.architecture) != negated
+    if kind == "Virtualization" and facts.virtualization:
+        return (not _lint_tables.virtualization_matches(value, facts.virtualization)) != negated
+    return False

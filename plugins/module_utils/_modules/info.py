@@ -1,0 +1,290 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is there: the answer of ``unit_info``, put together from the unit folders and from what systemd says."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import fnmatch
+import re
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import drift as _drift
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import runtime as _live
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import show as _show
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import store as _store
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import unit_path as _unitfiles
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, WARNING, Finding, Setting, Unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.reader import Reader
+
+ASPECTS = ("definition", "files", "state", "security", "dependencies", "journal", "drift")
+_GLOB = re.compile(r"[*?\[]")
+
+
+class Question(t.NamedTuple):
+    """What is asked for.
+
+    ``names``: unit names and globs, all with their suffix; ``what``: of ASPECTS; ``journal_lines``: for each unit.
+    """
+
+    names: tuple[str, ...]
+    what: frozenset[str]
+    journal_lines: int = 10
+
+
+class Answer(t.NamedTuple):
+    """``units``: ``{name: description}`` as the module documents it; ``findings``: what could not be read."""
+
+    units: dict[str, dict[str, t.Any]]
+    findings: list[Finding]
+
+
+def full_name(name: str) -> str:
+    """A name or glob with its suffix; without one it means a service, as for systemctl.
+
+    :raises ValueError: when it can be no unit name and no glob of unit names.
+    """
+    suffix = name.rpartition(".")[2]
+    if suffix not in _unitfiles.UNIT_TYPES and not _GLOB.search(suffix) and not (name == "*"):
+        name += ".service"
+    if not re.match(r"[A-Za-z0-9:_.\\@*?\[\]!-]+\Z", name) or (not _GLOB.search(name) and _unitfiles.split_name(name) is None):
+        raise ValueError("name: %r is no unit name and no glob of unit names, for example 'rot13.service' or 'worker@*'" % name)
+    return name
+
+
+def ask(systemd: Manager, question: Question) -> Answer:
+    """Everything that is asked for, with at most three processes however many units there are.
+
+    :raises SystemdError: when systemd does not answer at all.
+    """
+    reader = Reader(systemd)
+    files = reader.unit_files()
+    chosen = _choose(question.names, files)
+    definitions = _Definitions(reader, files)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        live = _live.Live(systemd, pool)
+        live.ask_state(chosen, _globs(question.names), question.what)
+        for name in chosen:  # read while systemd answers
+            definitions.read(name, question.what)
+        names = sorted({*chosen, *live.matching(_globs(question.names))})
+        live.ask_rest(names, question.what, question.journal_lines)
+        units = {name: _describe(name, question.what, files, definitions, live) for name in names}
+        if "drift" in question.what:
+            _add_drift(units, systemd, reader, files, live)
+    return Answer(units, [*reader.findings, *definitions.findings, *live.findings])
+
+
+def _describe(
+    name: str, what: t.Container[str], files: _unitfiles.UnitFiles, definitions: _Definitions, live: _live.Live
+) -> dict[str, t.Any]:
+    unit: dict[str, t.Any] = {"name": name, **_kind(name, files, live.properties(name))}
+    unit.update(definitions.read(name, what))
+    if "state" in what:
+        unit["state"] = live.state(name) or definitions.state(name)
+    if "dependencies" in what:
+        unit["dependencies"] = live.dependencies(name) or definitions.dependencies(name)
+    if "security" in what:
+        unit["security"] = live.security(name)
+    if "journal" in what:
+        unit["journal"] = live.journal(name)
+    return unit
+
+
+def _add_drift(
+    units: t.Mapping[str, dict[str, t.Any]],
+    systemd: Manager,
+    reader: Reader,
+    files: _unitfiles.UnitFiles,
+    live: _live.Live,
+) -> None:
+    """``drift`` of each unit: null when we did not deploy it."""
+    records: dict[str, dict[str, t.Any]] = {}
+    user = systemd.account.pw_name if systemd.account else ""
+    for path, entry in {} if systemd.root else _store.Store().read_record().items():
+        if entry.get("scope", "system") == systemd.scope and entry.get("user", "") in ("", user):
+            records.setdefault(entry["unit"], {})[path] = entry
+    for name, unit in units.items():
+        record = records.get(name)
+        unit["drift"] = None
+        if record is not None:
+            dropins = [p for p in files.find(name).dropins if p.startswith("%s/%s.d/" % (systemd.folder, name))]
+            texts = {path: reader.text(path) for path in {*record, *dropins}}
+            unit["drift"] = _drift.compare(name, record, _drift.Now(texts, dropins, live.state(name) or {}))
+
+
+def _globs(names: t.Iterable[str]) -> list[str]:
+    return [name for name in names if _GLOB.search(name)]
+
+
+def _choose(names: t.Iterable[str], files: _unitfiles.UnitFiles) -> list[str]:
+    """The asked names, and for a glob every file that it matches."""
+    chosen: dict[str, None] = {}
+    known = files.names()
+    for name in names:
+        if _GLOB.search(name):
+            chosen.update(dict.fromkeys(fnmatch.filter(known, name)))
+        else:
+            chosen[name] = None
+    return list(chosen)
+
+
+def _kind(name: str, files: _unitfiles.UnitFiles, state: t.Mapping[str, t.Sequence[str]]) -> dict[str, t.Any]:
+    """What sort of unit it is, and where it comes from."""
+    parts = _unitfiles.split_name(name)
+    found = files.find(name)
+    path = (state.get("FragmentPath") or [""])[-1] or found.fragment
+    if "/transient/" in path or _show.typed("Transient", state.get("Transient", ())):
+        origin = "transient"
+    elif "/generator" in path:
+        origin = "generated"
+    elif path.startswith("/run/"):
+        origin = "runtime"
+    elif path.startswith(("/usr/lib/", "/lib/")):
+        origin = "vendor"
+    else:
+        origin = "administrator" if path else ""
+    shape = "unit" if parts is None or parts.instance is None else "instance" if parts.instance else "template"
+    return {
+        "id": found.id,
+        "aliases": [n for n in found.names if n != name],
+        "shape": shape,
+        "origin": origin,
+        "masked": found.masked,
+        "exists": bool(path) or state.get("LoadState", ["not-found"]) != ["not-found"],
+    }
+
+
+class _Definitions:
+    """Reads and merges unit files; every file once, however many units share it."""
+
+    def __init__(self, reader: Reader, files: _unitfiles.UnitFiles) -> None:
+        self._reader = reader
+        self._files = files
+        self._parsed: dict[str, tuple[str, list[Setting]] | None] = {}
+        self._done: dict[str, tuple[dict[str, t.Any] | None, list[dict[str, t.Any]]]] = {}
+        self._links: set[str] | None = None
+        self._graph: _graph.Graph | None = None
+        self.findings: list[Finding] = []
+
+    def read(self, name: str, what: t.Container[str]) -> dict[str, t.Any]:
+        """``definition`` and ``files`` of a unit, those of the two that are asked for."""
+        result: dict[str, t.Any] = {}
+        if "definition" in what or "files" in what:
+            if name not in self._done:
+                found = self._files.find(name)
+                self._done[name] = (self._definition(found), self._contents(found))
+            if "definition" in what:
+                result["definition"] = self._done[name][0]
+            if "files" in what:
+                result["files"] = self._done[name][1]
+        return result
+
+    def state(self, name: str) -> dict[str, t.Any] | None:
+        """What the files alone tell of a template, or of any unit where no systemd runs."""
+        found = self._files.find(name)
+        if not found.fragment and not found.dropins:
+            return None
+        settings = self._settings(found)
+        if found.masked:
+            enabled = "masked"
+        elif not any(s.section == "Install" and s.directive != "DefaultInstance" for s in settings):
+            enabled = "static"
+        else:
+            enabled = "enabled" if self._linked(name) else "disabled"
+        return {
+            "load_state": "masked" if found.masked else "stub" if _unitfiles.is_template(name) else "loaded",
+            "unit_file_state": enabled,
+            "fragment_path": found.fragment or None,
+            "dropin_paths": list(found.dropins),
+        }
+
+    def _linked(self, name: str) -> bool:
+        """Whether some unit pulls it in by a link, or for a template one of its instances."""
+        if self._links is None:
+            kinds = ("wants", "requires", "upholds")
+            self._links = {n for kind in kinds for names in self._files.linked_from(kind).values() for n in names}
+        if _unitfiles.is_template(name):
+            return any(_syntax.template_of(other) == name for other in self._links)
+        return name in self._links
+
+    def dependencies(self, name: str) -> dict[str, t.Any] | None:
+        """The dependencies that the files of all units tell of, for templates and where no systemd runs."""
+        if not self._files.find(name).fragment:
+            return None
+        if self._graph is None:
+            units = [Unit(n, self._settings(self._files.find(n))) for n in self._files.names()]
+            self._graph = _graph.build(units)
+        return _live.dependencies_of(name, self._graph)
+
+    def _definition(self, found: _unitfiles.Found) -> dict[str, t.Any] | None:
+        if not found.fragment and not found.dropins:
+            return None
+        return {
+            "fragment": found.fragment or None,
+            "dropins": list(found.dropins),
+            "sections": definition_of(self._settings(found)),
+        }
+
+    def _contents(self, found: _unitfiles.Found) -> list[dict[str, t.Any]]:
+        parsed = [(path, self._parse(path, found.id)) for path in _paths(found)]
+        return [{"path": path, "content": text[0] if text else None} for path, text in parsed]
+
+    def _settings(self, found: _unitfiles.Found) -> list[Setting]:
+        settings: list[Setting] = []
+        for path in _paths(found):
+            parsed = self._parse(path, found.id)
+            settings += parsed[1] if parsed else []
+        return settings
+
+    def _parse(self, path: str, unit: str) -> tuple[str, list[Setting]] | None:
+        if path not in self._parsed:
+            self._parsed[path] = self._read(path, unit)
+        return self._parsed[path]
+
+    def _read(self, path: str, unit: str) -> tuple[str, list[Setting]] | None:
+        content = self._reader.read(path)
+        if content.data is None:
+            if content.problem is not None:
+                self.findings.append(content.problem._replace(unit=content.problem.unit or unit))
+            return None
+        text = _syntax.from_bytes(content.data)
+        shown = content.data.decode("utf-8", "replace")
+        try:
+            parsed = _syntax.parse(text, path, unit)
+        except _syntax.UnitSyntaxError as error:
+            hint = "save the file as UTF-8 text" if "UTF-8" in error.message else ""
+            self.findings.append(
+                Finding("syntax", ERROR, unit, "%s:%d: %s" % (path, error.line, error.message), hint, path, error.line)
+            )
+            return shown, []
+        for line, message in parsed.problems:
+            self.findings.append(Finding("syntax", WARNING, unit, "%s:%d: %s" % (path, line, message), "", path, line))
+        return shown, parsed.settings
+
+
+def _paths(found: _unitfiles.Found) -> list[str]:
+    return ([found.fragment] if found.fragment else []) + list(found.dropins)
+
+
+def definition_of(settings: t.Iterable[Setting]) -> dict[str, dict[str, dict[str, t.Any]]]:
+    """``{section: {directive: {value, set_by, overrode}}}``.
+
+    ``set_by`` and ``overrode`` are lists of ``{text, path, line}``, in the order systemd reads them.
+    """
+    sections: dict[str, dict[str, dict[str, t.Any]]] = {}
+    for (section, directive), value in _merge.merge(settings).items():
+        sections.setdefault(section, {})[directive] = {
+            "value": _merge.typed(value),
+            "set_by": [_place(setting) for setting in value.settings],
+            "overrode": [_place(setting) for setting in value.overrode],
+        }
+    return sections
+
+
+def _place(setting: Setting) -> dict[str, t.Any]:
+    return {"text": setting.value, "path": setting.path, "line": setting.line}

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""unit_info's side of Ansible: options in, result out. Apart from _module.py, so that it does not carry the engine."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import info as _info
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
+
+
+def argument_spec() -> dict[str, t.Any]:
+    return {
+        "name": {"type": "list", "elements": "str", "default": ["*"], "aliases": ["names"]},
+        "what": {
+            "type": "list",
+            "elements": "str",
+            "choices": list(_info.ASPECTS),
+            "default": ["definition", "state"],
+        },
+        "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
+        "user": {"type": "str"},
+        "root": {"type": "path"},
+        "journal_lines": {"type": "int", "default": 10},
+    }
+
+
+def run_unit_info() -> None:
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    options = module.params
+    if options["user"] and options["scope"] != "user":
+        module.fail_json(msg="user: only scope: user has a user; leave one of the two out")
+    if options["root"] and options["scope"] == "user":
+        module.fail_json(msg="root: the units of one user cannot be read below a root; use scope: system or global")
+    if not 0 < options["journal_lines"] <= 1000:
+        module.fail_json(msg="journal_lines: %d is not between 1 and 1000" % options["journal_lines"])
+    try:
+        names = tuple(_info.full_name(name) for name in options["name"])
+        question = _info.Question(names, frozenset(options["what"]), options["journal_lines"])
+        systemd = Manager(options["scope"], options["user"] or "", root=_root(options["root"]))
+        answer = _info.ask(systemd, question)
+    except (ValueError, SystemdError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(
+        changed=False,
+        units=answer.units,
+        findings=[finding._asdict() for finding in answer.findings],
+    )
+
+
+def _root(path: str | None) -> str:
+    return "" if path is None else path.rstrip("/")

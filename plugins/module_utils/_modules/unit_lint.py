@@ -1,0 +1,184 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""unit_lint's side of Ansible: options in, findings out. Apart from _module.py, so that it does not carry the engine's."""
+
+from __future__ import annotations
+
+import gc
+import os
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import judge as _check
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import SEVERITIES, Finding, Setting, Unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Systemd, SystemdError
+
+_MAX_BYTES = 4 << 20  # what is larger is no unit file
+
+
+class LintError(Exception):
+    """An option cannot be used; the message names it."""
+
+
+def argument_spec() -> dict[str, t.Any]:
+    unit = {
+        "name": {"type": "str", "required": True},
+        "content": {"type": "str"},
+        "sections": {"type": "dict"},
+        "dropin": {"type": "str"},
+    }
+    return {
+        "paths": {"type": "list", "elements": "path", "default": []},
+        "units": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": unit,
+            "mutually_exclusive": [("content", "sections")],
+            "required_one_of": [("content", "sections")],
+        },
+        "systemd_version": {"type": "int"},
+        "verify": {"type": "bool", "default": False},
+        "fail_on": {"type": "str", "choices": ["error", "warning", "info", "never"], "default": "error"},
+        "ignore": {"type": "list", "elements": "str", "default": []},
+    }
+
+
+def run_unit_lint() -> None:
+    gc.disable()  # the process is short, leaves no cycles of any size, and saves a tenth of its time
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    try:
+        result = lint(module.params)
+    except (LintError, SystemdError) as error:
+        module.fail_json(msg=str(error))
+    stopping = _check.stops(result.pop("stopping"), module.params["fail_on"])
+    if stopping:
+        lines = "\n".join(_check.sentence(finding) for finding in stopping)
+        module.fail_json(msg=f"{len(stopping)} findings (fail_on: {module.params['fail_on']})\n{lines}", **result)
+    module.exit_json(**result)
+
+
+def lint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The module's result, and under ``stopping`` the findings as objects.
+
+    :raises LintError: for a path or unit that cannot be used.
+    """
+    if not params["paths"] and not params["units"]:
+        raise LintError("paths, units: nothing to check; give at least one of them")
+    systemd = Systemd()
+    here = _release_here(systemd, needed=params["systemd_version"] is None or params["verify"])
+    release = params["systemd_version"] or here
+    texts: list[tuple[str, str, str, str]] = []
+    findings: list[Finding] = []
+    for path in params["paths"]:
+        for file in _unit_files(path):
+            _read(file, texts, findings)
+    texts += [_declared(item) for item in params["units"]]
+    # Another release than this host's: the host can then tell neither its keys nor what its verify would say.
+    known = systemd.known_directives() if release == here else None
+    candidates = _candidates(texts)
+    findings += _check.check(candidates, _check.Target(release, known))
+    if params["verify"]:
+        # Here, as in _declared: what few tasks need is loaded by those.
+        from ansible_collections.unitcraft.systemd.plugins.module_utils._host import verify as _verify  # noqa: PLC0415
+
+        findings += _verify.news(candidates, systemd, here, findings)
+    findings = _check.ignored(findings, params["ignore"])
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    return {
+        "changed": False,
+        "findings": [finding._asdict() for finding in findings],
+        "checked": [path or name for name, _dropin, path, _text in texts],
+        "systemd_version": release,
+        "stopping": findings,
+    }
+
+
+def _release_here(systemd: Systemd, needed: bool) -> int:
+    try:
+        return systemd.version()
+    except SystemdError:
+        if needed:
+            raise
+        return 0
+
+
+def _unit_files(path: str) -> list[str]:
+    """The unit files and drop-ins that a path stands for.
+
+    :raises LintError: when there is no such path, or no unit file in it.
+    """
+    if os.path.isfile(path):
+        return [path]
+    if not os.path.isdir(path):
+        raise LintError(f"paths: there is no file or folder {path} on this host; correct the path, or leave it out")
+    found = []
+    for folder, _folders, names in os.walk(path):
+        for name in sorted(names):
+            whole = os.path.join(folder, name)
+            is_dropin = name.endswith(".conf") and folder.endswith(".d")
+            if not os.path.islink(whole) and (is_dropin or not _syntax.unit_name_problem(name)):
+                found.append(whole)
+    if not found:
+        raise LintError(f"paths: {path} holds no unit file and no drop-in (NAME.d/*.conf); name a folder that does")
+    return sorted(found)
+
+
+def _read(path: str, texts: list[tuple[str, str, str, str]], findings: list[Finding]) -> None:
+    """Add a file as (unit, drop-in, path, text), or a finding when it cannot be read."""
+    folder, name = os.path.split(path)
+    unit, dropin = name, ""
+    if name.endswith(".conf") and folder.endswith(".d"):
+        unit, dropin = os.path.basename(folder)[: -len(".d")], name[: -len(".conf")]
+    problem = _syntax.unit_name_problem(unit)
+    if problem and not (dropin and "." not in unit):
+        raise LintError(f"paths: {path} is no unit file: {problem}")
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(_MAX_BYTES + 1)
+    except OSError as error:
+        findings.append(Finding("syntax", "error", unit, f"{path} cannot be read: {error.strerror}", path=path))
+        return
+    if len(data) > _MAX_BYTES:
+        findings.append(Finding("syntax", "error", unit, f"{path} is larger than {_MAX_BYTES >> 20} MiB", path=path))
+        return
+    texts.append((unit, dropin, path, _syntax.from_bytes(data)))
+
+
+def _declared(item: t.Mapping[str, t.Any]) -> tuple[str, str, str, str]:
+    name = item["name"] if "." in item["name"] else f"{item['name']}.service"
+    problem = _syntax.unit_name_problem(name)
+    if problem:
+        raise LintError(f"units: name: {problem}")
+    if item["content"] is not None:
+        return name, item["dropin"] or "", "", item["content"]
+    from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render  # noqa: PLC0415
+
+    try:
+        text = _render.render(_render.settings_from_mapping(name, item["sections"]))
+    except _render.RenderError as error:
+        raise LintError(str(error)) from None
+    return name, item["dropin"] or "", "", text
+
+
+def _candidates(texts: t.Sequence[tuple[str, str, str, str]]) -> list[_check.Candidate]:
+    """The texts with the whole unit each belongs to: its fragment, then its drop-ins by file name."""
+    whole: dict[str, list[Setting]] = {}
+    read: dict[int, Unit] = {}
+    for number in sorted(range(len(texts)), key=lambda number: (bool(texts[number][1]), texts[number][1])):
+        unit, dropin, path, text = texts[number]
+        try:
+            read[number] = _syntax.read_unit(unit, text, path, dropin)
+        except _syntax.UnitSyntaxError:
+            continue
+        if not dropin or unit in whole:  # otherwise the fragment is not among what is checked
+            whole.setdefault(unit, []).extend(read[number].settings)
+    fragments = {unit for unit, dropin, _path, _text in texts if not dropin}
+    return [
+        _check.Candidate(
+            unit, dropin, path, text, whole.get(unit) if unit in fragments and not dropin else None, read.get(number)
+        )
+        for number, (unit, dropin, path, text) in enumerate(texts)
+    ]

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Settings as the mapping that a user would write for them: the way back from ``_render.py``."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _model
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.render import ENVIRONMENT_NAME
+
+
+def mapping_from_settings(settings: t.Iterable[_model.Setting]) -> dict[str, dict[str, t.Any]]:
+    """The shortest natural sections mapping that renders to the same meaning."""
+    groups: dict[str, dict[str, list[str]]] = {}
+    for setting in settings:
+        groups.setdefault(setting.section, {}).setdefault(setting.directive, []).append(setting.value)
+    return {
+        section: {directive: _natural(section, directive, values) for directive, values in directives.items()}
+        for section, directives in groups.items()
+    }
+
+
+def _natural(section: str, directive: str, values: list[str]) -> t.Any:
+    entry = _catalog.get(section, directive)
+    parser = entry.parser if entry is not None else ""
+    joins = _syntax.joins_of(section, directive)
+    if parser == "environ":
+        variables = _variables(values)
+        if variables is not None:
+            return variables
+    if joins == "single":
+        return _natural_scalar(parser, values[-1])
+    if joins in ("words", "deps") and not any(mark in value for value in values for mark in "\"'\\~"):
+        values = [word for value in values for word in (_meaning.raw_words(value) or [""])]
+    if len(values) > 1:
+        return values
+    return values[0] if joins == "exec" else _natural_scalar(parser, values[0])
+
+
+def _natural_scalar(parser: str, value: str) -> t.Any:
+    if value in ("true", "false"):
+        return value == "true"
+    if parser not in ("mode", "timer") and re.match(r"(?:0|-?[1-9][0-9]{0,17})\Z", value):
+        return int(value)
+    return value
+
+
+def _variables(values: list[str]) -> dict[str, str] | None:
+    """The variables of ``Environment=`` values, or None when a mapping could not say the same."""
+    variables: dict[str, str] = {}
+    for value in values:
+        try:
+            words = _syntax.split_words(value)
+        except _syntax.UnitSyntaxError:
+            return None
+        for word in words:
+            name, equals, content = word.replace("%%", "").partition("=")
+            if not equals or "%" in word.replace("%%", "") or not ENVIRONMENT_NAME.match(name) or name in variables:
+                return None
+            content = word.partition("=")[2].replace("%%", "%")
+            if _syntax.NOT_UTF8.search(content):
+                return None
+            variables[name] = content
+        if not words:
+            return None
+    return variables or None
