@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Every target installs what it needs. PYTHON=/path/to/python chooses the interpreter of the virtual environment.
 .DEFAULT_GOAL := help
-IN_SANDBOX := python3 tests/images/sandbox.py run .venv/bin/python
+IN_SANDBOX := python3 tests/lab/sandbox.py run .venv/bin/python
 
 .PHONY: help demo demo-shell demo-clean test oracle meaning effects faults bench property worker graph clean
 
@@ -32,23 +32,23 @@ oracle: ## value cases, recorded and new ones, shipped units and texts put to th
 
 meaning: ## lint and graph against real systemd: start limit, ordering cycles, the harm of each rule, no false alarms
 	python3 tests/run images python
-	$(IN_SANDBOX) tests/oracle/start_limit.py
-	$(IN_SANDBOX) tests/oracle/cycles.py
-	$(IN_SANDBOX) tests/oracle/harm.py
-	$(IN_SANDBOX) tests/oracle/vendor_units.py
+	$(IN_SANDBOX) tests/evidence/start_limit.py
+	$(IN_SANDBOX) tests/evidence/cycles.py
+	$(IN_SANDBOX) tests/evidence/harm.py
+	$(IN_SANDBOX) tests/evidence/vendor_units.py
 
 worker: ## the programs of role worker by themselves; then 10,000 jobs, four workers in Python and then in PHP, killed at random, made fewer and more: none is lost
 	python3 tests/run images python
-	$(IN_SANDBOX) tests/oracle/worker_programs.py
-	$(IN_SANDBOX) tests/oracle/worker_storm.py
+	$(IN_SANDBOX) tests/programs/worker_programs.py
+	$(IN_SANDBOX) tests/programs/worker_storm.py
 
 graph: ## draw what site.yml deploys, docs/site.svg; needs Graphviz
 	python3 tests/run images python
-	$(IN_SANDBOX) tests/oracle/site_graph.py
+	$(IN_SANDBOX) tests/evidence/site_graph.py
 
 effects: ## prove on real systemd what a change of each directive needs; writes docs/effects.md
 	python3 tests/run images python
-	$(IN_SANDBOX) tests/oracle/effects.py --record
+	$(IN_SANDBOX) tests/evidence/effects.py --record
 
 faults: ## kill, starve and hang the transaction in every place and see that the next run ends right (RELEASES="252 262")
 	python3 tests/run images python
@@ -60,7 +60,7 @@ bench: ## measure against the least that can be done and other ways of working; 
 
 property: ## random sets of units and random changes of them, on real systemd: COUNT sets for each release, SEED
 	python3 tests/run images python
-	$(IN_SANDBOX) tests/engine/random_sets.py --count $${COUNT:-20} --seed $${SEED:-1}
+	$(IN_SANDBOX) tests/live/random_sets.py --count $${COUNT:-20} --seed $${SEED:-1}
 
 clean: demo-clean ## remove what the other targets made in the checkout
 	rm -rf .venv .venv-importer .cache .coverage

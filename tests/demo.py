@@ -21,8 +21,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from tooling import toolchain
-from tooling.toolchain import CACHE, CHECKOUT, SANDBOX, ToolError
+from tools import toolchain
+from tools.toolchain import CACHE, CHECKOUT, SANDBOX, ToolError
 
 RELEASE = os.environ.get("DEMO_SYSTEMD", "257")
 PORT = int(os.environ.get("DEMO_PORT", "10000"))
@@ -48,7 +48,7 @@ def sandboxed(*command: object, check: bool = True, capture: bool = False) -> su
 
 
 def container(*command: object, **options: bool) -> subprocess.CompletedProcess:
-    return sandboxed("python3", "tests/images/containers.py", *command, **options)
+    return sandboxed("python3", "tests/lab/containers.py", *command, **options)
 
 
 def port_is_taken() -> bool:
@@ -62,7 +62,7 @@ def port_is_taken() -> bool:
 
 def start() -> None:
     """Start the container, unless it is there, and write its inventory."""
-    sandboxed("python3", "tests/images/build.py", RELEASE)
+    sandboxed("python3", "tests/lab/build.py", RELEASE)
     if "demo" not in container("list", capture=True).stdout.split():
         if port_is_taken():
             raise ToolError(f"UDP port {PORT} of 127.0.0.1 is taken: choose another one with DEMO_PORT=")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench import payload, workload
 from bench.clock import BenchError, Controller, Times, changed_tasks, run_script
-from images import containers
+from lab import containers
 
 SIZES = (1, 10, 100, 300)
 LOOP_SIZES = (1, 10, 50)

@@ -16,7 +16,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from images import containers
+from lab import containers
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench import cases, report
 from bench.clock import CHECKOUT, BenchError, load
-from images import containers
+from lab import containers
 
 RECORD = Path(__file__).with_name("record.json")
 FOLDER = CHECKOUT / ".cache" / "bench"

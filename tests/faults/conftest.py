@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from engine.conftest import clean, target  # noqa: F401  # pylint: disable=unused-import
+from live.conftest import clean, target  # noqa: F401  # pylint: disable=unused-import
 
 
 @pytest.fixture

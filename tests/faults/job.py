@@ -10,8 +10,8 @@ import json
 import os
 import pathlib
 
-from engine import target as engine_target
-from images import containers
+from live import target as engine_target
+from lab import containers
 
 LOOP = pathlib.Path(__file__).with_name("loop.py")
 UNITS = ["t-keep.service", "t-light.service", "t-exec.service", "t-after.service", "t-old.service", "t-new.service", "t-alias.service",

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from engine.target import said
+from live.target import said
 from faults.job import run_loop, short_library, version
-from images import containers
+from lab import containers
 
 
 @pytest.mark.parametrize("error", ["ENOSPC", "EROFS"])

@@ -6,7 +6,7 @@
 """Put new value cases to the real systemd of the four images, and compare its verdicts with ours.
 
 Run it inside the sandbox:
-    tests/images/sandbox.py run python tests/oracle/ask.py --count 2000 --seed 1
+    tests/lab/sandbox.py run python tests/oracle/ask.py --count 2000 --seed 1
     ... --save FILE     keep the asked cases in the form of recorded.txt
     ... --again FILE    ask these cases once more (for example recorded.txt) in place of new ones
     ... --units         the whole units of tests/unit/cases/validate: systemd has to refuse what we refuse, and no more
@@ -36,7 +36,7 @@ sys.path[:0] = [str(ROOT / ".ansible" / "collections"), str(ROOT / "tests")]
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
-from images import containers
+from lab import containers
 from oracle import agreement
 
 BATCH = 400

@@ -12,7 +12,7 @@ import pathlib
 import tarfile
 import typing as t
 
-from images import containers
+from lab import containers
 
 UTILS = pathlib.Path(__file__).resolve().parents[2] / "plugins" / "module_utils"
 _PLACE = "/opt/ours/ansible_collections/unitcraft/systemd/plugins/module_utils"

@@ -16,7 +16,7 @@ import yaml
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _adopt
-from images import containers
+from lab import containers
 
 from oracle import on_target
 from oracle.test_definition import ASK

@@ -18,7 +18,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import show as _show
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
-from images import containers
+from lab import containers
 from oracle import on_target
 
 ASK = """

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import systemd as _systemd
 from catalog import dumps
-from images import containers
+from lab import containers
 
 from oracle import agreement, ask
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from images import containers
+from lab import containers
 from oracle import text_layer
 
 

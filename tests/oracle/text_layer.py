@@ -2,7 +2,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hold the text layer against real systemd in containers (run it through tests/images/sandbox.py run).
+"""Hold the text layer against real systemd in containers (run it through tests/lab/sandbox.py run).
 
     text_layer.py [--lists 2000] [--seed 1] [--releases 252 262] [--roundtrip 247 252 257 262]
 
@@ -28,7 +28,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import d
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
-from images import containers
+from lab import containers
 
 DUMP = "/run/dump"
 # argv: KIND ID ARGUMENT...; what the kernel holds for this process goes to a file

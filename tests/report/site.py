@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from images import containers
+from lab import containers
 from report import fleet
 
 RELEASES = ("262",)

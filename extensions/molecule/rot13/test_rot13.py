@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from images import containers
+from lab import containers
 
 SERVERS = {"rot13": 10000, "rot13py": 10001, "rot13low": 53}
 both = pytest.mark.parametrize("unit", ["rot13", "rot13py"])

@@ -1,0 +1,38 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One container for each release of systemd, with the collection in it. RELEASES="252 262" chooses some."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from live.target import Target
+from lab import containers
+
+RELEASES = os.environ.get("RELEASES", "247 252 257 262").split()
+
+
+@pytest.fixture(scope="session", params=RELEASES)
+def target(request):
+    name = f"engine{request.param}"
+    containers.start(request.param, name)
+    target = Target(name)
+    yield target
+    target.close()
+    if not os.environ.get("KEEP"):
+        containers.stop(name)
+
+
+@pytest.fixture(autouse=True)
+def clean(request):
+    """Units of a test are called t-*; none of them is left for the next one."""
+    yield
+    if "target" in request.fixturenames:
+        request.getfixturevalue("target").sh(
+            "systemctl stop 't-*' 2>/dev/null; cd /etc/systemd/system; rm -rf t-* */t-* /run/systemd/system/t-* /run/t-* /opt/t-*;"
+            " systemctl daemon-reload; systemctl reset-failed; rm -rf /var/lib/unitcraft",
+            check=False,
+        )

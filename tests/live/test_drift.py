@@ -1,0 +1,41 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What was changed by hand since a unit was deployed is told by the next run, which then puts it right."""
+
+from __future__ import annotations
+
+from live.test_one_unit import SLEEP
+
+WANTED = {"sections": {"Service": SLEEP, "Install": {"WantedBy": "multi-user.target"}}, "state": "started", "enabled": True}
+PATH = "/etc/systemd/system/t-a.service"
+
+
+def drift(result, unit="t-a.service"):
+    return result["units"][unit]["drift"]
+
+
+def test_everything_that_can_be_changed_by_hand(target):
+    assert drift(target.unit("t-a", check=True, **WANTED)) is None
+    target.unit("t-a", **WANTED)
+    assert drift(target.unit("t-a", **WANTED)) == []
+    target.sh(
+        f"echo Nice=5 >>{PATH}; mkdir {PATH}.d; printf '[Service]\\nRestartSec=9\\n' >{PATH}.d/50-own.conf;"
+        " systemctl daemon-reload; systemctl disable --quiet t-a; systemctl stop t-a"
+    )
+    told = drift(target.unit("t-a", check=True, **WANTED))
+    assert [item["what"] for item in told] == ["changed", "added", "enablement", "run-state"]
+    assert "+Nice=5" in told[0]["diff"] and told[0]["path"] == PATH
+    assert "+RestartSec=9" in told[1]["diff"] and told[1]["path"] == f"{PATH}.d/50-own.conf"
+    assert drift(target.unit("t-a", **WANTED)) == told
+    assert [item["what"] for item in drift(target.unit("t-a", **WANTED))] == ["added"], "a drop-in of others is left alone"
+
+
+def test_a_file_that_is_gone(target):
+    target.unit("t-a", **WANTED)
+    target.unit("t-a", dropin="10-x", sections={"Service": {"RestartSec": 3}})
+    target.sh(f"rm {PATH}.d/10-x.conf; systemctl daemon-reload")
+    told = drift(target.unit("t-a", check=True, **WANTED))
+    assert [(item["what"], item["path"]) for item in told] == [("removed", f"{PATH}.d/10-x.conf")]
+    assert "-RestartSec=3" in told[0]["diff"]

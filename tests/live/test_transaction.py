@@ -1,0 +1,307 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Health, rollback, the lock, and what a killed run leaves."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+from live.target import said
+
+NAMES = [f"t-{letter}" for letter in "abcdefghij"]
+
+
+def items(exec_start="/bin/sleep 1000", **culprit):
+    """Ten services; one of them, t-e, is a special one."""
+    wanted = [
+        {"name": name, "sections": {"Service": {"ExecStart": exec_start, "Restart": "no"}, "Install": {"WantedBy": "multi-user.target"}},
+         "state": "started", "enabled": True}
+        for name in NAMES
+    ]
+    service = wanted[4]["sections"]["Service"]
+    service.update(culprit.pop("service", {}))
+    wanted[4].update(culprit)
+    return wanted
+
+
+BROKEN = {
+    "crashes at start": ({"service": {"ExecStart": "/bin/sh -c 'echo no luck; exit 3'"}, "health": {"stable": 1}}, ["exit status 3", "no luck"]),
+    "crashes after two seconds": (
+        {"service": {"ExecStart": "/bin/sh -c 'sleep 2; echo bye; exit 4'"}, "health": {"stable": 4}},
+        ["exit status 4", "bye"],
+    ),
+    "never gets ready": (
+        {"service": {"ExecStart": "/bin/sleep 500", "Type": "notify"}, "health": {"timeout": 3}},
+        ["did not get ready within 3 s"],
+    ),
+    "does not answer": (
+        {"service": {"ExecStart": "/bin/sleep 500"}, "health": {"timeout": 2, "probes": [{"udp": "127.0.0.1:9", "send": "x", "expect": "y"}]}},
+        ["probe udp 127.0.0.1:9"],
+    ),
+    "program not found": ({"service": {"ExecStart": "/bin/sh /x", "RootDirectory": "/run/t-nothing"}, "health": {"stable": 1}}, ["exit status"]),
+    "no such user": ({"service": {"User": "t-nobody"}, "health": {"stable": 1}}, ["217/USER"]),
+    "no such path": ({"service": {"BindPaths": "/run/t-nothing"}, "health": {"stable": 1}}, ["226/NAMESPACE"]),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_all_run_their_old_version_again(target, broken):
+    assert not target.units(items()).get("failed")
+    files = target.sh("cd /etc/systemd/system; cat t-*; ls -l */t-*")
+    culprit, words = BROKEN[broken]
+    result = target.units(items("/bin/sleep 2000", **culprit), verify=False, fail_on="never")
+    assert result["failed"] and result["rolled_back"] and not result["changed"]
+    assert [failure["unit"] for failure in result["failed_units"]] == ["t-e.service"]
+    for word in ["t-e.service", *words]:
+        assert word in result["msg"]
+    assert result["failed_units"][0]["log"]
+    assert target.sh("cd /etc/systemd/system; cat t-*; ls -l */t-*") == files
+    assert target.sh(f"systemctl is-active {' '.join(NAMES)}").split() == ["active"] * 10
+    target.wait_for_command("sleep 1000", *NAMES)
+    assert target.sh("systemctl --failed --no-legend --plain") == ""
+    assert not target.units(items())["changed"]
+
+
+def test_modes_owners_links_masks_and_states_are_put_back(target):
+    def item(name, command="/bin/sleep 1000", **more):
+        return {"name": name, "sections": {"Service": {"ExecStart": command}, "Install": {"WantedBy": "multi-user.target"}}, **more}
+
+    def picture():
+        return target.sh(
+            "cd /etc/systemd/system; find . -name 't-*' -printf '%p %y %m %u %g %l\\n' | sort; cat t-a.service t-x.service t-a.service.d/*;"
+            " systemctl show -p Id,ActiveState,UnitFileState,LoadState t-a t-m t-s t-d t-x t-r", check=False,
+        )
+
+    assert not target.units([
+        item("t-a", state="started", enabled=True), {"name": "t-a", "dropin": "10-t", "sections": {"Service": {"RestartSec": 3}}},
+        item("t-s", enabled=True), item("t-d"), item("t-x", state="started", enabled=True), item("t-r", state="started"),
+    ]).get("failed")
+    target.sh("cd /etc/systemd/system; chmod 640 t-a.service; chown nobody t-a.service; ln -s /dev/null t-m.service; systemctl daemon-reload")
+    before = picture()
+    culprit = item("t-e", "/bin/false", state="started", health={"stable": 1})
+    result = target.units([
+        item("t-a", "/bin/sleep 2000", enabled=False), {"name": "t-a", "dropin": "10-t", "state": "absent"},
+        item("t-m", masked=False, state="started", enabled=True), item("t-s", state="started", enabled=False), item("t-d", enabled=True),
+        {"name": "t-x", "state": "absent"}, {"name": "t-r", "state": "stopped"}, culprit,
+    ], fail_on="never", verify=False)
+    assert result["failed"] and result["rolled_back"] and not result.get("not_undone")
+    assert picture() == before
+    target.wait_for_command("sleep 1000", "t-a", "t-x", "t-r")
+
+
+def test_what_was_not_there_before_is_gone_again(target):
+    result = target.units(items("/bin/sleep 2000", service={"ExecStart": "/bin/false"}, health={"stable": 1}), fail_on="never", verify=False)
+    assert result["failed"] and result["rolled_back"]
+    assert target.sh("find /etc/systemd -name 't-*'; systemctl list-units --all --no-legend --plain 't-*'") == ""
+
+
+def test_instances_of_a_template_run_their_old_version_again(target):
+    def wanted(command, **more):
+        text = {"Service": {"ExecStart": command}, "Install": {"WantedBy": "multi-user.target"}}
+        return {"name": "t-w@.service", "sections": text, "instances": ["1", "2"], "state": "started", "enabled": True, **more}
+
+    assert not target.units([wanted("/bin/sleep 100%i")]).get("failed")
+    result = target.units([wanted("/bin/sh -c 'exit %i'", health={"stable": 1})], fail_on="never")
+    assert result["rolled_back"] and result["failed_units"]
+    for name in ("t-w@1", "t-w@2"):
+        assert target.show(name, "ActiveState") == "active" and "sleep" in target.show(name, "ExecStart")
+
+
+def test_systemctl_that_hangs(target):
+    """It is noticed by its jobs, which are none."""
+    script = "#!/bin/sh\ncase \"$*\" in *' start '*) exec sleep 1000;; esac\nPATH=/usr/bin:/bin exec systemctl \"$@\"\n"
+    target.write("/opt/t-bin/systemctl", script, "0755")
+    data = json.dumps({"name": "t-a", "sections": {"Service": {"ExecStart": "/bin/sleep 1000"}}, "state": "started", "health": {"timeout": 3}})
+    out = target.sh(f"printf %s '{data}' | PATH=/opt/t-bin:$PATH {' '.join(target.command('unit'))}", check=False)
+    result = json.loads(out)
+    assert result["failed"] and "does not end" in result["msg"] and result["rolled_back"]
+    assert target.sh("find /etc/systemd -name 't-*'") == ""
+
+
+def test_rollback_false_leaves_it_and_says_so(target):
+    target.unit("t-a", sections={"Service": {"ExecStart": "/bin/sleep 1000"}}, state="started")
+    result = target.unit("t-a", sections={"Service": {"ExecStart": "/bin/false"}}, health={"stable": 1}, rollback=False)
+    assert result["failed"] and result["rolled_back"] is False and result["changed"]
+    assert "false" in target.sh("cat /etc/systemd/system/t-a.service")
+
+
+def test_a_oneshot_that_ran_is_named(target):
+    wanted = [
+        {"name": "t-a", "sections": {"Service": {"Type": "oneshot", "RemainAfterExit": True, "ExecStart": "/bin/true"}}, "state": "started"},
+        {"name": "t-b", "sections": {"Unit": {"After": "t-a.service"}, "Service": {"Type": "exec", "ExecStart": "/bin/false"}},
+         "state": "started", "health": {"stable": 1}},
+    ]
+    result = target.units(wanted, verify=False, fail_on="never")
+    assert result["rolled_back"] and any("t-a.service is a oneshot that ran" in words for words in result["not_undone"])
+
+
+def test_probes_that_answer(target):
+    server = (
+        "import socket, sys, os\n"
+        "udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); udp.bind(('127.0.0.1', 9911))\n"
+        "unix = socket.socket(socket.AF_UNIX); unix.bind('/run/t-unix'); unix.listen()\n"
+        "tcp = socket.create_server(('127.0.0.1', 9912))\n"
+        "print('ready to serve', flush=True)\n"
+        "while True:\n    data, peer = udp.recvfrom(99); udp.sendto(data.upper(), peer)\n"
+    )
+    target.write("/opt/t-server.py", server)
+    target.sh("rm -f /run/t-unix")
+    target.write("/opt/t-http.py", "import http.server as h\nh.HTTPServer(('127.0.0.1', 9913), h.SimpleHTTPRequestHandler).serve_forever()\n")
+    probes = [
+        {"udp": "127.0.0.1:9911", "send": "hello", "expect": "HELLO"},
+        {"tcp": "127.0.0.1:9912"},
+        {"socket": "/run/t-unix"},
+        {"command": ["test", "-S", "/run/t-unix"]},
+        {"log": "ready to [s]erve"},
+    ]
+    wanted = [
+        {"name": "t-a", "sections": {"Service": {"ExecStart": "/usr/bin/python3 /opt/t-server.py"}}, "state": "started",
+         "health": {"timeout": 30, "stable": 1, "probes": probes}},
+        {"name": "t-b", "sections": {"Service": {"ExecStart": "/usr/bin/python3 /opt/t-http.py", "WorkingDirectory": "/run"}},
+         "state": "started", "health": {"probes": [{"http": "http://127.0.0.1:9913/", "status": 200}]}},
+    ]
+    result = target.units(wanted)
+    assert not result.get("failed"), result["msg"]
+    wanted[0]["health"]["probes"] = [{"udp": "127.0.0.1:9911", "send": "hello", "expect": "hello"}]
+    wanted[0]["health"]["timeout"] = 6
+    wanted[0]["state"] = "restarted"
+    target.sh("rm -f /run/t-unix")
+    wanted[0]["sections"]["Service"]["ExecStartPre"] = "/bin/rm -f /run/t-unix"
+    wrong = target.units(wanted)
+    assert "answered 'HELLO' instead of 'hello'" in wrong["msg"]
+
+
+def test_ten_units_are_watched_at_once(target):
+    wanted = items()
+    for item in wanted:
+        item["health"] = {"stable": 2}
+    begun = time.monotonic()
+    assert not target.units(wanted).get("failed")
+    assert time.monotonic() - begun < 18
+
+
+def test_a_second_run_waits_for_the_first(target):
+    """The lock is held by somebody until /run/t-go is there."""
+    target.sh(
+        "mkdir -p /var/lib/unitcraft; chmod 700 /var/lib/unitcraft; exec 9>/var/lib/unitcraft/lock; flock 9;"
+        " (while ! test -e /run/t-go; do sleep 0.1; done) & true"
+    )
+    data = json.dumps({"name": "t-a", "sections": {"Service": {"ExecStart": "/bin/sleep 1000"}}})
+    seen = target.sh(
+        f"printf %s '{data}' | {' '.join(target.command('unit'))} > /run/t-out & sleep 2;"
+        " ls /etc/systemd/system/t-a.service 2>&1; touch /run/t-go; wait", check=False,
+    )
+    assert "No such file" in seen
+    assert json.loads(target.sh("cat /run/t-out"))["changed"]
+
+
+def test_no_room_for_the_snapshot(target):
+    target.unit("t-a", sections={"Service": {"ExecStart": "/bin/sleep 1000"}}, state="started")
+    target.sh("mount -t tmpfs -o size=4k,mode=700 t /var/lib/unitcraft && head -c 9000 /dev/zero > /var/lib/unitcraft/full", check=False)
+    try:
+        result = target.unit("t-a", sections={"Service": {"ExecStart": "/bin/sleep 2000"}})
+    finally:
+        target.sh("umount /var/lib/unitcraft")
+    assert result["failed"] and "/var/lib/unitcraft" in result["msg"] and "nothing was changed" in result["msg"]
+    assert "1000" in target.sh("cat /etc/systemd/system/t-a.service")
+
+
+def test_no_room_for_the_units(target):
+    old = [{"name": n, "sections": {"Service": {"ExecStart": "/bin/sleep 1000"}}, "state": "started"} for n in NAMES]
+    target.sh("mkdir -p /run/systemd/system; mount -t tmpfs -o size=64k t /run/systemd/system && systemctl daemon-reload")
+    try:
+        assert not target.units(old, runtime=True).get("failed")
+        target.sh("head -c 60000 /dev/zero > /run/systemd/system/full; true", check=False)
+        target.sh("cat /dev/zero > /run/systemd/system/full2", check=False)
+        new = [{"name": n, "sections": {"Unit": {"Description": "x" * 3000}, "Service": {"ExecStart": "/bin/sleep 2000"}}} for n in NAMES]
+        result = target.units(new, runtime=True)
+        assert result["failed"] and "No space left" in result["msg"] and result["rolled_back"]
+        assert target.sh("cat /run/systemd/system/t-*.service | grep -c 'sleep 1000'") == "10"
+        assert target.sh("ls -A /run/systemd/system | grep unitcraft", check=False) == ""
+    finally:
+        target.sh("systemctl stop 't-*'; umount /run/systemd/system; systemctl daemon-reload")
+
+
+BROKEN_SYSTEMCTL = """\
+#!/bin/sh
+case "$*" in *" enable "*) echo broken >&2; exit 1;; esac
+PATH=/usr/bin:/bin exec systemctl "$@"
+"""
+
+
+def test_systemctl_that_fails(target):
+    """Enabling fails: what was written before it goes."""
+    target.write("/opt/t-bin/systemctl", BROKEN_SYSTEMCTL, "0755")
+    text = {"Service": {"ExecStart": "/bin/sleep 1000"}, "Install": {"WantedBy": "multi-user.target"}}
+    try:
+        data = json.dumps({"name": "t-a", "sections": text, "enabled": True})
+        command = " ".join(target.command("unit"))
+        out = target.sh(f"printf %s '{data}' | PATH=/opt/t-bin:$PATH {command}", check=False)
+    finally:
+        target.sh("rm -r /opt/t-bin")
+    result = json.loads(out)
+    assert result["failed"] and "broken" in result["msg"] and result["rolled_back"]
+    assert target.sh("find /etc/systemd -name 't-*'") == ""
+
+
+def test_systemctl_that_fails_when_all_is_done(target):
+    """Only the state of the units that did not move is asked for by then: every declared unit is told of all the same."""
+    worker = {"name": "t-w@", "instances": ["1"], "sections": {"Service": {"ExecStart": "/bin/sleep 1000"}}, "state": "started"}
+    assert not target.units([*items()[:2], worker]).get("failed")
+    target.write("/opt/t-bin/systemctl", BROKEN_SYSTEMCTL.replace(" enable ", " list-units "), "0755")
+    try:
+        data = json.dumps({"units": [items("/bin/sleep 2000")[0], items()[1], worker]})
+        result = target.result(target.run(["env", "PATH=/opt/t-bin:/usr/bin:/bin", *target.command("units")], data))
+    finally:
+        target.sh("rm -r /opt/t-bin")
+    assert not result.get("failed") and said(result) == ["write t-a.service", "daemon-reload", "restart t-a.service"], result
+    assert any("cannot be told" in warning for warning in result["warnings"])
+    told = {name: (unit["path"].rpartition("/")[2], unit["active_state"], unit["drift"]) for name, unit in result["units"].items()}
+    assert told == {
+        "t-a.service": ("t-a.service", "active", []),
+        "t-b.service": ("t-b.service", "", []),
+        "t-w@.service": ("t-w@.service", "", []),
+        "t-w@1.service": ("t-w@.service", "", None),
+    }
+
+
+@pytest.mark.parametrize("after", [0.15, 0.25, 0.4, 0.6, 0.8, 1.1])
+def test_a_killed_run_is_undone_by_the_next_one(target, after):
+    """However far it came: the next run, of whatever unit, puts the old state back before it does its own work."""
+    assert not target.units(items()).get("failed")
+    old = target.sh("cd /etc/systemd/system; cat t-*")
+    data = json.dumps({"units": items("/bin/sleep 2000")})
+    target.write("/run/t-args", data)
+    target.sh(
+        f"{' '.join(target.command('units'))} < /run/t-args > /run/t-out 2>&1 & pid=$!; sleep {after};"
+        f" kill -{int(signal.SIGKILL)} $pid; wait $pid", check=False,
+    )
+    intent = target.sh("ls /var/lib/unitcraft/intent.json 2>/dev/null", check=False)
+    for name in NAMES:
+        text = target.sh(f"cat /etc/systemd/system/{name}.service")
+        assert text.endswith("WantedBy=multi-user.target") and ("sleep 1000" in text) != ("sleep 2000" in text)
+    result = target.unit("t-z", sections={"Service": {"ExecStart": "/bin/sleep 1000"}})
+    assert bool(result.get("recovered")) == bool(intent)
+    if intent:
+        assert target.sh("cd /etc/systemd/system; rm t-z.service; cat t-*") == old
+        target.wait_for_command("sleep 1000", *NAMES)
+    final = target.units(items("/bin/sleep 2000"))
+    assert not final.get("failed")
+    target.wait_for_command("sleep 2000", *NAMES)
+    assert target.sh("ls -A /etc/systemd/system | grep unitcraft", check=False) == ""
+
+
+def test_reset_and_start_limit(target):
+    """A unit that used up its start limit is deployed all the same."""
+    text = {"Unit": {"StartLimitBurst": 2, "StartLimitIntervalSec": 60}, "Service": {"ExecStart": "/bin/false", "Restart": "always"}}
+    target.unit("t-a", sections=text, verify=False, fail_on="never")
+    target.sh("systemctl start t-a; sleep 1", check=False)
+    assert target.show("t-a", "Result") in ("start-limit-hit", "exit-code")
+    text["Service"]["ExecStart"] = "/bin/sleep 1000"
+    result = target.unit("t-a", sections=text, state="started")
+    assert not result.get("failed") and "reset-failed t-a.service" in said(result)

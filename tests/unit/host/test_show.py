@@ -1,0 +1,117 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Text that systemd's programs print -> values: the cases of cases/show, and what is cut up by line."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+import yaml
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import security as _security
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import show as _show
+
+CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "cases" / "show" / "values.yml").read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "%s=%s" % (case["property"], case["text"]))
+def test_typed(case):
+    got = _show.typed(case["property"], [case["text"]])
+    assert (got, type(got)) == (case["want"], type(case["want"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        ("StartLimitIntervalUSec", "start_limit_interval_seconds"),
+        ("NextElapseUSecRealtime", "next_elapse_realtime"),
+        ("CPUUsageNSec", "cpu_usage_seconds"),
+        ("MainPID", "main_pid"),
+        ("NRestarts", "n_restarts"),
+        ("DropInPaths", "dropin_paths"),
+        ("LastTriggerUSec", "last_trigger"),
+    ],
+)
+def test_key(name, want):
+    assert _show.key(name) == want
+
+
+def test_blocks_of_units_whatever_the_order():
+    text = "ActiveState=active\nId=a.service\n\nId=b.service\nActiveState=failed\n"
+    units = _show.parse(text, ["Id", "ActiveState"])
+    assert {name: unit["ActiveState"] for name, unit in units.items()} == {"a.service": ["active"], "b.service": ["failed"]}
+
+
+def test_a_property_that_stands_on_several_lines():
+    text = "Listen=/a (Stream)\nListen=/b (FIFO)\nId=a.socket\n"
+    assert _show.parse(text, ["Id", "Listen"])["a.socket"]["Listen"] == ["/a (Stream)", "/b (FIFO)"]
+
+
+def test_a_value_with_line_breaks_and_an_empty_line():
+    text = "Id=a.service\nExecStart={ argv[]=sh -c one\n\ntwo=2 ; }\nType=simple\n\nId=b.service\nType=exec\n"
+    units = _show.parse(text, ["Id", "ExecStart", "Type"])
+    assert units["a.service"]["ExecStart"][0].startswith("{ argv[]=sh -c one")
+    assert units["a.service"]["Type"] == ["simple"]
+    assert units["b.service"] == {"Id": ["b.service"], "Type": ["exec"]}
+
+
+def test_timer_and_listen_items():
+    items = _show.timer_items(
+        ["{ OnCalendar=*-*-* 06:00:00 ; next_elapse=Sat 2026-11-21 06:00:00 UTC }", "{ OnBootUSec=15min ; next_elapse=15min }"]
+    )
+    assert [(i.directive, i.value) for i in items] == [("OnCalendar", "*-*-* 06:00:00"), ("OnBootSec", "15min")]
+    assert _show.listen_items(["[::]:80 (Stream)", "/run/a b (FIFO)"]) == [
+        {"address": "[::]:80", "type": "stream"},
+        {"address": "/run/a b", "type": "fifo"},
+    ]
+
+
+SECURITY = """\
+  NAME                              DESCRIPTION                                 EXPOSURE
+\u2717 PrivateNetwork=                   Service has access to the host's network         0.5
+\u2713 User=/DynamicUser=                Service runs under a static non-root user
+\u2717 CapabilityBoundingSet=~CAP_SET(UID|GID|PCAP) Service may change UID/GID identities 0.3
+  DeviceAllow=                      Service has no device ACL
+\u2717 UMask=                            Files created by service are world-readable      0.1
+
+\u2192 Overall exposure level for a.service: 4.1 OK :-)
+
+\u2192 Overall exposure level for b.service: 9.6 UNSAFE :-(
+"""
+
+
+def test_security():
+    units = _security.parse_security(SECURITY, worst=2)
+    assert units["b.service"] == {"exposure": 9.6, "level": "unsafe", "points": []}
+    assert units["a.service"]["exposure"] == 4.1
+    assert [(p["setting"], p["exposure"]) for p in units["a.service"]["points"]] == [
+        ("PrivateNetwork=", 0.5),
+        ("CapabilityBoundingSet=~CAP_SET(UID|GID|PCAP)", 0.3),
+    ]
+    assert units["a.service"]["points"][0]["description"] == "Service has access to the host's network"
+
+
+def test_journal():
+    rows = [
+        {"_SYSTEMD_UNIT": "a.service", "MESSAGE": "third", "PRIORITY": "3", "__REALTIME_TIMESTAMP": "3000000", "_PID": "7"},
+        {"_SYSTEMD_UNIT": "init.scope", "UNIT": "a.service", "MESSAGE": "second", "__REALTIME_TIMESTAMP": "2000000"},
+        {"_SYSTEMD_UNIT": "b.service", "MESSAGE": [104, 255, 105], "__REALTIME_TIMESTAMP": "1500000"},
+        {"_SYSTEMD_UNIT": "a.service", "MESSAGE": "first", "__REALTIME_TIMESTAMP": "1000000"},
+        {"_SYSTEMD_UNIT": "other.service", "MESSAGE": "not asked for"},
+        {"_SYSTEMD_UNIT": "b.service", "MESSAGE": None},
+    ]
+    text = "\n".join(json.dumps(row) for row in rows) + '\n{"cut off'
+    found = _show.parse_journal(text, {"a.service", "b.service"}, 2)
+    assert [line["message"] for line in found["a.service"]] == ["second", "third"]
+    assert found["a.service"][1] == {
+        "time": "1970-01-01T00:00:03.000000Z",
+        "priority": "err",
+        "identifier": "",
+        "pid": 7,
+        "message": "third",
+    }
+    assert [line["message"] for line in found["b.service"]] == ["", "h\ufffdi"]
+    assert "other.service" not in found

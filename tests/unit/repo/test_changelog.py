@@ -1,0 +1,60 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The changelog names all that the collection brings; `antsibull-changelog lint` looks at its form only."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+TEXT = (ROOT / "CHANGELOG.rst").read_text(encoding="utf-8")
+
+
+def documented(path: pathlib.Path) -> str:
+    """The short description of a module or filter, without markup."""
+    source = path.read_text(encoding="utf-8")
+    return next(line.partition(": ")[2] for line in source.splitlines() if line.startswith("short_description: "))
+
+
+def announced(*keys: str) -> dict[str, str]:
+    """{name: description} of what the releases brought, of one kind."""
+    found = {}
+    for release in yaml.safe_load((ROOT / "changelogs" / "changelog.yaml").read_text(encoding="utf-8"))["releases"].values():
+        entries = release
+        for key in keys:
+            entries = entries.get(key, {})
+        found.update({entry["name"]: entry["description"] for entry in entries})
+    return found
+
+
+@pytest.mark.parametrize(("folder", "keys"), [("modules", ["modules"]), ("filter", ["plugins", "filter"])])
+def test_every_plugin_is_announced_with_its_description(folder, keys):
+    paths = sorted((ROOT / "plugins" / folder).glob("[!_]*.py"))
+    assert paths
+    assert announced(*keys) == {path.stem: documented(path) for path in paths}
+
+
+def test_every_role_is_announced_with_its_description():
+    specs = sorted(ROOT.glob("roles/*/meta/argument_specs.yml"))
+    assert announced("objects", "role") == {
+        path.parts[-3]: yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["short_description"] for path in specs
+    }
+
+
+def test_every_playbook_is_announced():
+    assert set(announced("objects", "playbook")) == {path.stem for path in ROOT.glob("playbooks/*.yml")}
+
+
+def test_no_kind_of_plugin_is_forgotten():
+    own = {"modules", "filter", "module_utils", "plugin_utils", "doc_fragments"}
+    assert {path.name for path in (ROOT / "plugins").iterdir() if any(path.rglob("*.py"))} == own
+
+
+@pytest.mark.parametrize("keys", [["modules"], ["plugins", "filter"], ["objects", "role"], ["objects", "playbook"]], ids="/".join)
+def test_the_text_says_what_the_data_says(keys):
+    missing = [line for line in (f"- unitcraft.systemd.{name} - {about}\n" for name, about in announced(*keys).items()) if line not in TEXT]
+    assert not missing

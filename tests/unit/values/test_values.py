@@ -1,0 +1,68 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The value grammars: what they make of a text, from the case files."""
+
+from __future__ import annotations
+
+import datetime
+import pathlib
+import typing as t
+
+import pytest
+import yaml
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import check as _values
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+CASES = pathlib.Path(__file__).parents[1] / "cases" / "values"
+
+
+def load(name: str) -> dict[str, t.Any]:
+    return yaml.safe_load((CASES / name).read_text())
+
+
+PARSED = [
+    pytest.param(function, text, wanted, id=f"{function}-{text}")
+    for function, cases in load("parsed.yml").items()
+    for text, wanted in cases.items()
+]
+
+
+@pytest.mark.parametrize(("function", "text", "wanted"), PARSED)
+def test_parse_functions(function: str, text: str, wanted: t.Any) -> None:
+    call = getattr(_values, function)
+    if wanted == "refused":
+        with pytest.raises(ValueError):
+            call(text)
+    else:
+        assert call(text) == (_values.INFINITY if wanted == "infinity" else wanted)
+
+
+@pytest.mark.parametrize(("event", "after", "wanted"), [tuple(case) for case in load("calendar.yml")])
+def test_next_elapse(event: str, after: datetime.datetime, wanted: datetime.datetime | None) -> None:
+    assert _values.parse_calendar(event).next_elapse(after) == wanted
+
+
+ONE_OF_EACH = {
+    directive.parser: directive
+    for release in (247, 252, 257, 262)
+    for directive in (_catalog.get(section, name, release) for section, name in _catalog.pairs(release))
+    if directive is not None
+}
+# Texts that look like values: pieces with a meaning to some grammar, and anything at all.
+PIECES = st.sampled_from(
+    ["/", "//", "..", ":", "=", ",", " ", "~", "-", "+", "%", "%i", "%%", "%Q", "\\", "\\x41", '"', "'", "0x", "5", "1.5", "K",
+     "infinity", "yes", "@", "!", "|", "*", "[::1]", "10.0.0.1/8", "SIG", "RTMIN+", "Mon", "a.service", "\ud800", "\u00e9"]
+)  # fmt: skip
+TEXTS = st.one_of(st.lists(PIECES, max_size=8).map("".join), st.text(max_size=40))
+
+
+@pytest.mark.parametrize("parser", sorted(ONE_OF_EACH))
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(value=TEXTS, release=st.sampled_from([247, 250, 252, 255, 257, 260, 262]))
+def test_no_text_breaks_a_grammar(parser: str, value: str, release: int) -> None:
+    problem = _values.check(ONE_OF_EACH[parser], value, release, "a@b.service")
+    assert problem is None or (problem.message and "; " in problem.message)
