@@ -4,10 +4,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The demo: one systemd container, playbooks/site.yml against it, and a datagram to what it deployed.
 
-    demo.py up       DEMO_PORT=10000 is the published port on the loopback address, DEMO_SYSTEMD=257 the release
-    demo.py shell
-    demo.py clean
+demo.py up       DEMO_PORT=10000 is the published port on the loopback address, DEMO_SYSTEMD=257 the release
+demo.py shell
+demo.py clean
 """
+
 from __future__ import annotations
 
 import argparse
@@ -41,7 +42,9 @@ def sandboxed(*command: object, check: bool = True, capture: bool = False) -> su
         "ANSIBLE_CONFIG": str(CHECKOUT / "playbooks/ansible.cfg"),
     }
     words = [*toolchain.as_root([str(venv / "bin/python"), str(SANDBOX)]), "run", "--name", "demo", *map(str, command)]
-    done = subprocess.run(words, check=False, cwd=CHECKOUT, env=variables, text=True, stdout=subprocess.PIPE if capture else None)
+    done = subprocess.run(
+        words, check=False, cwd=CHECKOUT, env=variables, text=True, stdout=subprocess.PIPE if capture else None
+    )
     if check and done.returncode != 0:
         raise ToolError(f"`{' '.join(map(str, command))}` ended with status {done.returncode}")
     return done
@@ -74,7 +77,9 @@ def start() -> None:
 
 def deploy() -> str:
     """Run site.yml; returns its recap line."""
-    done = sandboxed(".venv/bin/ansible-playbook", "--inventory", INVENTORY, "playbooks/site.yml", check=False, capture=True)
+    done = sandboxed(
+        ".venv/bin/ansible-playbook", "--inventory", INVENTORY, "playbooks/site.yml", check=False, capture=True
+    )
     print(done.stdout, flush=True)
     if done.returncode != 0:
         raise ToolError("site.yml failed")
@@ -93,8 +98,10 @@ def ask() -> bytes:
             except OSError:
                 continue
     # A container that was killed with its podman leaves its forwarding behind, which takes what is sent to the port.
-    raise ToolError(f"no answer from UDP port {PORT} of 127.0.0.1: when `iptables -t nat -S` shows that it is forwarded to"
-                    f" a container that is gone, take another one with `DEMO_PORT={PORT + 1} make demo`")
+    raise ToolError(
+        f"no answer from UDP port {PORT} of 127.0.0.1: when `iptables -t nat -S` shows that it is forwarded to"
+        f" a container that is gone, take another one with `DEMO_PORT={PORT + 1} make demo`"
+    )
 
 
 def up() -> None:

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """For the testinfra tests of all scenarios: fixtures, and the host's own words when a test fails."""
+
 from __future__ import annotations
 
 import json
@@ -26,7 +27,10 @@ def actions(host):
     short = host.backend.name.rpartition("-")[2]
 
     def recorded(name):
-        return [json.loads((records / f"{short}.{name}.{what}.json").read_text(encoding="utf-8")) for what in ("predicted", "done")]
+        return [
+            json.loads((records / f"{short}.{name}.{what}.json").read_text(encoding="utf-8"))
+            for what in ("predicted", "done")
+        ]
 
     return recorded
 

@@ -69,9 +69,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _adopt
 
 
-def adopt_units(
-    units: t.Any, dropins: str = "keep", vendor: bool = False, variable: str = "systemd_units"
-) -> str:
+def adopt_units(units: t.Any, dropins: str = "keep", vendor: bool = False, variable: str = "systemd_units") -> str:
     """The YAML text; see DOCUMENTATION."""
     if dropins not in ("keep", "fold"):
         raise AnsibleFilterError(f"adopt_units: dropins must be keep or fold, not {dropins!r}")

@@ -78,7 +78,11 @@ from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _linked
 
 
 def linked_units(
-    services: t.Any, release: int, name: str = "linked", state: str = "started", options: t.Mapping[str, t.Any] | None = None
+    services: t.Any,
+    release: int,
+    name: str = "linked",
+    state: str = "started",
+    options: t.Mapping[str, t.Any] | None = None,
 ) -> dict[str, t.Any]:
     """Drop-ins, directives and rules to ignore; see DOCUMENTATION."""
     if state not in ("started", "present"):

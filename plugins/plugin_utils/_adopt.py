@@ -15,13 +15,13 @@ import re
 import typing as t
 
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import unit_path as _unitfiles
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 
 VENDOR_FOLDERS = ("/usr/lib/", "/lib/", "/usr/share/", "/usr/local/")
 _RUNNABLE = frozenset(("service", "socket", "timer", "path"))
@@ -146,7 +146,9 @@ def fold(texts: t.Sequence[str], name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _by_section(merged: t.Mapping[t.Tuple[str, str], _merge.Effective]) -> list[t.Tuple[t.Tuple[str, str], _merge.Effective]]:
+def _by_section(
+    merged: t.Mapping[t.Tuple[str, str], _merge.Effective],
+) -> list[t.Tuple[t.Tuple[str, str], _merge.Effective]]:
     order = list(dict.fromkeys(section for section, _directive in merged))
     return sorted(merged.items(), key=lambda item: order.index(item[0][0]))
 
@@ -321,7 +323,9 @@ def differences(
         ours = given.pop((item.name, item.dropin), None)
         if ours is None:
             found.append("%s is not declared" % label)
-        elif item.text and not _meaning.same_meaning(_settings(ours), _syntax.parse(item.text).settings, bool(item.dropin)):
+        elif item.text and not _meaning.same_meaning(
+            _settings(ours), _syntax.parse(item.text).settings, bool(item.dropin)
+        ):
             found.append("%s is declared with another meaning" % label)
         elif any(ours.get(option) != value for option, value in item.options.items()):
             found.append("%s is declared in another state" % label)

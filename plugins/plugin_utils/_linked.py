@@ -18,7 +18,9 @@ from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _unit_nam
 UPHOLDS_RELEASE = 249
 STOP = ("always", "command", "never")
 ORDER = ("after", "before", "none")
-_KEYS = frozenset(("main", "followers", "chain", "stop", "start", "order", "keep_up", "main_stops", "conflicts", "conditions"))
+_KEYS = frozenset(
+    ("main", "followers", "chain", "stop", "start", "order", "keep_up", "main_stops", "conflicts", "conditions")
+)
 _OPTIONS = frozenset(("health", "triggers"))
 
 
@@ -88,7 +90,9 @@ def _pairs(item: t.Mapping[str, t.Any], where: str) -> list[tuple[str, str]]:
     """Pairs of main and follower."""
     if ("chain" in item) == ("main" in item) or ("chain" in item and "followers" in item):
         raise LinkError(f"{where}: give either main and followers or chain")
-    names = [_unit_name(name, where) for name in item.get("chain") or [item.get("main", ""), *(item.get("followers") or [])]]
+    names = [
+        _unit_name(name, where) for name in item.get("chain") or [item.get("main", ""), *(item.get("followers") or [])]
+    ]
     if len(names) < 2 or len(set(names)) < len(names):
         raise LinkError(f"{where}: at least two services are needed, each named once")
     return list(zip(names, names[1:])) if "chain" in item else [(names[0], follower) for follower in names[1:]]
@@ -109,7 +113,9 @@ def _check(item: t.Mapping[str, t.Any], where: str) -> None:
         raise LinkError(f"{where}: keep_up starts a follower that has ended, main_stops stops main for it: choose one")
     for name in item.get("conditions") or {}:
         if not str(name).startswith(("Condition", "Assert")):
-            raise LinkError(f"{where}: {name!r} in conditions is none of the Condition...= and Assert...= of systemd.unit(5)")
+            raise LinkError(
+                f"{where}: {name!r} in conditions is none of the Condition...= and Assert...= of systemd.unit(5)"
+            )
 
 
 def _link(main: str, follower: str, item: t.Mapping[str, t.Any], release: int) -> t.Iterator[Directive]:
@@ -123,7 +129,9 @@ def _link(main: str, follower: str, item: t.Mapping[str, t.Any], release: int) -
     elif order == "before":
         yield Directive(follower, "Unit", "Before", main, f"starts before {main} and stops after it")
     if item.get("start", True):
-        yield Directive(main, "Unit", "Wants", follower, f"starts {follower}, also when it restarts itself after a crash")
+        yield Directive(
+            main, "Unit", "Wants", follower, f"starts {follower}, also when it restarts itself after a crash"
+        )
     if item.get("keep_up"):
         yield from _keep_up(main, follower, release)
     if item.get("main_stops"):

@@ -82,7 +82,9 @@ def _host(told: Told, graphs: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
     findings.sort(key=lambda f: (_rank(f), f.get("unit", ""), f.get("path", ""), f.get("line", 0)))
     graph = _drawing(units)
     if graph is not None:
-        graphs.setdefault(graph["id"], {k: graph[k] for k in ("dot", "mermaid")} | {"hosts": []})["hosts"].append(told.host)
+        graphs.setdefault(graph["id"], {k: graph[k] for k in ("dot", "mermaid")} | {"hosts": []})["hosts"].append(
+            told.host
+        )
     return {
         "host": told.host,
         "problem": told.problem,
@@ -229,7 +231,10 @@ def page_data(report: t.Mapping[str, t.Any], drawings: t.Mapping[str, str]) -> s
             findings.append([number, *place, f.get("line") or 0, *rest])
     data = {
         "generated": report["generated"],
-        "hosts": [{"name": h["host"], "problem": h["problem"], "systemd": h["systemd"], "graph": h["graph"], **counts(h)} for h in report["hosts"]],
+        "hosts": [
+            {"name": h["host"], "problem": h["problem"], "systemd": h["systemd"], "graph": h["graph"], **counts(h)}
+            for h in report["hosts"]
+        ],
         "graphs": {
             key: {"svg": drawings.get(key, ""), "mermaid": graph["mermaid"], "hosts": graph["hosts"]}
             for key, graph in report["graphs"].items()
@@ -255,7 +260,11 @@ def _unit_row(host: int, unit: t.Mapping[str, t.Any], n: t.Callable[[t.Any], int
         + _MANAGED * (unit["drift"] is not None)
     )
     timer = unit["timer"] or {}
-    status = "" if not unit["exit_status"] and not unit["exit_code"] else "%s %s" % (unit["exit_code"] or "", unit["exit_status"])
+    status = (
+        ""
+        if not unit["exit_status"] and not unit["exit_code"]
+        else "%s %s" % (unit["exit_code"] or "", unit["exit_status"])
+    )
     return [
         host,
         *(n(unit[key]) for key in ("name", "description", "origin", "active_state", "sub_state", "unit_file_state")),

@@ -93,7 +93,9 @@ class Bench:
         chosen = self.hosts[:hosts]
         seconds, output = self.controller.run(self.playbook(name, content), chosen, forks=max(5, hosts))
         if changes is not None and bool(changed_tasks(output)) != changes:
-            raise BenchError(f"{name}: a run that {'changes something' if changes else 'changes nothing'} was expected:\n{output}")
+            raise BenchError(
+                f"{name}: a run that {'changes something' if changes else 'changes nothing'} was expected:\n{output}"
+            )
         return seconds
 
     def script(self, name: str, steps: t.Sequence[str]) -> float:
@@ -107,7 +109,9 @@ class Bench:
         """A folder in the container with the set's files."""
         folder = f"{TOOLS}/{count}-{version}"
         if folder not in self.playbooks:
-            put_files(self.host, folder, {name: workload.text(n, version) for n, name in enumerate(workload.names(count))})
+            put_files(
+                self.host, folder, {name: workload.text(n, version) for n, name in enumerate(workload.names(count))}
+            )
             self.playbooks[folder] = Path(folder)
         return folder
 
@@ -225,7 +229,9 @@ def hosts(bench: Bench) -> dict[str, t.Any]:
             bench.clean(count)
             times.add("ping", bench.run("ping", workload.ping(), changes=False, hosts=count))
             times.add("first", bench.run(f"units-{HOST_UNITS}", workload.units(HOST_UNITS), changes=True, hosts=count))
-            times.add("unchanged", bench.run(f"units-{HOST_UNITS}", workload.units(HOST_UNITS), changes=False, hosts=count))
+            times.add(
+                "unchanged", bench.run(f"units-{HOST_UNITS}", workload.units(HOST_UNITS), changes=False, hosts=count)
+            )
         found[str(count)] = dict(times)
     bench.clean(max(HOST_COUNTS))
     bench.remove_hosts(1)
@@ -268,7 +274,9 @@ def lint(bench: Bench) -> dict[str, t.Any]:
     put_files(bench.host, folder, {name: workload.lint_text(number) for number, name in enumerate(listed)})
     bench.add_interpreter()
     # verify ends with 1 for what it finds; only its time counts
-    verify = [f"SYSTEMD_LOG_LEVEL=err systemd-analyze verify --man=no {folder}/*.service > {TOOLS}/verify.out 2>&1 || true"]
+    verify = [
+        f"SYSTEMD_LOG_LEVEL=err systemd-analyze verify --man=no {folder}/*.service > {TOOLS}/verify.out 2>&1 || true"
+    ]
     times = Times()
     for number in range(bench.rounds):
         bench.say(f"lint: round {number + 1}")
@@ -326,5 +334,12 @@ def packed(_bench: Bench) -> dict[str, t.Any]:
 
 
 GROUPS: dict[str, t.Callable[[Bench], dict[str, t.Any]]] = {
-    "payload": packed, "counts": counts, "one": one, "info": info, "lint": lint, "sets": sets, "hosts": hosts, "loops": loops,
+    "payload": packed,
+    "counts": counts,
+    "one": one,
+    "info": info,
+    "lint": lint,
+    "sets": sets,
+    "hosts": hosts,
+    "loops": loops,
 }

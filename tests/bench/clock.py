@@ -66,7 +66,9 @@ class Controller:
         command = [program, "--inventory", str(self.folder / "inventory.json"), f"--forks={forks}", str(playbook)]
         command += ["--limit", ",".join(hosts)] if hosts else []
         begun = time.perf_counter()
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        )
         seconds = time.perf_counter() - begun
         if done.returncode != 0:
             raise BenchError(f"{playbook.name} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")

@@ -40,23 +40,39 @@ def archive(module: str) -> zipfile.ZipFile:
 
     found = module_loader.find_plugin_with_context(module)
     variables = {"ansible_python_interpreter": "/usr/bin/python3"}
-    made: t.Any = modify_module(module_name=module, module_path=found.plugin_resolved_path, module_args={},
-                                templar=Templar(loader=DataLoader()), task_vars=variables, module_compression="ZIP_DEFLATED")
+    made: t.Any = modify_module(
+        module_name=module,
+        module_path=found.plugin_resolved_path,
+        module_args={},
+        templar=Templar(loader=DataLoader()),
+        task_vars=variables,
+        module_compression="ZIP_DEFLATED",
+    )
     wrapper = made.b_module_data if hasattr(made, "b_module_data") else made[0]
     return zipfile.ZipFile(io.BytesIO(base64.b64decode(_longest_text(wrapper))))
 
 
 def _longest_text(wrapper: bytes) -> str:
     """The archive is by far the longest string in the wrapper."""
-    texts = [node.value for node in ast.walk(ast.parse(wrapper)) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    texts = [
+        node.value
+        for node in ast.walk(ast.parse(wrapper))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
     return max(texts, key=len)
 
 
 def _sizes(packed: zipfile.ZipFile) -> dict[str, t.Any]:
-    own = {entry.filename.rpartition("/plugins/")[2].removeprefix("module_utils/"): entry.compress_size for entry in packed.infolist()
-           if "ansible_collections" in entry.filename and entry.file_size}
-    return {"own": sum(own.values()), "all": sum(entry.compress_size for entry in packed.infolist()),
-            "files": dict(sorted(own.items(), key=lambda item: -item[1]))}
+    own = {
+        entry.filename.rpartition("/plugins/")[2].removeprefix("module_utils/"): entry.compress_size
+        for entry in packed.infolist()
+        if "ansible_collections" in entry.filename and entry.file_size
+    }
+    return {
+        "own": sum(own.values()),
+        "all": sum(entry.compress_size for entry in packed.infolist()),
+        "files": dict(sorted(own.items(), key=lambda item: -item[1])),
+    }
 
 
 if __name__ == "__main__":

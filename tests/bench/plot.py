@@ -65,10 +65,14 @@ def _panel(panel: Panel, across: _Axis, up: _Axis) -> str:
     for tick in across.ticks():
         x = across.place(tick)
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" stroke="#eeeeee"/>')
-        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle" fill="#444444">{tick:g}</text>')
+        parts.append(
+            f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle" fill="#444444">{tick:g}</text>'
+        )
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text x="{middle}" y="{HEIGHT - 8}" text-anchor="middle" fill="#444444">units</text>')
-    return "\n".join(parts + [_curve(curve, across, up, y) for curve, y in zip(panel.curves, _label_places(panel.curves, up))])
+    return "\n".join(
+        parts + [_curve(curve, across, up, y) for curve, y in zip(panel.curves, _label_places(panel.curves, up))]
+    )
 
 
 def _curve(curve: Curve, across: _Axis, up: _Axis, label_y: float) -> str:

@@ -59,29 +59,59 @@ def limits(found: Figures) -> list[Line]:
         floor = number(middle(times, "ping", "script changed") / middle(times, "ping", "query"))
         lines += [
             Line(f"first run of {size} units, to the limit", ratio(times, "first", "ping", "script first"), 1.6),
-            Line(f"unchanged run of {size} units, to ping and one query", ratio(times, "unchanged", "ping", "query"), 1.3),
+            Line(
+                f"unchanged run of {size} units, to ping and one query", ratio(times, "unchanged", "ping", "query"), 1.3
+            ),
             Line(f"one changed of {size} units, to the limit", ratio(times, "changed", "ping", "script changed"), 1.5),
             # The other way to read that promise; what a bare script needs is then the least that can be had.
-            Line(f"the same, to ping and one query (ping and a bare script: {floor})", ratio(times, "changed", "ping", "query"), 1.5),
+            Line(
+                f"the same, to ping and one query (ping and a bare script: {floor})",
+                ratio(times, "changed", "ping", "query"),
+                1.5,
+            ),
         ]
     for size, times_as_fast in (("50", 50), ("300", 100)):
         times = _loop_times(found, size)
         for kind in ("first", "unchanged") if times else ():
             name = next(name for name in times if name.startswith(f"loop {kind}"))
-            lines.append(Line(f"loop of {size} units to ours, {kind} run", ratio(times, name, f"units {kind}"), times_as_fast, True))
+            lines.append(
+                Line(
+                    f"loop of {size} units to ours, {kind} run",
+                    ratio(times, name, f"units {kind}"),
+                    times_as_fast,
+                    True,
+                )
+            )
     if "counts" in found:
         counts = found["counts"]
         lines += [
             Line("daemon-reloads in the first run of 300 units", counts["first"]["reloads"], 1),
             Line("daemon-reloads in the unchanged run", counts["unchanged"]["reloads"], 0),
-            Line("memory of the module at 300 units, the most of three runs", max(run["memory_kib"] for run in counts.values()) / 1024, 60, unit=" MiB"),
+            Line(
+                "memory of the module at 300 units, the most of three runs",
+                max(run["memory_kib"] for run in counts.values()) / 1024,
+                60,
+                unit=" MiB",
+            ),
         ]
     if "one" in found:
         lines.append(Line("unit with nothing to do, to ping", ratio(found["one"], "unit", "ping"), 1.25))
     if "info" in found:
-        lines.append(Line("unit_info of 300 units, to ping and one systemctl show", ratio(found["info"], "unit_info", "ping", "show"), 1.5))
+        lines.append(
+            Line(
+                "unit_info of 300 units, to ping and one systemctl show",
+                ratio(found["info"], "unit_info", "ping", "show"),
+                1.5,
+            )
+        )
     if "lint" in found:
-        lines.append(Line("unit_lint of 500 units on the host, to one systemd-analyze verify", ratio(found["lint"], "unit_lint", "verify"), 1.0))
+        lines.append(
+            Line(
+                "unit_lint of 500 units on the host, to one systemd-analyze verify",
+                ratio(found["lint"], "unit_lint", "verify"),
+                1.0,
+            )
+        )
     if "payload" in found:
         lines.append(Line("what unit_lint sends of ours", found["payload"]["unit_lint"]["own"] / 1000, 120, unit=" kB"))
     return lines
@@ -90,7 +120,10 @@ def limits(found: Figures) -> list[Line]:
 def _loop_times(found: Figures, size: str) -> Figures:
     """The times of the loops; ours of the largest set are those of the sets, which were run more than once."""
     ours = found.get("sets", {}).get(size, {}) if size == "300" else {}
-    return {**found.get("loops", {}).get(size, {}), **{f"units {kind}": ours[kind] for kind in ("first", "unchanged") if kind in ours}}
+    return {
+        **found.get("loops", {}).get(size, {}),
+        **{f"units {kind}": ours[kind] for kind in ("first", "unchanged") if kind in ours},
+    }
 
 
 def table(head: t.Sequence[str], rows: t.Iterable[t.Sequence[str]]) -> str:
@@ -103,7 +136,13 @@ def tables(found: Figures) -> str:
     """All that was measured, as Markdown."""
     parts = [_limits_table(found)]
     sections = (
-        ("sets", _sets), ("loops", _loops), ("hosts", _hosts), ("one", _one), ("info", _info), ("lint", _lint), ("counts", _counts),
+        ("sets", _sets),
+        ("loops", _loops),
+        ("hosts", _hosts),
+        ("one", _one),
+        ("info", _info),
+        ("lint", _lint),
+        ("counts", _counts),
         ("payload", _payload),
     )
     for name, function in sections:
@@ -114,8 +153,12 @@ def tables(found: Figures) -> str:
 
 def _limits_table(found: Figures) -> str:
     rows = [
-        [line.what, number(line.figure) + line.unit, f"{'at least' if line.at_least else 'at most'} {number(line.limit)}{line.unit}",
-         "**no**" if line.missed else "yes"]
+        [
+            line.what,
+            number(line.figure) + line.unit,
+            f"{'at least' if line.at_least else 'at most'} {number(line.limit)}{line.unit}",
+            "**no**" if line.missed else "yes",
+        ]
         for line in limits(found)
     ]
     return "## Limits\n\n" + table(["what", "measured", "limit", "kept"], rows)
@@ -124,14 +167,36 @@ def _limits_table(found: Figures) -> str:
 def _sets(sets: Figures) -> str:
     rows = []
     for size, times in sets.items():
-        rows.append([
-            size, seconds(times, "ping"), seconds(times, "ping", "script first"), seconds(times, "first"),
-            number(ratio(times, "first", "ping", "script first")), seconds(times, "ping", "query"), seconds(times, "unchanged"),
-            number(ratio(times, "unchanged", "ping", "query")), seconds(times, "ping", "script changed"), seconds(times, "changed"),
-            number(ratio(times, "changed", "ping", "script changed")), number(ratio(times, "changed", "ping", "query")),
-        ])
-    head = ["units", "ping", "ping + script", "first run", "ratio", "ping + query", "unchanged", "ratio", "ping + script", "one changed",
-            "ratio", "ratio to ping + query"]
+        rows.append(
+            [
+                size,
+                seconds(times, "ping"),
+                seconds(times, "ping", "script first"),
+                seconds(times, "first"),
+                number(ratio(times, "first", "ping", "script first")),
+                seconds(times, "ping", "query"),
+                seconds(times, "unchanged"),
+                number(ratio(times, "unchanged", "ping", "query")),
+                seconds(times, "ping", "script changed"),
+                seconds(times, "changed"),
+                number(ratio(times, "changed", "ping", "script changed")),
+                number(ratio(times, "changed", "ping", "query")),
+            ]
+        )
+    head = [
+        "units",
+        "ping",
+        "ping + script",
+        "first run",
+        "ratio",
+        "ping + query",
+        "unchanged",
+        "ratio",
+        "ping + script",
+        "one changed",
+        "ratio",
+        "ratio to ping + query",
+    ]
     return (
         "## One task for a whole set\n\nSeconds, medians. A run is a whole `ansible-playbook` process with one task, `units`. It is compared"
         " with `ping`, also a whole process,\nplus a bare shell script in the container, by its own clock, that does the same and no more: files"
@@ -157,52 +222,105 @@ def _loops(found: Figures) -> str:
         "## Other ways of working\n\nSeconds, medians. *Loop*: `template` over all units, then `systemd_service` over all units. *Role*: the"
         " way linux-system-roles.systemd\nworks: `service_facts`, `copy` over all files, one reload, then a loop of `systemd_service` for each"
         " state that units shall have.\nA figure with a star is extrapolated from 50 units, because the run would take over ten minutes; 300 units"
-        " were run once (`units` more often).\n\n" + table(["units", "run", "`units`", "loop", "times", "role", "times"], rows)
+        " were run once (`units` more often).\n\n"
+        + table(["units", "run", "`units`", "loop", "times", "role", "times"], rows)
         + (f"\n\n{found['remark']}" if "remark" in found else "")
     )
 
 
 def _hosts(hosts: Figures) -> str:
     rows = [
-        [count, seconds(times, "ping"), seconds(times, "first"), number(ratio(times, "first", "ping")), seconds(times, "unchanged"),
-         number(ratio(times, "unchanged", "ping"))]
+        [
+            count,
+            seconds(times, "ping"),
+            seconds(times, "first"),
+            number(ratio(times, "first", "ping")),
+            seconds(times, "unchanged"),
+            number(ratio(times, "unchanged", "ping")),
+        ]
         for count, times in hosts.items()
     ]
-    return "## Several hosts at once\n\nSeconds, medians; 10 units on each host, all hosts on the same machine.\n\n" + table(
-        ["hosts", "ping", "first run", "ratio", "unchanged", "ratio"], rows
+    return (
+        "## Several hosts at once\n\nSeconds, medians; 10 units on each host, all hosts on the same machine.\n\n"
+        + table(["hosts", "ping", "first run", "ratio", "unchanged", "ratio"], rows)
     )
 
 
 def _one(times: Figures) -> str:
     return "## One unit\n\n" + table(
         ["ping", "`unit`, unchanged", "ratio of medians", "ratio of minima"],
-        [[seconds(times, "ping"), seconds(times, "unit"), number(ratio(times, "unit", "ping")), number(min(times["unit"]) / min(times["ping"]))]],
+        [
+            [
+                seconds(times, "ping"),
+                seconds(times, "unit"),
+                number(ratio(times, "unit", "ping")),
+                number(min(times["unit"]) / min(times["ping"])),
+            ]
+        ],
     )
 
 
 def _info(times: Figures) -> str:
     return "## Looking\n\n300 units, definition and state of each. Seconds, medians.\n\n" + table(
-        ["ping", "`systemctl show`", "the same with the properties that `units` asks for", "`unit_info`", "ratio to ping and show"],
-        [[seconds(times, "ping"), seconds(times, "show"), seconds(times, "query"), seconds(times, "unit_info"),
-          number(ratio(times, "unit_info", "ping", "show"))]],
+        [
+            "ping",
+            "`systemctl show`",
+            "the same with the properties that `units` asks for",
+            "`unit_info`",
+            "ratio to ping and show",
+        ],
+        [
+            [
+                seconds(times, "ping"),
+                seconds(times, "show"),
+                seconds(times, "query"),
+                seconds(times, "unit_info"),
+                number(ratio(times, "unit_info", "ping", "show")),
+            ]
+        ],
     )
 
 
 def _lint(times: Figures) -> str:
-    return "## Lint\n\n500 units of 20 directives. Seconds, medians; *on the host* is the module's process without the way there.\n\n" + table(
-        ["`systemd-analyze verify`", "`unit_lint` on the host", "ratio", "ratio of minima", "the whole play", "ping"],
-        [[seconds(times, "verify"), seconds(times, "unit_lint"), number(ratio(times, "unit_lint", "verify")),
-          number(min(times["unit_lint"]) / min(times["verify"])), seconds(times, "play"), seconds(times, "ping")]],
+    return (
+        "## Lint\n\n500 units of 20 directives. Seconds, medians; *on the host* is the module's process without the way there.\n\n"
+        + table(
+            [
+                "`systemd-analyze verify`",
+                "`unit_lint` on the host",
+                "ratio",
+                "ratio of minima",
+                "the whole play",
+                "ping",
+            ],
+            [
+                [
+                    seconds(times, "verify"),
+                    seconds(times, "unit_lint"),
+                    number(ratio(times, "unit_lint", "verify")),
+                    number(min(times["unit_lint"]) / min(times["verify"])),
+                    seconds(times, "play"),
+                    seconds(times, "ping"),
+                ]
+            ],
+        )
     )
 
 
 def _counts(counts: Figures) -> str:
     rows = [
-        [kind, str(run["reloads"]), str(run["calls"]), f"{run['memory_kib'] / 1024:.1f}", "; ".join(f"`{call}`" for call in run["programs"])]
+        [
+            kind,
+            str(run["reloads"]),
+            str(run["calls"]),
+            f"{run['memory_kib'] / 1024:.1f}",
+            "; ".join(f"`{call}`" for call in run["programs"]),
+        ]
         for kind, run in counts.items()
     ]
-    return "## What 300 units ask of the host\n\nReloads by PID 1's own log; memory is the peak of the module's process in MiB.\n\n" + table(
-        ["run", "daemon-reloads", "programs started", "memory", "which"], rows
+    return (
+        "## What 300 units ask of the host\n\nReloads by PID 1's own log; memory is the peak of the module's process in MiB.\n\n"
+        + table(["run", "daemon-reloads", "programs started", "memory", "which"], rows)
     )
 
 
@@ -214,8 +332,10 @@ def _payload(modules: Figures) -> str:
         for file in sorted(files, key=lambda file: -max(sizes["files"].get(file, 0) for sizes in modules.values()))
     ]
     return (
-        "## What is sent to a host\n\nBytes in the archive that Ansible packs for a module.\n\n" + table(["module", "of ours", "with Ansible's"], rows)
-        + "\n\n" + table(["file", *(f"`{name}`" for name in modules)], by_file)
+        "## What is sent to a host\n\nBytes in the archive that Ansible packs for a module.\n\n"
+        + table(["module", "of ours", "with Ansible's"], rows)
+        + "\n\n"
+        + table(["file", *(f"`{name}`" for name in modules)], by_file)
     )
 
 
@@ -241,7 +361,11 @@ def _curves(found: Figures) -> list[plot.Panel]:
         sets = {int(size): times for size, times in found["sets"].items()}
         loops = {int(size): times for size, times in found["loops"].items()}
         curves = [
-            plot.Curve("ping + script" if kind == "first" else "ping + query", {n: middle(times, "ping", script) for n, times in sets.items()}, "limit"),
+            plot.Curve(
+                "ping + script" if kind == "first" else "ping + query",
+                {n: middle(times, "ping", script) for n, times in sets.items()},
+                "limit",
+            ),
             plot.Curve("units", {n: middle(times, kind) for n, times in sets.items()}, "ours"),
         ]
         for way, label in (("role", "role way"), ("loop", "loop")):

@@ -4,11 +4,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure the collection against the least that can be done, and against other ways of working. Runs in the sandbox.
 
-    run.py                      measure all and print the tables
-    run.py --record             and write docs/bench.md, docs/bench.svg and tests/bench/record.json
-    run.py --only sets counts   some measurements only
-    run.py --again              the tables and files of the record, without measuring
+run.py                      measure all and print the tables
+run.py --record             and write docs/bench.md, docs/bench.svg and tests/bench/record.json
+run.py --only sets counts   some measurements only
+run.py --again              the tables and files of the record, without measuring
 """
+
 from __future__ import annotations
 
 import argparse
@@ -48,8 +49,13 @@ def measure(options: argparse.Namespace) -> dict:
     from ansible.release import __version__ as ansible_version
 
     found.update(
-        systemd=version, ansible=ansible_version, python=platform.python_version(), processors=os.cpu_count(),
-        date=time.strftime("%Y-%m-%d", time.gmtime(begun)), minutes=round((time.time() - begun) / 60, 1), rounds=options.rounds,
+        systemd=version,
+        ansible=ansible_version,
+        python=platform.python_version(),
+        processors=os.cpu_count(),
+        date=time.strftime("%Y-%m-%d", time.gmtime(begun)),
+        minutes=round((time.time() - begun) / 60, 1),
+        rounds=options.rounds,
     )
     return found
 

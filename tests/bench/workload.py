@@ -45,6 +45,7 @@ def versions(count: int, changed: bool) -> list[int]:
 
 # Playbooks, as data
 
+
 def play(tasks: list[dict[str, t.Any]], **more: t.Any) -> list[dict[str, t.Any]]:
     return [{"hosts": "systemd_hosts", "gather_facts": False, "tasks": tasks, **more}]
 
@@ -70,28 +71,36 @@ def unit() -> list[dict[str, t.Any]]:
 
 def loop(count: int, changed: bool = False) -> list[dict[str, t.Any]]:
     """The common way: a loop over template with a handler's worth of reload, then one over systemd_service."""
-    items = [{"name": name, "number": number, "version": version}
-             for number, (name, version) in enumerate(zip(names(count), versions(count, changed)))]
-    return play([
-        {
-            "name": "Write",
-            "ansible.builtin.template": {"src": "unit.j2", "dest": f"{UNIT_FOLDER}/{{{{ item.name }}}}", "mode": "0644"},
-            "loop": items,
-            "loop_control": {"label": "{{ item.name }}"},
-            "register": "written",
-        },
-        {
-            "name": "Enable and start",
-            "ansible.builtin.systemd_service": {
-                "name": "{{ item.item.name }}",
-                "state": "{{ 'restarted' if item.changed else 'started' }}",
-                "enabled": True,
-                "daemon_reload": "{{ item.changed }}",
+    items = [
+        {"name": name, "number": number, "version": version}
+        for number, (name, version) in enumerate(zip(names(count), versions(count, changed)))
+    ]
+    return play(
+        [
+            {
+                "name": "Write",
+                "ansible.builtin.template": {
+                    "src": "unit.j2",
+                    "dest": f"{UNIT_FOLDER}/{{{{ item.name }}}}",
+                    "mode": "0644",
+                },
+                "loop": items,
+                "loop_control": {"label": "{{ item.name }}"},
+                "register": "written",
             },
-            "loop": "{{ written.results }}",
-            "loop_control": {"label": "{{ item.item.name }}"},
-        },
-    ])
+            {
+                "name": "Enable and start",
+                "ansible.builtin.systemd_service": {
+                    "name": "{{ item.item.name }}",
+                    "state": "{{ 'restarted' if item.changed else 'started' }}",
+                    "enabled": True,
+                    "daemon_reload": "{{ item.changed }}",
+                },
+                "loop": "{{ written.results }}",
+                "loop_control": {"label": "{{ item.item.name }}"},
+            },
+        ]
+    )
 
 
 def role_way(count: int, changed: bool = False) -> list[dict[str, t.Any]]:
@@ -103,7 +112,11 @@ def role_way(count: int, changed: bool = False) -> list[dict[str, t.Any]]:
         {"name": "Gather what the role looks at", "ansible.builtin.service_facts": {}},
         {
             "name": "Copy",
-            "ansible.builtin.copy": {"src": "{{ item }}", "dest": UNIT_FOLDER + "/{{ item.rpartition('-')[0] }}", "mode": "0644"},
+            "ansible.builtin.copy": {
+                "src": "{{ item }}",
+                "dest": UNIT_FOLDER + "/{{ item.rpartition('-')[0] }}",
+                "mode": "0644",
+            },
             "loop": files,
             "register": "written",
         },
@@ -111,9 +124,17 @@ def role_way(count: int, changed: bool = False) -> list[dict[str, t.Any]]:
     ]
     if changed:
         restart = [listed[count // 2]]
-        tasks.append({"name": "Restart", "ansible.builtin.systemd_service": {"name": "{{ item }}", "state": "restarted"}, "loop": restart})
+        tasks.append(
+            {
+                "name": "Restart",
+                "ansible.builtin.systemd_service": {"name": "{{ item }}", "state": "restarted"},
+                "loop": restart,
+            }
+        )
     for title, option in (("Start", {"state": "started"}), ("Enable", {"enabled": True})):
-        tasks.append({"name": title, "ansible.builtin.systemd_service": {"name": "{{ item }}", **option}, "loop": listed})
+        tasks.append(
+            {"name": title, "ansible.builtin.systemd_service": {"name": "{{ item }}", **option}, "loop": listed}
+        )
     return play(tasks)
 
 
@@ -162,41 +183,49 @@ def first_steps(count: int, source: str) -> list[str]:
 def changed_steps(count: int, source: str) -> list[str]:
     """One file into place, one reload, one restart, one query of all."""
     name = names(count)[count // 2]
-    return [f"cp {source}/{name} {UNIT_FOLDER}/", "systemctl daemon-reload", f"systemctl restart {name}", query_step(count)]
+    return [
+        f"cp {source}/{name} {UNIT_FOLDER}/",
+        "systemctl daemon-reload",
+        f"systemctl restart {name}",
+        query_step(count),
+    ]
 
 
 # Linting
 
+
 def lint_text(number: int) -> str:
     """A service of 20 directives, of several kinds of value."""
-    return "\n".join([
-        "[Unit]",
-        f"Description=Worker {number} that is only looked at",
-        "Documentation=man:sleep(1)",
-        "After=network-online.target remote-fs.target",
-        "Wants=network-online.target",
-        "StartLimitIntervalSec=5min",
-        "StartLimitBurst=5",
-        "",
-        "[Service]",
-        "Type=simple",
-        f"ExecStart=/bin/sleep {1000 + number} ",
-        "Restart=on-failure",
-        "RestartSec=2s",
-        f"Environment=NUMBER={number} \"TITLE=worker number {number}\"",
-        "User=nobody",
-        "ProtectSystem=strict",
-        "PrivateTmp=yes",
-        "MemoryMax=512M",
-        "CPUQuota=50%",
-        "SystemCallFilter=@system-service",
-        "LimitNOFILE=4096",
-        f"RuntimeDirectory=worker-{number}",
-        "",
-        "[Install]",
-        "WantedBy=multi-user.target",
-        "",
-    ])
+    return "\n".join(
+        [
+            "[Unit]",
+            f"Description=Worker {number} that is only looked at",
+            "Documentation=man:sleep(1)",
+            "After=network-online.target remote-fs.target",
+            "Wants=network-online.target",
+            "StartLimitIntervalSec=5min",
+            "StartLimitBurst=5",
+            "",
+            "[Service]",
+            "Type=simple",
+            f"ExecStart=/bin/sleep {1000 + number} ",
+            "Restart=on-failure",
+            "RestartSec=2s",
+            f'Environment=NUMBER={number} "TITLE=worker number {number}"',
+            "User=nobody",
+            "ProtectSystem=strict",
+            "PrivateTmp=yes",
+            "MemoryMax=512M",
+            "CPUQuota=50%",
+            "SystemCallFilter=@system-service",
+            "LimitNOFILE=4096",
+            f"RuntimeDirectory=worker-{number}",
+            "",
+            "[Install]",
+            "WantedBy=multi-user.target",
+            "",
+        ]
+    )
 
 
 def lint(folder: str, **more: t.Any) -> list[dict[str, t.Any]]:

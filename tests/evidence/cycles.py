@@ -30,8 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax  # noqa: E402
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.start import Verdict  # noqa: E402
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax  # noqa: E402
 from lab import containers  # noqa: E402
 
 PULLS = ("Wants", "Wants", "Wants", "Requires", "Requires", "BindsTo", "Requisite", "PartOf", "Upholds")

@@ -11,6 +11,7 @@ where the new value was seen to be in force after the daemon-reload alone; whate
 
 Run inside the sandbox:  tests/lab/sandbox.py run -- tests/evidence/effects.py [--record] [RELEASE...]
 """
+
 from __future__ import annotations
 
 import argparse
@@ -26,8 +27,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
-from lab import containers
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
+from lab import containers
 
 RELEASES = ("247", "252", "257", "262")
 TYPES = ("service", "socket", "timer", "path", "mount", "slice")
@@ -71,7 +72,11 @@ def unit_text(unit_type: str, stem: str, directive: _catalog.Directive, value: s
     essentials = dict(ESSENTIALS[unit_type])
     if unit_type == "mount":
         essentials["Where"] = f"/{stem.replace('-', '/')}"
-    if directive.name.startswith("Listen") or directive.name in essentials or directive.parser in ("timer", "path_spec"):
+    if (
+        directive.name.startswith("Listen")
+        or directive.name in essentials
+        or directive.parser in ("timer", "path_spec")
+    ):
         for name in [directive.name, "ListenStream", "OnCalendar", "PathExists"]:
             if name == directive.name or directive.parser in ("timer", "path_spec", "socket_listen"):
                 essentials.pop(name, None)
@@ -79,7 +84,9 @@ def unit_text(unit_type: str, stem: str, directive: _catalog.Directive, value: s
     place = lines.setdefault(directive.section, [])
     place += [f"{key}={text}" for key, text in companions.items()]
     place.append(f"{directive.name}={value}")
-    return "".join(f"[{name}]\n" + "".join(f"{line}\n" for line in body) for name, body in lines.items()).replace("@", stem)
+    return "".join(f"[{name}]\n" + "".join(f"{line}\n" for line in body) for name, body in lines.items()).replace(
+        "@", stem
+    )
 
 
 def cases(release: int, values: Values) -> tuple[dict[str, list[str]], dict[str, tuple[str, str, str]], list[str]]:
@@ -93,7 +100,11 @@ def cases(release: int, values: Values) -> tuple[dict[str, list[str]], dict[str,
         for section in sections:
             for name in _catalog.names(section):
                 directive = _catalog.get(section, name, release)
-                if directive is None or not directive.since <= release <= directive.until or directive.status == "removed":
+                if (
+                    directive is None
+                    or not directive.since <= release <= directive.until
+                    or directive.status == "removed"
+                ):
                     continue
                 pair = values.pair(directive)
                 if not pair:
@@ -150,7 +161,11 @@ def verdict(seen: dict) -> str:
 def evidence(seen: dict) -> str:
     """In words, what a verdict rests on."""
     if "behaviour" in seen:
-        return "the unit behaves by the new value after a daemon-reload" if seen["behaviour"] else "the unit does not behave by the new value"
+        return (
+            "the unit behaves by the new value after a daemon-reload"
+            if seen["behaviour"]
+            else "the unit does not behave by the new value"
+        )
     if not seen["started"]:
         return "not observed: the unit does not start with it here"
     if not seen["same_start"]:
@@ -197,7 +212,9 @@ def table(results: dict[str, dict[str, dict]]) -> str:
         for release, of_release in results.items():
             if key in of_release:
                 by_text.setdefault(evidence(of_release[key]), []).append(release)
-        words = "; ".join(f"{', '.join(releases)}: {text}" if len(by_text) > 1 else text for text, releases in by_text.items())
+        words = "; ".join(
+            f"{', '.join(releases)}: {text}" if len(by_text) > 1 else text for text, releases in by_text.items()
+        )
         lines.append(f"| `[{section}] {name}=` | {effect_of(key)} | {words} |")
     return "\n".join(lines) + "\n"
 
@@ -211,7 +228,10 @@ def main() -> int:
     for release in options.releases:
         results[release], without = probe(release, values)
         counted = collections.Counter(verdict(seen) for seen in results[release].values())
-        print(f"{release}: {len(results[release])} directives tried: {dict(counted)}; without values: {' '.join(without) or 'none'}", flush=True)
+        print(
+            f"{release}: {len(results[release])} directives tried: {dict(counted)}; without values: {' '.join(without) or 'none'}",
+            flush=True,
+        )
     wrong = contradictions(results)
     print("\n".join(wrong))
     print(f"{sum(map(len, results.values()))} observed, {len(wrong)} contradict the catalogue")

@@ -8,6 +8,7 @@ before the restart]}, "extra": {name: text}}`` and prints ``{name: {"started": b
 [observation], "restarted": [observation]}}``: the properties that PID 1 shows differently after the daemon-reload, and
 what the kernel shows differently of the running process (or socket, or mount) after the daemon-reload and after a restart.
 """
+
 from __future__ import annotations
 
 import json
@@ -74,30 +75,65 @@ def look_at_process(pid: str) -> dict[str, str]:
     base = f"/proc/{pid}"
     seen = {
         name: read(f"{base}/{name}")
-        for name in ("cmdline", "environ", "limits", "oom_score_adj", "cgroup", "coredump_filter", "attr/current",
-                     "timerslack_ns", "personality", "loginuid")
+        for name in (
+            "cmdline",
+            "environ",
+            "limits",
+            "oom_score_adj",
+            "cgroup",
+            "coredump_filter",
+            "attr/current",
+            "timerslack_ns",
+            "personality",
+            "loginuid",
+        )
     }
     for line in read(f"{base}/status").splitlines():
         key, _unused, value = line.partition(":")
-        if key in ("Uid", "Gid", "Groups", "Umask", "SigIgn", "SigBlk", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs",
-                   "Seccomp", "Seccomp_filters", "Cpus_allowed", "Mems_allowed", "THP_enabled"):
+        if key in (
+            "Uid",
+            "Gid",
+            "Groups",
+            "Umask",
+            "SigIgn",
+            "SigBlk",
+            "CapInh",
+            "CapPrm",
+            "CapEff",
+            "CapBnd",
+            "CapAmb",
+            "NoNewPrivs",
+            "Seccomp",
+            "Seccomp_filters",
+            "Cpus_allowed",
+            "Mems_allowed",
+            "THP_enabled",
+        ):
             seen[f"status/{key}"] = value
     fields = read(f"{base}/stat").rpartition(")")[2].split()
     if len(fields) > 40:
         # Fields 18 and 19 of proc_pid_stat(5) are priority and nice, 40 and 41 real-time priority and policy.
         seen.update(priority=fields[15], nice=fields[16], rt_priority=fields[37], policy=fields[38])
     seen["ioprio"] = subprocess.run(["ionice", "-p", pid], check=False, capture_output=True, text=True).stdout
-    own = {space: link(f"/proc/1/ns/{space}") for space in ("mnt", "net", "ipc", "uts", "user", "pid", "cgroup", "time")}
+    own = {
+        space: link(f"/proc/1/ns/{space}") for space in ("mnt", "net", "ipc", "uts", "user", "pid", "cgroup", "time")
+    }
     for space, of_init in own.items():
         seen[f"ns/{space}"] = "own" if link(f"{base}/ns/{space}") != of_init else "host"
     seen["cwd"], seen["root"] = link(f"{base}/cwd"), link(f"{base}/root")
     for number in ("0", "1", "2", "3"):
         seen[f"fd/{number}"] = re.sub(r"\d+", "N", link(f"{base}/fd/{number}"))
     # Mounts of the other units under test come and go in everybody's namespace.
-    mounts = [line for line in read(f"{base}/mountinfo").splitlines() if " /fx/" not in line and "/run/credentials" not in line]
+    mounts = [
+        line
+        for line in read(f"{base}/mountinfo").splitlines()
+        if " /fx/" not in line and "/run/credentials" not in line
+    ]
     seen["mounts"] = re.sub(r"\b\d+ \d+ \d+:\d+|(shared|master|propagate_from):\d+|inode=\d+", "", "\n".join(mounts))
     # Differ at every start.
-    seen["environ"] = re.sub(r"(INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|MAINPID|MEMORY_PRESSURE_\w+)=[^\0]*\0", "", seen["environ"])
+    seen["environ"] = re.sub(
+        r"(INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|MAINPID|MEMORY_PRESSURE_\w+)=[^\0]*\0", "", seen["environ"]
+    )
     return seen
 
 
@@ -109,8 +145,25 @@ def cgroup_files(path: str) -> dict[str, str]:
     except OSError:
         return seen
     for name in names:
-        if name.startswith(("memory.m", "memory.h", "memory.l", "memory.swap.m", "memory.z", "memory.oom.g", "cpu.w", "cpu.max", "cpuset.",
-                            "io.w", "io.max", "io.l", "pids.max", "cgroup.subtree", "cgroup.type")):
+        if name.startswith(
+            (
+                "memory.m",
+                "memory.h",
+                "memory.l",
+                "memory.swap.m",
+                "memory.z",
+                "memory.oom.g",
+                "cpu.w",
+                "cpu.max",
+                "cpuset.",
+                "io.w",
+                "io.max",
+                "io.l",
+                "pids.max",
+                "cgroup.subtree",
+                "cgroup.type",
+            )
+        ):
             seen[f"cgroup/{name}"] = read(f"{base}/{name}")
     try:
         for attribute in os.listxattr(base):
@@ -118,7 +171,11 @@ def cgroup_files(path: str) -> dict[str, str]:
                 seen[f"cgroup/{attribute}"] = repr(os.getxattr(base, attribute))
     except OSError:
         pass
-    programs = subprocess.run(["bpftool", "cgroup", "show", base], check=False, capture_output=True, text=True) if BPFTOOL else None
+    programs = (
+        subprocess.run(["bpftool", "cgroup", "show", base], check=False, capture_output=True, text=True)
+        if BPFTOOL
+        else None
+    )
     if programs:
         seen["cgroup/bpf"] = re.sub(r"^\d+", "", programs.stdout, flags=re.MULTILINE)
     return seen
@@ -138,7 +195,9 @@ def look_at_socket(path_or_address: str) -> dict[str, str]:
 def look(names: list[str], shown: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
     """What the kernel shows of each unit."""
     mounts = read("/proc/self/mountinfo").splitlines()
-    listening = subprocess.run(["ss", "-xtuanlmeoH0wp"], check=False, capture_output=True, text=True).stdout.splitlines()
+    listening = subprocess.run(
+        ["ss", "-xtuanlmeoH0wp"], check=False, capture_output=True, text=True
+    ).stdout.splitlines()
     result = {}
     for name in names:
         properties, seen = shown[name], {}
@@ -153,8 +212,13 @@ def look(names: list[str], shown: dict[str, dict[str, str]]) -> dict[str, dict[s
             seen.update(look_at_socket(where))
         if name.endswith(".socket"):
             stem = name.rpartition(".")[0]
-            seen["listen"] = "\n".join(sorted(
-                re.sub(r"ino:\d+|sk:\w+|\b\d{4,}\b|cgroup:\S+|timer:\S+|skmem:\(r0,|,t0.*", "", line) for line in listening if stem in line))
+            seen["listen"] = "\n".join(
+                sorted(
+                    re.sub(r"ino:\d+|sk:\w+|\b\d{4,}\b|cgroup:\S+|timer:\S+|skmem:\(r0,|,t0.*", "", line)
+                    for line in listening
+                    if stem in line
+                )
+            )
             for address in re.findall(r"(/\S+) \(", properties.get("Listen", "")):
                 seen.update({f"{address}/{key}": value for key, value in look_at_socket(address).items()})
         seen.update(conditions(name))
@@ -168,9 +232,19 @@ def conditions(name: str) -> dict[str, str]:
         return {}
     escaped = "".join(letter if letter.isalnum() else f"_{ord(letter):02x}" for letter in name)
     seen = subprocess.run(
-        ["busctl", "get-property", "org.freedesktop.systemd1", f"/org/freedesktop/systemd1/unit/{escaped}",
-         "org.freedesktop.systemd1.Unit", "Conditions", "Asserts"],
-        check=False, capture_output=True, text=True)
+        [
+            "busctl",
+            "get-property",
+            "org.freedesktop.systemd1",
+            f"/org/freedesktop/systemd1/unit/{escaped}",
+            "org.freedesktop.systemd1.Unit",
+            "Conditions",
+            "Asserts",
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     # The last number of each is the result of the last check.
     return {"Conditions": re.sub(r" -?\d+(?= \"|\n)", "", seen.stdout)}
 
@@ -218,17 +292,22 @@ def probe(units: dict[str, list[str]], extra: dict[str, str]) -> dict[str, dict]
     settle(names)
     third = show(names)
     third_seen = look(names, third)
-    return without_noise({
-        name: {
-            "started": first[name].get("ActiveState") == "active",
-            "same_start": first[name].get("InvocationID") == second[name].get("InvocationID") and second[name].get("ActiveState") == "active",
-            "shown": differences(first[name], second[name]),
-            "live": differences(first_seen[name], second_seen[name]),
-            "restarted": differences(second_seen[name], third_seen[name]),
-            "error": "" if first[name].get("ActiveState") == "active" else first[name].get("Result", first[name].get("LoadState", "")),
+    return without_noise(
+        {
+            name: {
+                "started": first[name].get("ActiveState") == "active",
+                "same_start": first[name].get("InvocationID") == second[name].get("InvocationID")
+                and second[name].get("ActiveState") == "active",
+                "shown": differences(first[name], second[name]),
+                "live": differences(first_seen[name], second_seen[name]),
+                "restarted": differences(second_seen[name], third_seen[name]),
+                "error": ""
+                if first[name].get("ActiveState") == "active"
+                else first[name].get("Result", first[name].get("LoadState", "")),
+            }
+            for name in names
         }
-        for name in names
-    })
+    )
 
 
 def without_noise(results: dict[str, dict]) -> dict[str, dict]:
@@ -255,7 +334,10 @@ def behave(cases: list[dict]) -> dict[str, dict[str, bool]]:
         suffix = case["directive"].partition(".")[0].lower()
         for run in ("changed", "unchanged"):
             name = f"fxb{number}{run}." + ("service" if suffix == "unit" else suffix)
-            texts = [case["text"].replace("@V", value).replace("@U", name).replace("@M", f"/run/{name}.mark") for value in case["values"]]
+            texts = [
+                case["text"].replace("@V", value).replace("@U", name).replace("@M", f"/run/{name}.mark")
+                for value in case["values"]
+            ]
             units[name] = (case, run, texts)
     partners = {f"fxb-partner-{name}.target": "[Unit]\nDescription=partner\n" for name in units}
     write({**BEHAVIOUR_EXTRA, **partners, **{name: texts[0] for name, (_case, _run, texts) in units.items()}})
@@ -266,7 +348,9 @@ def behave(cases: list[dict]) -> dict[str, dict[str, bool]]:
     for name, (case, _run, _texts) in units.items():
         pid = systemctl("show", "--property=MainPID", "--value", name).strip()
         script = case["check"].replace("@U", name).replace("@M", f"/run/{name}.mark")
-        checks[name] = subprocess.Popen(["sh", "-c", script], env={**os.environ, "PID": pid}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        checks[name] = subprocess.Popen(
+            ["sh", "-c", script], env={**os.environ, "PID": pid}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
     results: dict[str, dict[str, bool]] = {}
     for name, (case, run, _texts) in units.items():
         results.setdefault(case["directive"], {})[run] = checks[name].wait(120) == 0

@@ -24,10 +24,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host  # noqa: E402
-from lab import containers  # noqa: E402
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
 from evidence.vendor_units import carry_over  # noqa: E402
+from lab import containers  # noqa: E402
 
 EXCUSED = {"legacy-directive"}  # an old name does no harm but its age
 FOLDER = "/etc/systemd/system"
@@ -140,7 +140,9 @@ def main() -> int:
     if bad:
         print(f"no proof for {', '.join(bad)}")
     for release in options.releases or list(containers.SUITES):
-        wanted = [proof for proof in proofs if options.rule in (None, proof["rule"]) and proof.get("since", 0) <= int(release)]
+        wanted = [
+            proof for proof in proofs if options.rule in (None, proof["rule"]) and proof.get("since", 0) <= int(release)
+        ]
         container = containers.start(release, f"harm{release}")
         carry_over(container)
         failed = {proof["rule"]: problems for proof in wanted if (problems := prove(container, proof))}

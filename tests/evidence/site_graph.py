@@ -4,8 +4,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Deploy site.yml on a host and draw what it has brought, with our own filter and Graphviz: docs/site.svg.
 
-    tests/lab/sandbox.py run python3 tests/evidence/site_graph.py
+tests/lab/sandbox.py run python3 tests/evidence/site_graph.py
 """
+
 from __future__ import annotations
 
 import json
@@ -43,7 +44,9 @@ def on_host(*command: str) -> list[str]:
 def units() -> list[dict[str, str]]:
     """Every unit that carries our header, or has a drop-in which does, as items of the filter; a template as its instances."""
     own = {line.rpartition("/")[2] for line in on_host("grep", "-rl", "unitcraft.systemd", "/etc/systemd/system")}
-    dropins = {line.split("/")[-2].removesuffix(".d") for line in on_host("find", "/etc/systemd/system", "-path", "*.d/*.conf")}
+    dropins = {
+        line.split("/")[-2].removesuffix(".d") for line in on_host("find", "/etc/systemd/system", "-path", "*.d/*.conf")
+    }
     names = {name for name in own if not name.endswith(".conf")} | dropins
     instances = [line.split()[0] for line in on_host("systemctl", "list-units", "--plain", "--no-legend", "*@*")]
     for template in [name for name in names if "@." in name]:
@@ -58,7 +61,13 @@ def units() -> list[dict[str, str]]:
             # The filter draws every unit as if it were enabled.
             content = content if enabled else content.partition("[Install]")[0]
             dropin = Path(path).stem if path.endswith(".conf") else ""
-            items.append({"name": name, "content": content.replace("%i", name.partition("@")[2].partition(".")[0]), "dropin": dropin})
+            items.append(
+                {
+                    "name": name,
+                    "content": content.replace("%i", name.partition("@")[2].partition(".")[0]),
+                    "dropin": dropin,
+                }
+            )
     return items
 
 

@@ -55,7 +55,9 @@ def draw(chance: random.Random, number: int, release: int) -> Case:
     if (burst == 0 or interval == 0) and delay < 300_000:
         delay = 300_000  # without a limit nothing but the pause keeps the host from a storm
     policy = Policy(
-        restart=chance.choice(("always", "always", "on-failure", "on-failure", "on-abnormal", "on-abort", "on-success", "no")),
+        restart=chance.choice(
+            ("always", "always", "on-failure", "on-failure", "on-abnormal", "on-abort", "on-success", "no")
+        ),
         delay=delay,
         steps=steps,
         max_delay=longest,
@@ -109,7 +111,11 @@ def run_wave(container: str, cases: t.Sequence[Case]) -> dict[str, tuple[str, in
     time.sleep(max(watch_seconds(case) for case in cases) + GRACE)
     shown = containers.run(
         container,
-        ["sh", "-c", f"for u in {names}; do echo $u $(systemctl show -p ActiveState --value $u) $(wc -l </run/starts/$u); done"],
+        [
+            "sh",
+            "-c",
+            f"for u in {names}; do echo $u $(systemctl show -p ActiveState --value $u) $(wc -l </run/starts/$u); done",
+        ],
     ).stdout
     containers.run(
         container,

@@ -91,7 +91,9 @@ def main() -> int:
         )
         for finding in findings:
             if options.all or finding["severity"] == "warning":
-                print(f"  {finding['severity']} {finding['rule']} {finding['unit']}:{finding['line']} {finding['message']}")
+                print(
+                    f"  {finding['severity']} {finding['rule']} {finding['unit']}:{finding['line']} {finding['message']}"
+                )
     print(f"all: {warned} of {files} unit files have a warning ({100 * warned / files:.2f} %)")
     for rule, count in sorted(rules.items()):
         print(f"  {count:4} {rule}")

@@ -10,13 +10,29 @@ import json
 import os
 import pathlib
 
-from live import target as engine_target
 from lab import containers
+from live import target as engine_target
 
 LOOP = pathlib.Path(__file__).with_name("loop.py")
-UNITS = ["t-keep.service", "t-light.service", "t-exec.service", "t-after.service", "t-old.service", "t-new.service", "t-alias.service",
-         "t-state.service", "t-drop.service", "t-w@1.service", "t-w@2.service", "t-job.service", "t-job.timer", "t-sock.socket",
-         "t-sock.service", "redis-server.service", "t-reload.service"]
+UNITS = [
+    "t-keep.service",
+    "t-light.service",
+    "t-exec.service",
+    "t-after.service",
+    "t-old.service",
+    "t-new.service",
+    "t-alias.service",
+    "t-state.service",
+    "t-drop.service",
+    "t-w@1.service",
+    "t-w@2.service",
+    "t-job.service",
+    "t-job.timer",
+    "t-sock.socket",
+    "t-sock.service",
+    "redis-server.service",
+    "t-reload.service",
+]
 WATCHED = ["/etc/systemd/system", "/run/systemd/system"]
 
 
@@ -39,16 +55,27 @@ def version(new):
         service("t-alias"),
         {**service("t-state"), "state": "stopped" if new else "started", "enabled": not new},
         service("t-drop"),
-        {"name": "t-drop", "dropin": "10-old" if not new else "20-new", "sections": {"Service": {"Environment": {"A": seconds}}}},
+        {
+            "name": "t-drop",
+            "dropin": "10-old" if not new else "20-new",
+            "sections": {"Service": {"Environment": {"A": seconds}}},
+        },
         {**service("t-w@.service", ExecStart=f"/bin/sleep {seconds}%i"), "instances": ["1", "2"]},
         {"name": "t-job", "sections": {"Service": {"Type": "oneshot", "ExecStart": "/bin/touch /run/t-fired"}}},
-        {"name": "t-job.timer", "sections": {"Timer": {"OnCalendar": "*-*-* 04:00" if new else "*-*-* 03:00"}}, "state": "started"},
+        {
+            "name": "t-job.timer",
+            "sections": {"Timer": {"OnCalendar": "*-*-* 04:00" if new else "*-*-* 03:00"}},
+            "state": "started",
+        },
         {"name": "t-sock.socket", "sections": {"Socket": {"ListenStream": f"/run/t-{seconds}"}}, "state": "started"},
         service("t-sock", install=False),
         service("t-reload", install=False, ExecReload="/bin/true", StateDirectory="t-a t-b" if new else "t-a"),
         {"name": "redis-server", "masked": new},
     ]
-    units[5]["sections"]["Install"] = {"WantedBy": "multi-user.target", "Alias": "t-b.service" if new else "t-a.service"}
+    units[5]["sections"]["Install"] = {
+        "WantedBy": "multi-user.target",
+        "Alias": "t-b.service" if new else "t-a.service",
+    }
     return {"units": units, "set_name": "faults", "prune": True, "fail_on": "never"}
 
 
@@ -74,9 +101,12 @@ def run_loop(target, fault, victim="module", command=(), **more):
     assert done.returncode == 0, done.stderr + done.stdout
     outcome = json.loads(done.stdout)
     lost = len({problem.partition(":")[0] for problem in outcome["problems"]})
-    print(f"\n{target.name}: {fault} {victim}: {outcome['faults']} faults at {max(outcome['calls'].values())} places, up to"
-          f" {outcome['reached']}; {outcome['failed']} runs failed by themselves, {outcome['recovered']} were undone by the next one;"
-          f" {outcome['faults'] - lost} consistent, {lost} lost", flush=True)
+    print(
+        f"\n{target.name}: {fault} {victim}: {outcome['faults']} faults at {max(outcome['calls'].values())} places, up to"
+        f" {outcome['reached']}; {outcome['failed']} runs failed by themselves, {outcome['recovered']} were undone by the next one;"
+        f" {outcome['faults'] - lost} consistent, {lost} lost",
+        flush=True,
+    )
     assert not outcome["problems"], "\n".join(outcome["problems"])
     assert outcome["faults"]
     return outcome
@@ -91,5 +121,8 @@ def short_library(target):
         f" sed -i -E 's/^(QUERY|RELOAD|VERIFY|LOCK|MANAGER)_TIMEOUT = [0-9.]+/\\1_TIMEOUT = 4.0/; s/^_HANG_CHECK = .*/_HANG_CHECK = 3.0/;"
         f" s/communicate\\(timeout=20.0\\)/communicate(timeout=3.0)/' {module_utils}/*/*.py"
     )
-    assert target.sh(f"cat {module_utils}/_host/systemd.py {module_utils}/_host/manager.py | grep -c '_TIMEOUT = 4.0'") == "3"
+    assert (
+        target.sh(f"cat {module_utils}/_host/systemd.py {module_utils}/_host/manager.py | grep -c '_TIMEOUT = 4.0'")
+        == "3"
+    )
     return ["python3", f"{place}/run_units.py"]

@@ -30,11 +30,44 @@ import time
 # All that changes a file, starts a process or sends a message. A file that has been opened for writing, and no more, is
 # seen at the call after it: a killed process does not get to make the call it is killed at.
 CALLS = (
-    "write", "pwrite64", "ftruncate", "fsync", "syncfs", "rename", "renameat", "renameat2", "unlink", "unlinkat", "link",
-    "linkat", "symlink", "symlinkat", "mkdir", "mkdirat", "rmdir", "chmod", "fchmod", "fchmodat", "chown", "fchown",
-    "fchownat", "flock", "clone", "clone3", "fork", "vfork", "execve", "kill", "sendmsg", "sendto",
+    "write",
+    "pwrite64",
+    "ftruncate",
+    "fsync",
+    "syncfs",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "link",
+    "linkat",
+    "symlink",
+    "symlinkat",
+    "mkdir",
+    "mkdirat",
+    "rmdir",
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "chown",
+    "fchown",
+    "fchownat",
+    "flock",
+    "clone",
+    "clone3",
+    "fork",
+    "vfork",
+    "execve",
+    "kill",
+    "sendmsg",
+    "sendto",
 )
-CHANGING = tuple(name for name in CALLS if name not in ("flock", "clone", "clone3", "fork", "vfork", "execve", "kill", "sendmsg", "sendto"))
+CHANGING = tuple(
+    name
+    for name in CALLS
+    if name not in ("flock", "clone", "clone3", "fork", "vfork", "execve", "kill", "sendmsg", "sendto")
+)
 ERRORS = ("ENOSPC", "EROFS")
 PROGRAMS = ("systemctl", "systemd-analyze")
 PROPERTIES = ("Id", "LoadState", "ActiveState", "SubState", "UnitFileState", "NeedDaemonReload", "MainPID", "Job")
@@ -55,8 +88,14 @@ def run_module(job, which, fault=None):
     elif fault:
         write_tracing_wrapper(job["victim"], fault)
         environment["PATH"] = WRAPPER_FOLDER + ":" + environment["PATH"]
-    done = subprocess.run(command, input=json.dumps(job["arguments"][which]).encode(), stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, env=environment, check=False)
+    done = subprocess.run(
+        command,
+        input=json.dumps(job["arguments"][which]).encode(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        check=False,
+    )
     if done.returncode == -signal.SIGKILL:
         return None
     try:
@@ -68,7 +107,16 @@ def run_module(job, which, fault=None):
 def injector(job, call):
     """A tracer that makes a call fail, or kills before it; a call is its name and how often it was made until then."""
     harm = "signal=KILL" if job["fault"] == "kill" else "error=" + job["fault"]
-    return ["strace", "-qq", "-o", "/dev/null", "-e", "trace=" + call[0], "-e", "inject={0}:{1}:when={2}".format(call[0], harm, call[1])]
+    return [
+        "strace",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=" + call[0],
+        "-e",
+        "inject={0}:{1}:when={2}".format(call[0], harm, call[1]),
+    ]
 
 
 def faults_of(job, which):
@@ -99,19 +147,27 @@ def write_program(path, text):
 
 def write_tracing_wrapper(verb, tracer):
     """A systemctl that is traced when it is called with a verb, until it was killed once; it leaves a note of that."""
-    write_program(os.path.join(WRAPPER_FOLDER, "systemctl"), (
-        "#!/bin/sh\ncase \" $* \" in *' {0} '*) if ! [ -e {2}/hit ]; then\n{1} /usr/bin/systemctl \"$@\"\ncode=$?\n"
-        "[ $code = 137 ] && touch {2}/hit\nexit $code; fi;; esac\nexec /usr/bin/systemctl \"$@\"\n"
-    ).format(verb, " ".join(tracer), WRAPPER_FOLDER))
+    write_program(
+        os.path.join(WRAPPER_FOLDER, "systemctl"),
+        (
+            '#!/bin/sh\ncase " $* " in *\' {0} \'*) if ! [ -e {2}/hit ]; then\n{1} /usr/bin/systemctl "$@"\ncode=$?\n'
+            '[ $code = 137 ] && touch {2}/hit\nexit $code; fi;; esac\nexec /usr/bin/systemctl "$@"\n'
+        ).format(verb, " ".join(tracer), WRAPPER_FOLDER),
+    )
 
 
 def write_counting_wrapper(fault, number):
     """Programs of systemd's, of which one call, by its number among all of them, fails or hangs."""
     for program in PROGRAMS:
-        write_program(os.path.join(WRAPPER_FOLDER, program), (
-            "#!/bin/sh\nexec 9>>{0}/lock; flock 9\nn=$(($(cat {0}/count) + 1)); echo $n > {0}/count; exec 9>&-\n"
-            "if [ $n = {1} ]; then {2}; fi\nexec /usr/bin/{3} \"$@\"\n"
-        ).format(WRAPPER_FOLDER, number, "echo broken >&2; exit 1" if fault == "fails" else "exec sleep 1000", program))
+        write_program(
+            os.path.join(WRAPPER_FOLDER, program),
+            (
+                "#!/bin/sh\nexec 9>>{0}/lock; flock 9\nn=$(($(cat {0}/count) + 1)); echo $n > {0}/count; exec 9>&-\n"
+                'if [ $n = {1} ]; then {2}; fi\nexec /usr/bin/{3} "$@"\n'
+            ).format(
+                WRAPPER_FOLDER, number, "echo broken >&2; exit 1" if fault == "fails" else "exec sleep 1000", program
+            ),
+        )
     with open(os.path.join(WRAPPER_FOLDER, "count"), "w") as stream:
         stream.write("0\n")
 
@@ -145,8 +201,9 @@ def tree(folders):
 
 def states(units):
     """State of units by name, with the command line of the main process instead of its number."""
-    out = subprocess.run(["systemctl", "show", "--property=" + ",".join(PROPERTIES), "--"] + units,
-                         stdout=subprocess.PIPE, check=True).stdout.decode()
+    out = subprocess.run(
+        ["systemctl", "show", "--property=" + ",".join(PROPERTIES), "--"] + units, stdout=subprocess.PIPE, check=True
+    ).stdout.decode()
     found = {}
     for name, block in zip(units, out.split("\n\n")):
         state = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
@@ -166,18 +223,24 @@ def command_line(pid):
 
 def snapshot(job):
     leftovers = glob.glob(STATE_FOLDER + "/*")
-    if job["fault"] not in ERRORS:  # where nothing can be removed from /run, it stays until there is something to verify again
+    if (
+        job["fault"] not in ERRORS
+    ):  # where nothing can be removed from /run, it stays until there is something to verify again
         leftovers += glob.glob("/run/unitcraft-*")
     return {
         "files": tree(job["watched"]),
         "states": states(job["units"]),
         "ours": sorted(leftovers),
-        "failed": subprocess.run(["systemctl", "--failed", "--no-legend", "--plain"], stdout=subprocess.PIPE, check=True).stdout.decode(),
+        "failed": subprocess.run(
+            ["systemctl", "--failed", "--no-legend", "--plain"], stdout=subprocess.PIPE, check=True
+        ).stdout.decode(),
     }
 
 
 def main_pid(unit):
-    return subprocess.run(["systemctl", "show", "--property=MainPID", unit], stdout=subprocess.PIPE, check=True).stdout.decode()
+    return subprocess.run(
+        ["systemctl", "show", "--property=MainPID", unit], stdout=subprocess.PIPE, check=True
+    ).stdout.decode()
 
 
 def halves(job, references):
@@ -247,7 +310,13 @@ def main():
     references = references_of(job)
     faults = {which: faults_of(job, which) for which in ("old", "new")}
     untouched = main_pid(job["untouched"])
-    outcome = {"calls": {which: len(faults[which]) for which in faults}, "faults": 0, "failed": 0, "recovered": 0, "problems": []}
+    outcome = {
+        "calls": {which: len(faults[which]) for which in faults},
+        "faults": 0,
+        "failed": 0,
+        "recovered": 0,
+        "problems": [],
+    }
     end = time.time() + job["seconds"]
     for number in range(job["first"] - 1, max(outcome["calls"].values()), job["step"]):
         for which in ("old", "new"):

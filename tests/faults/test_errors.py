@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from live.target import said
 from faults.job import run_loop, short_library, version
 from lab import containers
+from live.target import said
 
 
 @pytest.mark.parametrize("error", ["ENOSPC", "EROFS"])
@@ -35,7 +35,7 @@ def test_every_program_hangs_once(target, no_wrapper_left):
 MOUNTS = {
     # A folder of its own with what was in it, so that it can be full while the rest of the disk is not.
     "full": "mkdir -p /run/t-copy && cp -a {0}/. /run/t-copy/ && mount -t tmpfs -o size=256k,mode=$(stat -c %a {0}) t {0} &&"
-            " cp -a /run/t-copy/. {0}/ && (head -c 250000 /dev/zero > {0}/.full; cat /dev/zero >> {0}/.full; true)",
+    " cp -a /run/t-copy/. {0}/ && (head -c 250000 /dev/zero > {0}/.full; cat /dev/zero >> {0}/.full; true)",
     "read-only": "mount --bind {0} {0} && mount -o remount,ro,bind {0}",
 }
 
@@ -49,7 +49,11 @@ def test_whole_folder(target, folder, harm, no_wrapper_left):
     try:
         result = target.units(**version(True))
         assert result["failed"] and folder in result["msg"], result["msg"]
-        assert "No space left" in result["msg"] if harm == "full" else "ead-only" in result["msg"] or "cannot be written" in result["msg"]
+        assert (
+            "No space left" in result["msg"]
+            if harm == "full"
+            else "ead-only" in result["msg"] or "cannot be written" in result["msg"]
+        )
         assert "Traceback" not in result["msg"] + json.dumps(result["warnings"])
         assert target.sh("cd /etc/systemd/system; cat t-*.service t-*/*") == files
         assert target.sh(f"find {folder} -name '*unitcraft-*' -o -name '*.new'") == ""
@@ -131,15 +135,25 @@ def test_power_loss(target, no_wrapper_left, verb):
     """The host goes down without a word while systemctl VERB runs, and comes up again."""
     assert not target.units(**version(False)).get("failed")
     old = target.sh("cd /etc/systemd/system; cat t-*.service t-*.timer t-*/*; ls t-* */t-*")
-    target.write("/opt/t-bin/systemctl", f"#!/bin/sh\ncase \" $* \" in *' {verb} '*) touch /run/t-reached; exec sleep 1000;; esac\n"
-                 "exec /usr/bin/systemctl \"$@\"\n", "0755")
+    target.write(
+        "/opt/t-bin/systemctl",
+        f"#!/bin/sh\ncase \" $* \" in *' {verb} '*) touch /run/t-reached; exec sleep 1000;; esac\n"
+        'exec /usr/bin/systemctl "$@"\n',
+        "0755",
+    )
     start_in_background(target, version(True), "one", ["env", "PATH=/opt/t-bin:$PATH", *target.command("units")])
     target.sh("timeout 60 sh -c 'until test -e /run/t-reached; do sleep 0.05; done'")
     containers.podman("kill", "--signal=KILL", containers.full_name(target.name))
     containers.podman("start", containers.full_name(target.name))
     containers.wait_until_running(target.name)
     for path in target.sh("ls /etc/systemd/system/t-*.*", check=False).split():
-        assert target.sh(f"test -d {path} || systemd-analyze verify --man=no {path} 2>&1 | grep -i 'missing\\|no such' ", check=False) == ""
+        assert (
+            target.sh(
+                f"test -d {path} || systemd-analyze verify --man=no {path} 2>&1 | grep -i 'missing\\|no such' ",
+                check=False,
+            )
+            == ""
+        )
     other = target.unit("t-other", sections={"Service": {"ExecStart": "/bin/sleep 1000"}})
     assert "was interrupted" in other.get("recovered", ""), other
     target.sh("rm /etc/systemd/system/t-other.service")

@@ -7,6 +7,7 @@
 Two ways, same packages, same set-up, same names: `mmdebstrap` from the apt mirror of this host (no image registry
 needed), or `containerfile` where Debian's images can be pulled. `auto` takes mmdebstrap when it is installed.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -56,7 +57,9 @@ def built_recipe(release: str) -> str:
     template = f'{{{{ index .Config.Labels "{RECIPE_LABEL}" }}}}'
     found = subprocess.run(
         ["podman", "image", "inspect", "--format", template, image_name(release)],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return found.stdout.strip() if found.returncode == 0 else ""
 
@@ -74,7 +77,9 @@ def host_mirror() -> str:
     # apt reads its one-line and its deb822 files alike, so nothing has to be parsed here.
     listed = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)", "Created-By: Packages"],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     for line in listed.stdout.splitlines():
         suite, component, uri = line.split(" ", 2)
@@ -108,14 +113,19 @@ def proxy_options() -> list[str]:
 def mmdebstrap_command(release: str) -> list[str]:
     packages = ",".join((HERE / "packages.txt").read_text().split())
     command = [
-        "mmdebstrap", "--variant=minbase", f"--include={packages}",
+        "mmdebstrap",
+        "--variant=minbase",
+        f"--include={packages}",
         # Testing's release file may be past its date on a mirror that lags; signatures are checked all the same.
-        '--aptopt=Acquire::Check-Valid-Until "false"', *proxy_options(),
-        "--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude={path}" for path in EXCLUDED),
+        '--aptopt=Acquire::Check-Valid-Until "false"',
+        *proxy_options(),
+        "--dpkgopt=force-unsafe-io",
+        *(f"--dpkgopt=path-exclude={path}" for path in EXCLUDED),
         f"--customize-hook=copy-in {HERE / 'configure.py'} /tmp",
         '--customize-hook=chroot "$1" python3 /tmp/configure.py',
         '--customize-hook=rm "$1/tmp/configure.py"',
-        SUITES[release], "-",
+        SUITES[release],
+        "-",
     ]
     mirror = host_mirror()
     return [*command, f"deb {mirror} {SUITES[release]} main"] if mirror else command
@@ -125,14 +135,32 @@ def build_with_mmdebstrap(release: str, log: Path) -> None:
     with log.open("wb") as output:
         bootstrap = subprocess.Popen(mmdebstrap_command(release), stdout=subprocess.PIPE, stderr=output)
         imported = subprocess.run(
-            ["podman", "import", "--quiet", "--change", f"LABEL {RECIPE_LABEL}={recipe(release)}",
-             "--change", "STOPSIGNAL SIGRTMIN+3", "--change", 'CMD ["/sbin/init"]', "-", image_name(release) + "-new"],
-            stdin=bootstrap.stdout, stdout=output, stderr=output, check=False,
+            [
+                "podman",
+                "import",
+                "--quiet",
+                "--change",
+                f"LABEL {RECIPE_LABEL}={recipe(release)}",
+                "--change",
+                "STOPSIGNAL SIGRTMIN+3",
+                "--change",
+                'CMD ["/sbin/init"]',
+                "-",
+                image_name(release) + "-new",
+            ],
+            stdin=bootstrap.stdout,
+            stdout=output,
+            stderr=output,
+            check=False,
         )
         # A broken bootstrap ends its output early, which podman may take for a short but whole archive.
         if bootstrap.wait() != 0 or imported.returncode != 0:
-            subprocess.run(["podman", "image", "rm", "--force", image_name(release) + "-new"],
-                           stdout=output, stderr=output, check=False)
+            subprocess.run(
+                ["podman", "image", "rm", "--force", image_name(release) + "-new"],
+                stdout=output,
+                stderr=output,
+                check=False,
+            )
             raise BuildError(failure(release, log))
         subprocess.run(["podman", "tag", image_name(release) + "-new", image_name(release)], check=True)
         subprocess.run(["podman", "untag", image_name(release) + "-new", image_name(release) + "-new"], check=True)
@@ -141,9 +169,20 @@ def build_with_mmdebstrap(release: str, log: Path) -> None:
 def build_with_containerfile(release: str, log: Path) -> None:
     with log.open("wb") as output:
         built = subprocess.run(
-            ["podman", "build", "--build-arg", f"SUITE={SUITES[release]}", "--label",
-             f"{RECIPE_LABEL}={recipe(release)}", "--tag", image_name(release), str(HERE)],
-            stdout=output, stderr=output, check=False,
+            [
+                "podman",
+                "build",
+                "--build-arg",
+                f"SUITE={SUITES[release]}",
+                "--label",
+                f"{RECIPE_LABEL}={recipe(release)}",
+                "--tag",
+                image_name(release),
+                str(HERE),
+            ],
+            stdout=output,
+            stderr=output,
+            check=False,
         )
     if built.returncode != 0:
         raise BuildError(failure(release, log))
@@ -168,8 +207,12 @@ def build(release: str, way: str) -> str:
 
 def remove_dangling() -> None:
     """Drop images that a newer recipe has replaced; one that a container still uses stays."""
-    subprocess.run(["podman", "image", "prune", "--force", "--filter", f"label={RECIPE_LABEL}"],
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    subprocess.run(
+        ["podman", "image", "prune", "--force", "--filter", f"label={RECIPE_LABEL}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
 
 
 def choose_way(wanted: str) -> str:

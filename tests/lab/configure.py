@@ -6,6 +6,7 @@
 A privileged container shares its kernel with the host, so whatever would change kernel settings is masked. Timers and
 packaged daemons are switched off: a test starts what it needs.
 """
+
 from __future__ import annotations
 
 import subprocess

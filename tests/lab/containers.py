@@ -13,6 +13,7 @@
 
 A container called NAME here is `full_name(NAME)` to podman, and `ansible_host` for containers.podman.podman.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -71,8 +72,18 @@ def start(release: str, name: str = "", publish: tuple[str, ...] = (), options: 
         raise ContainerError(f"there is no image {image_name(release)}: run `python3 tests/lab/build.py {release}`")
     ports = [f"--publish={port}" for port in publish]
     # Privileged: without it units with a mount namespace (ProtectSystem=, PrivateTmp=) end with 226/NAMESPACE.
-    podman("run", "--detach", "--privileged", "--systemd=always", f"--name={full_name(name)}", f"--hostname={name}",
-           *ports, *options, image_name(release), "/sbin/init")
+    podman(
+        "run",
+        "--detach",
+        "--privileged",
+        "--systemd=always",
+        f"--name={full_name(name)}",
+        f"--hostname={name}",
+        *ports,
+        *options,
+        image_name(release),
+        "/sbin/init",
+    )
     wait_until_running(name)
     return name
 
@@ -92,8 +103,9 @@ def wait_until_running(name: str, seconds: float = BOOT_SECONDS) -> None:
     raise ContainerError(f"container {name} is {state or 'not reachable'} instead of running; failed units: {failed}")
 
 
-def run(name: str, argv: list[str], data: str | bytes | None = None, check: bool = True,
-        user: str = "") -> subprocess.CompletedProcess:
+def run(
+    name: str, argv: list[str], data: str | bytes | None = None, check: bool = True, user: str = ""
+) -> subprocess.CompletedProcess:
     """Run a command in a container. Result: returncode, stdout, stderr; raises ContainerError unless check is off."""
     options = [*(["--interactive"] if data is not None else []), *([f"--user={user}"] if user else [])]
     return podman("exec", *options, full_name(name), *argv, data=data, check=check)
@@ -123,14 +135,15 @@ def running() -> dict[str, str]:
     for line in podman("ps", "--format", "{{.Names}} {{.Image}}").stdout.splitlines():
         name, _unused, image = line.partition(" ")
         if name.startswith(begin):
-            found[name[len(begin):]] = image.rpartition(":")[2]
+            found[name[len(begin) :]] = image.rpartition(":")[2]
     return found
 
 
 def inventory(containers: dict[str, str]) -> dict:
     """Ansible inventory (write it as JSON) of {short name: release}; one group, `systemd_hosts`."""
-    hosts = {name: {"ansible_host": full_name(name), "systemd_release": int(release)}
-             for name, release in containers.items()}
+    hosts = {
+        name: {"ansible_host": full_name(name), "systemd_release": int(release)} for name, release in containers.items()
+    }
     variables = {
         "ansible_connection": "containers.podman.podman",
         "ansible_python_interpreter": "/usr/bin/python3",

@@ -13,6 +13,7 @@ On an ordinary podman host nothing is changed. A host is adapted only as far as 
 (a mount namespace with cgroup2 alone), resource limits that podman may not raise, no pids controller (both by a
 containers.conf of our own). The command finds in UNITCRAFT_RUN what the names of its containers have to begin with.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -53,6 +54,7 @@ def checkout_prefix() -> str:
 
 
 # --- what is this host like ---------------------------------------------------------------------------------------
+
 
 def lacks_unified_cgroups() -> bool:
     """True on cgroup v1 and on the hybrid layout, which crun and systemd 258 and later refuse."""
@@ -100,14 +102,18 @@ def containers_conf() -> str:
 
 # --- make podman work here ----------------------------------------------------------------------------------------
 
+
 def become_root() -> None:
     """The containers need root's podman: go on under sudo."""
     if os.geteuid() == 0:
         return
     if not shutil.which("sudo"):
         sys.exit("sandbox.py: systemd containers need root: run this as root, or install sudo")
-    kept = [f"{name}={value}" for name, value in os.environ.items()
-            if name == "PATH" or name.startswith(("UNITCRAFT_", "ANSIBLE_", "PYTEST_", "MOLECULE_"))]
+    kept = [
+        f"{name}={value}"
+        for name, value in os.environ.items()
+        if name == "PATH" or name.startswith(("UNITCRAFT_", "ANSIBLE_", "PYTEST_", "MOLECULE_"))
+    ]
     os.execvp("sudo", ["sudo", "env", *kept, sys.executable, *sys.argv])
 
 
@@ -176,6 +182,7 @@ def adapt() -> None:
 
 # --- containers of a sandbox ---------------------------------------------------------------------------------------
 
+
 def podman(*arguments: str) -> str:
     done = subprocess.run(["podman", *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     return done.stdout
@@ -184,8 +191,13 @@ def podman(*arguments: str) -> str:
 def containers_of(run: str) -> list[str]:
     """Names of the containers of a sandbox, running or not."""
     for _attempt in range(20):
-        done = subprocess.run(["podman", "ps", "--all", "--format", "{{.Names}}"], capture_output=True, text=True,
-                              check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            ["podman", "ps", "--all", "--format", "{{.Names}}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
         if done.returncode == 0:
             return [name for name in done.stdout.split() if name.startswith(run + "-")]
         unreachable = set(re.findall(UNREACHABLE, done.stderr))
@@ -199,7 +211,9 @@ def containers_of(run: str) -> list[str]:
 def reconnect(container: str, network: str) -> None:
     """Repair a container whose network namespace is not mounted here, as after a killed sandbox. Podman lists nothing
     while there is one; removed as it is, it would leave its bridge and its port forwarding behind."""
-    pid, _unused, image = podman("inspect", "--format", "{{.State.Pid}} {{.ImageName}}", container).strip().partition(" ")
+    pid, _unused, image = (
+        podman("inspect", "--format", "{{.State.Pid}} {{.ImageName}}", container).strip().partition(" ")
+    )
     if pid != "0" and Path(f"/proc/{pid}/ns/net").exists():
         subprocess.run(["mount", "--bind", f"/proc/{pid}/ns/net", network], check=False)
     elif image.startswith(REPOSITORY):
@@ -238,6 +252,7 @@ def is_sandbox(pid: int) -> bool:
 
 
 # --- processes ----------------------------------------------------------------------------------------------------
+
 
 def adopt_orphans() -> None:
     """Whatever the command leaves running becomes a child of this process, so that it can be ended with it."""
@@ -336,6 +351,7 @@ class Supervisor:
 
 
 # --- commands -----------------------------------------------------------------------------------------------------
+
 
 def run_name(options: argparse.Namespace) -> str:
     return f"{checkout_prefix()}-{options.name}" if options.name else f"{checkout_prefix()}-r{os.getpid()}"

@@ -33,14 +33,22 @@ class Started:
         # Without the name of this sandbox it makes a new one.
         variables = {name: value for name, value in os.environ.items() if name != "UNITCRAFT_RUN"}
         script = COMMAND.format(image=image_name("257"), end=end)
-        self.process = subprocess.Popen([sys.executable, sandbox.__file__, "run", "sh", "-c", script], env=variables,
-                                        text=True, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            [sys.executable, sandbox.__file__, "run", "sh", "-c", script],
+            env=variables,
+            text=True,
+            stdout=subprocess.PIPE,
+        )
         self.run, sleeper, self.container = self.process.stdout.readline().split()
         self.sleeper = int(sleeper)
 
     def left(self) -> list[str]:
         """What is still there of it: containers, networks, processes."""
-        networks = [name for name in sandbox.podman("network", "ls", "--format", "{{.Name}}").split() if name.startswith(self.run + "-")]
+        networks = [
+            name
+            for name in sandbox.podman("network", "ls", "--format", "{{.Name}}").split()
+            if name.startswith(self.run + "-")
+        ]
         return sandbox.containers_of(self.run) + networks + ([f"process {self.sleeper}"] if runs(self.sleeper) else [])
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from live.target import Target
 from lab import containers
+from live.target import Target
 
 RELEASES = os.environ.get("RELEASES", "247 252 257 262").split()
 

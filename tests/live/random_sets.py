@@ -10,6 +10,7 @@ installed afresh, it is the same again. Some changes are made by hand, behind th
 
 Run inside the sandbox:  tests/lab/sandbox.py run -- tests/live/random_sets.py [--count 10] [--seed 1] [RELEASE...]
 """
+
 from __future__ import annotations
 
 import argparse
@@ -25,8 +26,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
-from live.target import Target
 from lab import containers
+from live.target import Target
 
 RELEASES = ("247", "252", "257", "262")
 CHANGES = 6  # of one set
@@ -115,7 +116,9 @@ class Generator:
         sections: dict[str, t.Any] = {
             "Unit": {"Description": f"{name} number {self.fresh()}"},
             "Service": {"Type": "exec", "ExecStart": f"/bin/sleep {self.fresh()}", **self.options()},
-            "Install": {"WantedBy": self.random.choice(["multi-user.target", ["multi-user.target", "graphical.target"]])},
+            "Install": {
+                "WantedBy": self.random.choice(["multi-user.target", ["multi-user.target", "graphical.target"]])
+            },
         }
         if self.chance(0.2):
             sections["Install"]["Alias"] = f"t-alias-{name}"
@@ -133,33 +136,50 @@ class Generator:
     def socket(self, units: Set) -> None:
         address = f"/run/t-s{self.fresh()}.sock" if self.chance(0.5) else f"127.0.0.1:{self.fresh() + 20000}"
         units["t-s.socket", ""] = {
-            "name": "t-s.socket", "sections": {"Socket": {"ListenStream": address}, "Install": {"WantedBy": "sockets.target"}},
-            "state": "started", "enabled": self.chance(0.5),
+            "name": "t-s.socket",
+            "sections": {"Socket": {"ListenStream": address}, "Install": {"WantedBy": "sockets.target"}},
+            "state": "started",
+            "enabled": self.chance(0.5),
         }
         units["t-s.service", ""] = {
-            "name": "t-s.service", "sections": {"Service": {"Type": "exec", "ExecStart": f"/bin/sleep {self.fresh()}"}},
+            "name": "t-s.service",
+            "sections": {"Service": {"Type": "exec", "ExecStart": f"/bin/sleep {self.fresh()}"}},
             "state": "started" if self.chance(0.7) else "stopped",
         }
 
     def timer(self, units: Set) -> None:
-        schedule = self.random.choice([{"OnCalendar": self.random.choice(TIMES)}, {"OnUnitActiveSec": f"{self.fresh()}h"}])
+        schedule = self.random.choice(
+            [{"OnCalendar": self.random.choice(TIMES)}, {"OnUnitActiveSec": f"{self.fresh()}h"}]
+        )
         units["t-t.timer", ""] = {
-            "name": "t-t.timer", "sections": {"Timer": schedule, "Install": {"WantedBy": "timers.target"}}, **self.run_state(),
+            "name": "t-t.timer",
+            "sections": {"Timer": schedule, "Install": {"WantedBy": "timers.target"}},
+            **self.run_state(),
         }
         job = {"Service": {"Type": "oneshot", "ExecStart": ["/bin/touch /run/t-fired", f"/bin/echo {self.fresh()}"]}}
         units["t-t.service", ""] = {"name": "t-t.service", "sections": job}
 
     def path(self, units: Set) -> None:
         units["t-p.path", ""] = {
-            "name": "t-p.path", "sections": {"Path": {"PathExists": f"/run/t-none{self.fresh()}", "Unit": "t-t.service"}},
+            "name": "t-p.path",
+            "sections": {"Path": {"PathExists": f"/run/t-none{self.fresh()}", "Unit": "t-t.service"}},
             "state": self.run_state()["state"],
         }
         if ("t-t.service", "") not in units:
             self.timer(units)
 
     def mount(self, units: Set) -> None:
-        mount = {"What": "tmpfs", "Where": "/run/tmnt", "Type": "tmpfs", "Options": f"size={self.random.randint(1, 9)}M"}
-        units["run-tmnt.mount", ""] = {"name": "run-tmnt.mount", "sections": {"Mount": mount}, "state": self.run_state()["state"]}
+        mount = {
+            "What": "tmpfs",
+            "Where": "/run/tmnt",
+            "Type": "tmpfs",
+            "Options": f"size={self.random.randint(1, 9)}M",
+        }
+        units["run-tmnt.mount", ""] = {
+            "name": "run-tmnt.mount",
+            "sections": {"Mount": mount},
+            "state": self.run_state()["state"],
+        }
 
     def template(self, units: Set) -> None:
         # Instances only join: one that is declared no more is not the business of the set.
@@ -167,13 +187,17 @@ class Generator:
         units["t-w@.service", ""] = {
             "name": "t-w@.service",
             "sections": {
-                "Service": {"Type": "exec", "ExecStart": f"/bin/sleep {self.fresh()}%i", **self.options()}, "Install": {"WantedBy": "multi-user.target"},
+                "Service": {"Type": "exec", "ExecStart": f"/bin/sleep {self.fresh()}%i", **self.options()},
+                "Install": {"WantedBy": "multi-user.target"},
             },
-            "instances": sorted({*before, str(self.random.randint(1, 4))}), **self.run_state(),
+            "instances": sorted({*before, str(self.random.randint(1, 4))}),
+            **self.run_state(),
         }
 
     def target(self, units: Set) -> None:
-        started = [name for name, item in ((n, i) for (n, d), i in units.items() if not d) if item.get("state") == "started"]
+        started = [
+            name for name, item in ((n, i) for (n, d), i in units.items() if not d) if item.get("state") == "started"
+        ]
         wants = self.random.sample(started, min(len(started), 2))
         wants = [name for name in wants if name.endswith(".service") and "@" not in name]
         unit = {"Description": f"Target {self.fresh()}", **({"Wants": wants} if wants else {})}
@@ -203,7 +227,9 @@ class Generator:
         typed: list[str] = []
         for _number in range(self.random.randint(1, 3)):
             key = self.random.choice(sorted(units))
-            kind = self.random.choice(["text", "light", "state", "enabled", "links", "join", "leave", "drop-in", "family", "form", "hand"])
+            kind = self.random.choice(
+                ["text", "light", "state", "enabled", "links", "join", "leave", "drop-in", "family", "form", "hand"]
+            )
             getattr(self, f"change_{kind.replace('-', '_')}")(units, key, typed)
             if not units:
                 units.update(self.new_set())
@@ -247,10 +273,16 @@ class Generator:
     def change_drop_in(self, units: Set, key: tuple[str, str], typed: list[str]) -> None:
         place = (key[0], self.random.choice(["10-t-x", "50-t-x"]))
         if units.pop(place, None) is None and key[0] in SERVICES:
-            units[place] = {"name": key[0], "dropin": place[1], "sections": {"Service": self.options() or {"RestartSec": 3}}}
+            units[place] = {
+                "name": key[0],
+                "dropin": place[1],
+                "sections": {"Service": self.options() or {"RestartSec": 3}},
+            }
 
     def change_family(self, units: Set, key: tuple[str, str], typed: list[str]) -> None:
-        self.random.choice([self.socket, self.timer, self.path, self.mount, self.template, self.target, self.mask])(units)
+        self.random.choice([self.socket, self.timer, self.path, self.mount, self.template, self.target, self.mask])(
+            units
+        )
 
     def change_form(self, units: Set, key: tuple[str, str], typed: list[str]) -> None:
         """The order in which it is declared: means nothing."""
@@ -264,14 +296,27 @@ class Generator:
         if "@" in name or "masked" in units[key] or key[1]:
             return
         path = f"/etc/systemd/system/{name}"
-        typed.append(self.random.choice([
-            f"systemctl stop {name}", f"systemctl start {name}", f"systemctl restart {name}", f"systemctl disable {name}",
-            f"echo '# by hand' >> {path}", f"printf '[Unit]\\nDescription=by hand\\n' >> {path}; systemctl daemon-reload",
-            f"rm {path}; systemctl daemon-reload", f"chmod 600 {path}", "systemctl daemon-reload",
-        ]) if not name.startswith("t-t.") else f"touch -d 2001-01-01 {path}")
+        typed.append(
+            self.random.choice(
+                [
+                    f"systemctl stop {name}",
+                    f"systemctl start {name}",
+                    f"systemctl restart {name}",
+                    f"systemctl disable {name}",
+                    f"echo '# by hand' >> {path}",
+                    f"printf '[Unit]\\nDescription=by hand\\n' >> {path}; systemctl daemon-reload",
+                    f"rm {path}; systemctl daemon-reload",
+                    f"chmod 600 {path}",
+                    "systemctl daemon-reload",
+                ]
+            )
+            if not name.startswith("t-t.")
+            else f"touch -d 2001-01-01 {path}"
+        )
 
 
 # What has to hold
+
 
 def expect(name: str, what: str, is_now: t.Any, should: t.Any) -> None:
     if is_now != should:
@@ -324,7 +369,9 @@ def check_unit(name: str, state: dict[str, t.Any], units: Set) -> None:
         environment: dict[str, str] = {}
         for text in texts:
             environment.update(text.get("Service", {}).get("Environment", {}))
-        expect(name, "environment", state["environment"], sorted(f"{key}={value}" for key, value in environment.items()))
+        expect(
+            name, "environment", state["environment"], sorted(f"{key}={value}" for key, value in environment.items())
+        )
 
 
 class Host:
@@ -355,7 +402,9 @@ class Host:
 
     def clear(self) -> None:
         self.target.sh("systemctl stop 't-*' run-tmnt.mount; rm -f /run/t-fired", check=False)
-        self.target.sh("cd /etc/systemd/system && rm -rf t-* */t-* run-t*; systemctl daemon-reload; systemctl reset-failed; rm -rf /var/lib/unitcraft")
+        self.target.sh(
+            "cd /etc/systemd/system && rm -rf t-* */t-* run-t*; systemctl daemon-reload; systemctl reset-failed; rm -rf /var/lib/unitcraft"
+        )
 
     def sequence(self, seed: str) -> int:
         """One set with its changes; returns how many states were compared."""
@@ -387,7 +436,9 @@ def compare(what: str, is_now: dict, should: dict) -> None:
     """Two mappings; only what differs is told."""
     differing = sorted(key for key in {*is_now, *should} if is_now.get(key) != should.get(key))
     if differing:
-        raise Contradiction(f"{what}: " + "; ".join(f"{key} is {is_now.get(key)!r} and was {should.get(key)!r}" for key in differing))
+        raise Contradiction(
+            f"{what}: " + "; ".join(f"{key} is {is_now.get(key)!r} and was {should.get(key)!r}" for key in differing)
+        )
 
 
 def comparable(part: dict) -> dict:
@@ -399,7 +450,14 @@ def comparable(part: dict) -> dict:
             for line in entry[3].splitlines():
                 section = line if line.startswith("[") else section
                 lines.append((section, line.partition("=")[0], line))
-            entry = [*entry[:3], [line for _section, _key, line in sorted(lines, key=lambda item: item[:2]) if line not in ("", "# by hand")]]
+            entry = [
+                *entry[:3],
+                [
+                    line
+                    for _section, _key, line in sorted(lines, key=lambda item: item[:2])
+                    if line not in ("", "# by hand")
+                ],
+            ]
         if name != "t-t.service":
             result[name] = entry
     return result

@@ -16,27 +16,49 @@ BAD = [
     pytest.param({"name": "t-x.banana", "sections": TEXT}, ["name:", "add .service"], id="unknown suffix"),
     pytest.param({"name": "t-" + "x" * 250 + ".service", "sections": TEXT}, ["name:", "255"], id="too long"),
     pytest.param({"name": "t-x y.service", "sections": TEXT}, ["name:", "unit_escape"], id="blank"),
-    pytest.param({"name": "t-x", "sections": TEXT, "content": "[Service]\n"}, ["sections or content", "not both"], id="both"),
+    pytest.param(
+        {"name": "t-x", "sections": TEXT, "content": "[Service]\n"}, ["sections or content", "not both"], id="both"
+    ),
     pytest.param({"name": "t-x"}, ["neither sections nor content"], id="neither"),
     pytest.param({"name": "t-x", "dropin": "10-x"}, ["neither sections nor content"], id="neither, drop-in"),
     pytest.param({"name": "t-x", "dropin": "../x", "sections": TEXT}, ["dropin:", "10-limits"], id="drop-in path"),
-    pytest.param({"name": "t-x", "sections": {"Service": {"User": "a\nExecStart=/bin/x"}}}, ["User", "newline"], id="newline"),
+    pytest.param(
+        {"name": "t-x", "sections": {"Service": {"User": "a\nExecStart=/bin/x"}}}, ["User", "newline"], id="newline"
+    ),
     pytest.param({"name": "t-x", "sections": {"Service": {"User": "a\0b"}}}, ["User", "NUL"], id="NUL"),
     pytest.param({"name": "t-x", "content": "[Service]\nUser=a\0b\n"}, ["content", "NUL"], id="NUL in content"),
     pytest.param({"name": "t-x", "content": "\n"}, ["content is empty", "masked: true"], id="empty content"),
     pytest.param({"name": "t-x", "sections": {"Service": {"User": {"a": "b"}}}}, ["User", "mapping"], id="mapping"),
-    pytest.param({"name": "t-x", "sections": {"Service": {"User": "a"}, "Ser]vice": {"a": "b"}}}, ["section"], id="section name"),
-    pytest.param({"name": "t-x", "sections": TEXT, "instances": ["1"]}, ["instances", "@"], id="instances without template"),
-    pytest.param({"name": "t-x@.service", "sections": TEXT, "instances": ["a/b"]}, ["instances", "unit_escape"], id="instance"),
+    pytest.param(
+        {"name": "t-x", "sections": {"Service": {"User": "a"}, "Ser]vice": {"a": "b"}}}, ["section"], id="section name"
+    ),
+    pytest.param(
+        {"name": "t-x", "sections": TEXT, "instances": ["1"]}, ["instances", "@"], id="instances without template"
+    ),
+    pytest.param(
+        {"name": "t-x@.service", "sections": TEXT, "instances": ["a/b"]}, ["instances", "unit_escape"], id="instance"
+    ),
     pytest.param({"name": "t-x", "sections": TEXT, "triggers": ["relative"]}, ["triggers", "absolute"], id="trigger"),
     pytest.param({"name": "t-x", "sections": TEXT, "user": "root"}, ["user:", "scope: user"], id="user without scope"),
-    pytest.param({"name": "t-x", "sections": TEXT, "linger": True}, ["linger:", "scope: user"], id="linger without scope"),
+    pytest.param(
+        {"name": "t-x", "sections": TEXT, "linger": True}, ["linger:", "scope: user"], id="linger without scope"
+    ),
     pytest.param({"name": "t-x", "sections": TEXT, "prune": True}, ["prune:", "set_name"], id="prune without a set"),
     pytest.param({"name": "t-x", "sections": TEXT, "root": "/nowhere"}, ["root:", "/nowhere"], id="no such root"),
-    pytest.param({"name": "t-x", "sections": TEXT, "scope": "user", "user": "nobody-here"}, ["user:", "nobody-here"], id="no such user"),
-    pytest.param({"name": "t-x", "state": "absent", "sections": TEXT}, ["state: absent takes no sections"], id="absent with text"),
+    pytest.param(
+        {"name": "t-x", "sections": TEXT, "scope": "user", "user": "nobody-here"},
+        ["user:", "nobody-here"],
+        id="no such user",
+    ),
+    pytest.param(
+        {"name": "t-x", "state": "absent", "sections": TEXT}, ["state: absent takes no sections"], id="absent with text"
+    ),
     pytest.param({"name": "t-x", "state": "started"}, ["no such unit", "sections or content"], id="no such unit"),
-    pytest.param({"name": "t-x", "sections": {"Service": {"ExecStrt": "/bin/x"}}}, ["ExecStrt", "ExecStart"], id="unknown directive"),
+    pytest.param(
+        {"name": "t-x", "sections": {"Service": {"ExecStrt": "/bin/x"}}},
+        ["ExecStrt", "ExecStart"],
+        id="unknown directive",
+    ),
 ]
 
 
@@ -78,5 +100,11 @@ def test_read_only_unit_folder(target):
 
 
 def test_declared_twice(target):
-    twice = target.units([{"name": "t-x", "sections": TEXT}, {"name": "t-y", "sections": TEXT}, {"name": "t-x.service", "sections": TEXT}])
+    twice = target.units(
+        [
+            {"name": "t-x", "sections": TEXT},
+            {"name": "t-y", "sections": TEXT},
+            {"name": "t-x.service", "sections": TEXT},
+        ]
+    )
     assert "t-x.service is declared twice: units[0] and units[2]" in twice["msg"]

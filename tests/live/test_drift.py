@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from live.test_one_unit import SLEEP
 
-WANTED = {"sections": {"Service": SLEEP, "Install": {"WantedBy": "multi-user.target"}}, "state": "started", "enabled": True}
+WANTED = {
+    "sections": {"Service": SLEEP, "Install": {"WantedBy": "multi-user.target"}},
+    "state": "started",
+    "enabled": True,
+}
 PATH = "/etc/systemd/system/t-a.service"
 
 
@@ -29,7 +33,9 @@ def test_everything_that_can_be_changed_by_hand(target):
     assert "+Nice=5" in told[0]["diff"] and told[0]["path"] == PATH
     assert "+RestartSec=9" in told[1]["diff"] and told[1]["path"] == f"{PATH}.d/50-own.conf"
     assert drift(target.unit("t-a", **WANTED)) == told
-    assert [item["what"] for item in drift(target.unit("t-a", **WANTED))] == ["added"], "a drop-in of others is left alone"
+    assert [item["what"] for item in drift(target.unit("t-a", **WANTED))] == ["added"], (
+        "a drop-in of others is left alone"
+    )
 
 
 def test_a_file_that_is_gone(target):

@@ -57,7 +57,10 @@ def test_units_of_a_user(target):
 
 
 def test_a_root_is_read_from_files(target):
-    target.write("/opt/t-root/usr/lib/systemd/system/t-r.service", "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=a.target\n")
+    target.write(
+        "/opt/t-root/usr/lib/systemd/system/t-r.service",
+        "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=a.target\n",
+    )
     target.write("/opt/t-root/etc/systemd/system/t-r.service.d/5.conf", "[Service]\nNice=5\n")
     told = info(target, "*", root="/opt/t-root")["units"]
     assert list(told) == ["t-r.service"], "nothing of the host itself"
@@ -100,7 +103,7 @@ def test_units_that_come_and_go_while_we_read(target):
     target.write(f"{ETC}/t-good.service", "[Service]\nExecStart=/bin/true\n")
     target.sh(
         "systemd-run --unit=t-churn --quiet sh -c 'cd /etc/systemd/system; while sleep 0.02; do for i in 1 2 3 4 5 6 7 8 9; do"
-        " echo \"[Service]\" >t-brief$i.service; done; sleep 0.02; rm t-brief*.service; done'"
+        ' echo "[Service]" >t-brief$i.service; done; sleep 0.02; rm t-brief*.service; done\''
     )
     for _round in range(3):
         result = info(target, "*", what=["definition", "files"])

@@ -34,7 +34,10 @@ def test_findings_of_a_folder(target, folder, check):
     before = target.sh(f"cat {folder}/*.service")
     result = target.module("unit_lint", check, paths=[folder], fail_on="never")
     assert not result.get("failed") and result["changed"] is False, result.get("msg")
-    assert found(result) == [("t-good.service", "kill-mode-none", "lint"), ("t-typo.service", "unknown-directive", "systemd")]
+    assert found(result) == [
+        ("t-good.service", "kill-mode-none", "lint"),
+        ("t-typo.service", "unknown-directive", "systemd"),
+    ]
     assert str(result["systemd_version"]) == target.sh("systemctl --version | sed -n '1s/systemd \\([0-9]*\\).*/\\1/p'")
     assert target.sh(f"cat {folder}/*.service") == before
 
@@ -43,7 +46,9 @@ def test_verify_adds_what_only_the_host_knows(target, folder):
     result = target.module("unit_lint", paths=[folder], verify=True, fail_on="never")
     assert ("t-gone.service", "verify", "verify") in found(result)
     # What the grammar said of a line is not said twice.
-    assert [row for row in found(result) if row[0] == "t-typo.service"] == [("t-typo.service", "unknown-directive", "systemd")]
+    assert [row for row in found(result) if row[0] == "t-typo.service"] == [
+        ("t-typo.service", "unknown-directive", "systemd")
+    ]
     assert target.sh("ls /run | grep unitcraft-verify", check=False) == ""
 
 

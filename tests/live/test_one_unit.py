@@ -13,7 +13,11 @@ SLEEP = {"ExecStart": [["/bin/sleep", "infinity"]], "Restart": "always"}
 
 
 def test_first_run_second_run_and_check_mode(target):
-    wanted = {"sections": {"Service": SLEEP, "Install": {"WantedBy": "multi-user.target"}}, "state": "started", "enabled": True}
+    wanted = {
+        "sections": {"Service": SLEEP, "Install": {"WantedBy": "multi-user.target"}},
+        "state": "started",
+        "enabled": True,
+    }
     predicted = target.unit("t-a", check=True, **wanted)
     assert target.sh("ls /etc/systemd/system/t-a.service 2>/dev/null || echo none") == "none"
     first = target.unit("t-a", **wanted)
@@ -24,7 +28,11 @@ def test_first_run_second_run_and_check_mode(target):
     assert target.sh("stat -c '%a %u %g' /etc/systemd/system/t-a.service") == "644 0 0"
     second = target.unit("t-a", **wanted)
     assert not second["changed"] and not second["actions"]
-    assert target.sh("ls -A /var/lib/unitcraft; stat -c %a /var/lib/unitcraft").split() == ["deployed.json", "lock", "700"]
+    assert target.sh("ls -A /var/lib/unitcraft; stat -c %a /var/lib/unitcraft").split() == [
+        "deployed.json",
+        "lock",
+        "700",
+    ]
 
 
 KEEPS = [
@@ -58,7 +66,9 @@ def test_what_changes_decides_what_happens(target):
         result = target.unit("t-a", sections=text, verify=False)
         now = target.show("t-a", "MainPID")
         assert (now == str(pid)) == (change in KEEPS), (change, said(result))
-        assert said(result)[-1] == ("none t-a.service" if change in KEEPS and "Install" not in change else said(result)[-1])
+        assert said(result)[-1] == (
+            "none t-a.service" if change in KEEPS and "Install" not in change else said(result)[-1]
+        )
         pid = now
     assert target.show("t-a", "RestartUSec") == "7s" and target.show("t-a", "MemoryMax") == str(300 << 20)
 
@@ -73,11 +83,15 @@ def test_comments_and_order_restart_nothing(target):
     assert not target.unit("t-a", sections=sections)["changed"]
     reversed_sections = {name: dict(reversed(text.items())) for name, text in reversed(sections.items())}
     assert not target.unit("t-a", sections=reversed_sections)["changed"]
-    assert target.show("t-a", "MainPID") == str(pid) and target.sh("cat /etc/systemd/system/t-a.service") + "\n" == other
+    assert (
+        target.show("t-a", "MainPID") == str(pid) and target.sh("cat /etc/systemd/system/t-a.service") + "\n" == other
+    )
 
 
 def test_removed_without_a_trace(target):
-    target.unit("t-a", sections={"Service": SLEEP, "Install": {"WantedBy": "multi-user.target"}}, state="started", enabled=True)
+    target.unit(
+        "t-a", sections={"Service": SLEEP, "Install": {"WantedBy": "multi-user.target"}}, state="started", enabled=True
+    )
     target.unit("t-a", dropin="10-x", sections={"Service": {"RestartSec": 3}})
     gone = target.unit("t-a", state="absent")
     assert gone["changed"]
@@ -114,7 +128,10 @@ def test_enablement_of_aliases_static_and_indirect_units(target):
     assert not target.unit("t-a", sections=text, enabled=True)["changed"]
     text["Install"]["Alias"] = "t-new.service"
     assert "reenable t-a.service" in said(target.unit("t-a", sections=text))
-    assert target.sh("cd /etc/systemd/system; ls -d t-new.service t-other.service 2>/dev/null", check=False) == "t-new.service"
+    assert (
+        target.sh("cd /etc/systemd/system; ls -d t-new.service t-other.service 2>/dev/null", check=False)
+        == "t-new.service"
+    )
     assert "disable t-a.service" in said(target.unit("t-a", enabled=False))
     static = target.unit("t-s", sections={"Service": SLEEP}, enabled=True)
     assert "enable t-s.service" not in said(static) and any("no [Install]" in w for w in static.get("warnings", []))
@@ -135,7 +152,10 @@ def test_timer_moves_without_firing(target):
     target.units([JOB, timer(OnCalendar="*-*-* 03:00", Persistent=True)], ignore=["timer-persistent-surprise"])
     moved = target.units([JOB, timer(OnCalendar="*-*-* 04:00", Persistent=True)], ignore=["timer-persistent-surprise"])
     assert said(moved) == ["write t-j.timer", "daemon-reload", "none t-j.timer"]
-    assert "04:00" in target.sh("systemctl list-timers --no-pager t-j.timer") and target.show("t-j.timer", "ActiveState") == "active"
+    assert (
+        "04:00" in target.sh("systemctl list-timers --no-pager t-j.timer")
+        and target.show("t-j.timer", "ActiveState") == "active"
+    )
     assert target.sh("ls /run/t-fired 2>/dev/null", check=False) == ""
 
 
@@ -152,7 +172,12 @@ def test_timer_that_gains_a_time_in_the_past(target, schedule, collection):
     target.units([JOB, timer(OnCalendar="2099-01-01")])
     at = target.sh("date -d '2 seconds' +%H:%M:%S; sleep 4")
     name, value = next(iter(schedule.items()))
-    new = timer(**{"OnCalendar": ["2099-01-01"], name: [*(["2099-01-01"] if name == "OnCalendar" else []), value.replace("@", at)]})
+    new = timer(
+        **{
+            "OnCalendar": ["2099-01-01"],
+            name: [*(["2099-01-01"] if name == "OnCalendar" else []), value.replace("@", at)],
+        }
+    )
     if collection:
         result = target.units([JOB, new])
         assert not result.get("failed"), result["msg"]
@@ -175,7 +200,10 @@ def test_timer_that_had_nothing_more_to_wait_for(target):
     moved = target.units([JOB, timer(OnCalendar="*-*-* 04:00", OnBootSec="1s")])
     assert not moved.get("failed"), moved["msg"]
     assert said(moved) == ["write t-j.timer", "daemon-reload", "restart t-j.timer"]
-    assert "04:00" in target.sh("systemctl list-timers --no-pager t-j.timer; sleep 1") and target.show("t-j.timer", "SubState") == "waiting"
+    assert (
+        "04:00" in target.sh("systemctl list-timers --no-pager t-j.timer; sleep 1")
+        and target.show("t-j.timer", "SubState") == "waiting"
+    )
     assert target.sh("ls /run/t-fired 2>/dev/null", check=False) == ""
 
 
@@ -183,7 +211,9 @@ def test_triggers(target):
     target.write("/run/t-conf", "one")
     wanted = {"sections": {"Service": {**SLEEP, "ExecReload": "/bin/touch /run/t-reloaded"}}, "state": "started"}
     target.unit("t-a", triggers=["/run/t-conf", {"path": "/run/t-light", "reload": True}], **wanted)
-    assert not target.unit("t-a", triggers=["/run/t-conf", {"path": "/run/t-light", "reload": True}], **wanted)["changed"]
+    assert not target.unit("t-a", triggers=["/run/t-conf", {"path": "/run/t-light", "reload": True}], **wanted)[
+        "changed"
+    ]
     target.write("/run/t-light", "x")
     light = target.unit("t-a", triggers=["/run/t-conf", {"path": "/run/t-light", "reload": True}], **wanted)
     assert said(light) == ["reload t-a.service"] and target.sh("ls /run/t-reloaded") == "/run/t-reloaded"
@@ -193,13 +223,18 @@ def test_triggers(target):
     target.write("/run/t-conf", "two")
     heavy = target.unit("t-a", triggers=["/run/t-conf", {"path": "/run/t-light", "reload": True}], **wanted)
     assert said(heavy) == ["restart t-a.service"]
-    assert not target.unit("t-a", triggers=["/run/t-conf", {"path": "/run/t-light", "reload": True}], **wanted)["changed"]
+    assert not target.unit("t-a", triggers=["/run/t-conf", {"path": "/run/t-light", "reload": True}], **wanted)[
+        "changed"
+    ]
 
 
 def test_template_and_instances(target):
     def wanted(seconds):
         return {
-            "sections": {"Service": {"ExecStart": f"/bin/sleep {seconds}%i"}, "Install": {"WantedBy": "multi-user.target"}},
+            "sections": {
+                "Service": {"ExecStart": f"/bin/sleep {seconds}%i"},
+                "Install": {"WantedBy": "multi-user.target"},
+            },
             "instances": ["1", "2"],
             "state": "started",
             "enabled": True,
@@ -215,7 +250,13 @@ def test_template_and_instances(target):
 
 
 def test_runtime_folder(target):
-    target.unit("t-r", sections={"Service": SLEEP, "Install": {"WantedBy": "multi-user.target"}}, runtime=True, enabled=True, state="started")
+    target.unit(
+        "t-r",
+        sections={"Service": SLEEP, "Install": {"WantedBy": "multi-user.target"}},
+        runtime=True,
+        enabled=True,
+        state="started",
+    )
     assert target.show("t-r", "FragmentPath") == "/run/systemd/system/t-r.service"
     assert target.show("t-r", "UnitFileState") == "enabled-runtime"
     target.unit("t-r", state="absent", runtime=True)

@@ -11,7 +11,11 @@ from live.target import said
 
 
 def sleeper(name, unit=None, service=None, **more):
-    text = {"Unit": unit or {}, "Service": {"ExecStart": "/bin/sleep 1000", **(service or {})}, "Install": {"WantedBy": "multi-user.target"}}
+    text = {
+        "Unit": unit or {},
+        "Service": {"ExecStart": "/bin/sleep 1000", **(service or {})},
+        "Install": {"WantedBy": "multi-user.target"},
+    }
     return {"name": name, "sections": text, **more}
 
 
@@ -36,8 +40,15 @@ def test_what_ran_before_runs_after(target, link):
 
 
 def test_followers_of_a_unit_that_stops_with_its_old_definition(target):
-    target.units([sleeper("t-a", state="started"), sleeper("t-b", {"Requires": "t-a.service", "After": "t-a.service"}, state="started")])
-    result = target.module("unit", **sleeper("t-a", service={"ExecStart": "/bin/sleep 2000", "ExecStop": "/bin/touch /run/t-new"}))
+    target.units(
+        [
+            sleeper("t-a", state="started"),
+            sleeper("t-b", {"Requires": "t-a.service", "After": "t-a.service"}, state="started"),
+        ]
+    )
+    result = target.module(
+        "unit", **sleeper("t-a", service={"ExecStart": "/bin/sleep 2000", "ExecStop": "/bin/touch /run/t-new"})
+    )
     assert said(result)[2:] == ["restart t-a.service", "restart t-b.service"]
     assert target.show("t-b", "ActiveState") == "active" and target.sh("ls /run/t-new 2>/dev/null", check=False) == ""
 
@@ -67,7 +78,12 @@ def test_socket_and_service(target):
 def test_a_socket_for_a_service_that_runs_already(target):
     service = {"name": "t-s.service", "sections": {"Service": {"ExecStart": "/bin/sleep 1000"}}, "state": "started"}
     target.units([service])
-    result = target.units([service, {"name": "t-s.socket", "sections": {"Socket": {"ListenStream": "127.0.0.1:9923"}}, "state": "started"}])
+    result = target.units(
+        [
+            service,
+            {"name": "t-s.socket", "sections": {"Socket": {"ListenStream": "127.0.0.1:9923"}}, "state": "started"},
+        ]
+    )
     assert not result.get("failed"), result["msg"]
     assert target.show("t-s.service", "ActiveState") == target.show("t-s.socket", "ActiveState") == "active"
 
@@ -78,7 +94,10 @@ def test_one_reload_for_many_units(target):
 
     def reloads():
         # Some releases also say who asked for it ("Reload requested from", "Reloading requested from").
-        return target.sh("journalctl -q --sync; journalctl -q -o cat _PID=1 --since @$(cat /run/t-since) | grep -c '^Reloading[.]*$'", check=False)
+        return target.sh(
+            "journalctl -q --sync; journalctl -q -o cat _PID=1 --since @$(cat /run/t-since) | grep -c '^Reloading[.]*$'",
+            check=False,
+        )
 
     assert reloads() == "1"
     assert not target.units([sleeper(f"t-{n}", state="started", enabled=True) for n in range(20)])["changed"]
@@ -96,10 +115,17 @@ def test_prune_removes_what_the_set_no_longer_declares_and_only_that(target):
     result = target.units([three[0]], set_name="one", prune=True)
     assert predicted["actions"] == result["actions"]
     assert [word for word in said(result) if word.startswith(("stop", "remove"))] == [
-        "stop t-b.service", "stop t-c.service", "remove t-a.service", "remove t-b.service", "remove t-c.service",
+        "stop t-b.service",
+        "stop t-c.service",
+        "remove t-a.service",
+        "remove t-b.service",
+        "remove t-c.service",
     ]
     assert target.sh("cd /etc/systemd/system; ls -d t-* */t-*").split() == [
-        "multi-user.target.wants/t-a.service", "t-a.service", "t-foreign.service", "t-o.service",
+        "multi-user.target.wants/t-a.service",
+        "t-a.service",
+        "t-foreign.service",
+        "t-o.service",
     ]
     assert not target.units([three[0]], set_name="one", prune=True)["changed"]
 
@@ -115,18 +141,24 @@ def test_max_exposure(target):
 
 
 def test_verify_stops_everything(target):
-    result = target.units([sleeper("t-a"), sleeper("t-b", service={"ExecStart": "/bin/t-there-is-none"})], fail_on="error")
+    result = target.units(
+        [sleeper("t-a"), sleeper("t-b", service={"ExecStart": "/bin/t-there-is-none"})], fail_on="error"
+    )
     assert result["failed"] and "t-there-is-none" in result["msg"] and not result["changed"]
     assert target.sh("find /etc/systemd -name 't-*'") == ""
 
 
 # Other scopes
 
+
 @pytest.fixture
 def alice(target):
     target.sh("useradd --create-home --shell /bin/sh alice")
     yield "alice"
-    target.sh("loginctl disable-linger alice; loginctl terminate-user alice; sleep 0.5; systemctl stop user@$(id -u alice); userdel -rf alice", check=False)
+    target.sh(
+        "loginctl disable-linger alice; loginctl terminate-user alice; sleep 0.5; systemctl stop user@$(id -u alice); userdel -rf alice",
+        check=False,
+    )
 
 
 def as_alice(target, command):
@@ -136,10 +168,17 @@ def as_alice(target, command):
 def test_units_of_a_user(target, alice):
     wanted = {
         "sections": {"Service": {"ExecStart": "/bin/sleep 1000"}, "Install": {"WantedBy": "default.target"}},
-        "state": "started", "enabled": True, "scope": "user", "user": alice,
+        "state": "started",
+        "enabled": True,
+        "scope": "user",
+        "user": alice,
     }
     refused = target.unit("t-u", **wanted)
-    assert refused["failed"] and "linger: true" in refused["msg"] and target.sh("ls -A /home/alice/.config 2>/dev/null", check=False) == ""
+    assert (
+        refused["failed"]
+        and "linger: true" in refused["msg"]
+        and target.sh("ls -A /home/alice/.config 2>/dev/null", check=False) == ""
+    )
     predicted = target.unit("t-u", check=True, linger=True, **wanted)
     result = target.unit("t-u", linger=True, **wanted)
     assert not result.get("failed"), result["msg"]
@@ -153,7 +192,9 @@ def test_units_of_a_user(target, alice):
         schedule = {"Timer": {"OnCalendar": when, "Unit": "t-u.service"}}
         timer = target.unit("t-u.timer", sections=schedule, state="started", scope="user", user=alice)
         assert not timer.get("failed"), timer["msg"]
-    assert said(timer)[-1] == "none t-u.timer" and "04:00" in as_alice(target, "systemctl --user list-timers --no-pager t-u.timer")
+    assert said(timer)[-1] == "none t-u.timer" and "04:00" in as_alice(
+        target, "systemctl --user list-timers --no-pager t-u.timer"
+    )
     wanted["sections"]["Service"]["ExecStart"] = "/bin/false"
     failed = target.unit("t-u", health={"stable": 1}, **wanted)
     assert failed["rolled_back"] and as_alice(target, "systemctl --user is-active t-u.service") == "active"
@@ -163,19 +204,28 @@ def test_units_of_a_user(target, alice):
 
 
 def test_a_link_in_the_home_of_a_user_leads_nowhere(target, alice):
-    target.sh("loginctl enable-linger alice; mkdir -p /home/alice/.config/systemd /run/t-victim; ln -s /run/t-victim /home/alice/.config/systemd/user")
-    result = target.unit("t-u", sections={"Service": {"ExecStart": "/bin/sleep 1"}}, scope="user", user=alice, linger=True)
+    target.sh(
+        "loginctl enable-linger alice; mkdir -p /home/alice/.config/systemd /run/t-victim; ln -s /run/t-victim /home/alice/.config/systemd/user"
+    )
+    result = target.unit(
+        "t-u", sections={"Service": {"ExecStart": "/bin/sleep 1"}}, scope="user", user=alice, linger=True
+    )
     assert result["failed"] and "link" in result["msg"] and target.sh("ls /run/t-victim") == ""
 
 
 def test_units_of_every_user(target):
-    arguments = {"sections": {"Service": {"ExecStart": "/bin/sleep 1000"}, "Install": {"WantedBy": "default.target"}}, "scope": "global", "enabled": True}
+    arguments = {
+        "sections": {"Service": {"ExecStart": "/bin/sleep 1000"}, "Install": {"WantedBy": "default.target"}},
+        "scope": "global",
+        "enabled": True,
+    }
     predicted = target.unit("t-g", check=True, **arguments)
     result = target.unit("t-g", **arguments)
     assert not result.get("failed"), result["msg"]
     assert predicted["actions"] == result["actions"]
     assert target.sh("cd /etc/systemd/user; ls t-g.service; readlink -f default.target.wants/t-g.service").split() == [
-        "t-g.service", "/etc/systemd/user/t-g.service",
+        "t-g.service",
+        "/etc/systemd/user/t-g.service",
     ]
     assert not target.unit("t-g", **arguments)["changed"]
     assert target.unit("t-g", state="absent", scope="global")["changed"]
@@ -196,8 +246,15 @@ def test_another_root_gets_the_same_files_and_links(target):
     target.sh(MAKE_ROOT)
     wanted = [
         sleeper("t-a", state="started", enabled=True),
-        {"name": "t-w@.service", "instances": ["1", "2"], "enabled": True,
-         "sections": {"Service": {"ExecStart": "/bin/sleep 1%i"}, "Install": {"WantedBy": "multi-user.target", "Alias": "t-al@%i.service"}}},
+        {
+            "name": "t-w@.service",
+            "instances": ["1", "2"],
+            "enabled": True,
+            "sections": {
+                "Service": {"ExecStart": "/bin/sleep 1%i"},
+                "Install": {"WantedBy": "multi-user.target", "Alias": "t-al@%i.service"},
+            },
+        },
         {"name": "t-m.service", "masked": True},
         {"name": "t-a", "dropin": "10-x", "sections": {"Service": {"RestartSec": 3}}},
     ]
@@ -206,8 +263,12 @@ def test_another_root_gets_the_same_files_and_links(target):
     assert not target.units(wanted, root="/opt/t-root")["changed"]
     live = target.units(wanted)
     assert not live.get("failed"), live["msg"]
-    listing = "find . -name 't-*' -printf '%p %y %m %l\\n' | sed 's,/opt/t-root,,' | sort; cat t-a.service t-a.service.d/*"
+    listing = (
+        "find . -name 't-*' -printf '%p %y %m %l\\n' | sed 's,/opt/t-root,,' | sort; cat t-a.service t-a.service.d/*"
+    )
     assert target.sh(f"cd /opt/t-root/etc/systemd/system; {listing}") == target.sh(f"cd /etc/systemd/system; {listing}")
-    gone = target.units([{"name": item["name"], "state": "absent"} for item in wanted if "dropin" not in item], root="/opt/t-root")
+    gone = target.units(
+        [{"name": item["name"], "state": "absent"} for item in wanted if "dropin" not in item], root="/opt/t-root"
+    )
     assert not gone.get("failed"), gone["msg"]
     assert target.sh("find /opt/t-root/etc -name 't-*'; rm -rf /opt/t-root") == ""

@@ -19,8 +19,15 @@ NAMES = [f"t-{letter}" for letter in "abcdefghij"]
 def items(exec_start="/bin/sleep 1000", **culprit):
     """Ten services; one of them, t-e, is a special one."""
     wanted = [
-        {"name": name, "sections": {"Service": {"ExecStart": exec_start, "Restart": "no"}, "Install": {"WantedBy": "multi-user.target"}},
-         "state": "started", "enabled": True}
+        {
+            "name": name,
+            "sections": {
+                "Service": {"ExecStart": exec_start, "Restart": "no"},
+                "Install": {"WantedBy": "multi-user.target"},
+            },
+            "state": "started",
+            "enabled": True,
+        }
         for name in NAMES
     ]
     service = wanted[4]["sections"]["Service"]
@@ -30,7 +37,10 @@ def items(exec_start="/bin/sleep 1000", **culprit):
 
 
 BROKEN = {
-    "crashes at start": ({"service": {"ExecStart": "/bin/sh -c 'echo no luck; exit 3'"}, "health": {"stable": 1}}, ["exit status 3", "no luck"]),
+    "crashes at start": (
+        {"service": {"ExecStart": "/bin/sh -c 'echo no luck; exit 3'"}, "health": {"stable": 1}},
+        ["exit status 3", "no luck"],
+    ),
     "crashes after two seconds": (
         {"service": {"ExecStart": "/bin/sh -c 'sleep 2; echo bye; exit 4'"}, "health": {"stable": 4}},
         ["exit status 4", "bye"],
@@ -40,10 +50,16 @@ BROKEN = {
         ["did not get ready within 3 s"],
     ),
     "does not answer": (
-        {"service": {"ExecStart": "/bin/sleep 500"}, "health": {"timeout": 2, "probes": [{"udp": "127.0.0.1:9", "send": "x", "expect": "y"}]}},
+        {
+            "service": {"ExecStart": "/bin/sleep 500"},
+            "health": {"timeout": 2, "probes": [{"udp": "127.0.0.1:9", "send": "x", "expect": "y"}]},
+        },
         ["probe udp 127.0.0.1:9"],
     ),
-    "program not found": ({"service": {"ExecStart": "/bin/sh /x", "RootDirectory": "/run/t-nothing"}, "health": {"stable": 1}}, ["exit status"]),
+    "program not found": (
+        {"service": {"ExecStart": "/bin/sh /x", "RootDirectory": "/run/t-nothing"}, "health": {"stable": 1}},
+        ["exit status"],
+    ),
     "no such user": ({"service": {"User": "t-nobody"}, "health": {"stable": 1}}, ["217/USER"]),
     "no such path": ({"service": {"BindPaths": "/run/t-nothing"}, "health": {"stable": 1}}, ["226/NAMESPACE"]),
 }
@@ -69,33 +85,59 @@ def test_all_run_their_old_version_again(target, broken):
 
 def test_modes_owners_links_masks_and_states_are_put_back(target):
     def item(name, command="/bin/sleep 1000", **more):
-        return {"name": name, "sections": {"Service": {"ExecStart": command}, "Install": {"WantedBy": "multi-user.target"}}, **more}
+        return {
+            "name": name,
+            "sections": {"Service": {"ExecStart": command}, "Install": {"WantedBy": "multi-user.target"}},
+            **more,
+        }
 
     def picture():
         return target.sh(
             "cd /etc/systemd/system; find . -name 't-*' -printf '%p %y %m %u %g %l\\n' | sort; cat t-a.service t-x.service t-a.service.d/*;"
-            " systemctl show -p Id,ActiveState,UnitFileState,LoadState t-a t-m t-s t-d t-x t-r", check=False,
+            " systemctl show -p Id,ActiveState,UnitFileState,LoadState t-a t-m t-s t-d t-x t-r",
+            check=False,
         )
 
-    assert not target.units([
-        item("t-a", state="started", enabled=True), {"name": "t-a", "dropin": "10-t", "sections": {"Service": {"RestartSec": 3}}},
-        item("t-s", enabled=True), item("t-d"), item("t-x", state="started", enabled=True), item("t-r", state="started"),
-    ]).get("failed")
-    target.sh("cd /etc/systemd/system; chmod 640 t-a.service; chown nobody t-a.service; ln -s /dev/null t-m.service; systemctl daemon-reload")
+    assert not target.units(
+        [
+            item("t-a", state="started", enabled=True),
+            {"name": "t-a", "dropin": "10-t", "sections": {"Service": {"RestartSec": 3}}},
+            item("t-s", enabled=True),
+            item("t-d"),
+            item("t-x", state="started", enabled=True),
+            item("t-r", state="started"),
+        ]
+    ).get("failed")
+    target.sh(
+        "cd /etc/systemd/system; chmod 640 t-a.service; chown nobody t-a.service; ln -s /dev/null t-m.service; systemctl daemon-reload"
+    )
     before = picture()
     culprit = item("t-e", "/bin/false", state="started", health={"stable": 1})
-    result = target.units([
-        item("t-a", "/bin/sleep 2000", enabled=False), {"name": "t-a", "dropin": "10-t", "state": "absent"},
-        item("t-m", masked=False, state="started", enabled=True), item("t-s", state="started", enabled=False), item("t-d", enabled=True),
-        {"name": "t-x", "state": "absent"}, {"name": "t-r", "state": "stopped"}, culprit,
-    ], fail_on="never", verify=False)
+    result = target.units(
+        [
+            item("t-a", "/bin/sleep 2000", enabled=False),
+            {"name": "t-a", "dropin": "10-t", "state": "absent"},
+            item("t-m", masked=False, state="started", enabled=True),
+            item("t-s", state="started", enabled=False),
+            item("t-d", enabled=True),
+            {"name": "t-x", "state": "absent"},
+            {"name": "t-r", "state": "stopped"},
+            culprit,
+        ],
+        fail_on="never",
+        verify=False,
+    )
     assert result["failed"] and result["rolled_back"] and not result.get("not_undone")
     assert picture() == before
     target.wait_for_command("sleep 1000", "t-a", "t-x", "t-r")
 
 
 def test_what_was_not_there_before_is_gone_again(target):
-    result = target.units(items("/bin/sleep 2000", service={"ExecStart": "/bin/false"}, health={"stable": 1}), fail_on="never", verify=False)
+    result = target.units(
+        items("/bin/sleep 2000", service={"ExecStart": "/bin/false"}, health={"stable": 1}),
+        fail_on="never",
+        verify=False,
+    )
     assert result["failed"] and result["rolled_back"]
     assert target.sh("find /etc/systemd -name 't-*'; systemctl list-units --all --no-legend --plain 't-*'") == ""
 
@@ -103,7 +145,14 @@ def test_what_was_not_there_before_is_gone_again(target):
 def test_instances_of_a_template_run_their_old_version_again(target):
     def wanted(command, **more):
         text = {"Service": {"ExecStart": command}, "Install": {"WantedBy": "multi-user.target"}}
-        return {"name": "t-w@.service", "sections": text, "instances": ["1", "2"], "state": "started", "enabled": True, **more}
+        return {
+            "name": "t-w@.service",
+            "sections": text,
+            "instances": ["1", "2"],
+            "state": "started",
+            "enabled": True,
+            **more,
+        }
 
     assert not target.units([wanted("/bin/sleep 100%i")]).get("failed")
     result = target.units([wanted("/bin/sh -c 'exit %i'", health={"stable": 1})], fail_on="never")
@@ -114,9 +163,16 @@ def test_instances_of_a_template_run_their_old_version_again(target):
 
 def test_systemctl_that_hangs(target):
     """It is noticed by its jobs, which are none."""
-    script = "#!/bin/sh\ncase \"$*\" in *' start '*) exec sleep 1000;; esac\nPATH=/usr/bin:/bin exec systemctl \"$@\"\n"
+    script = '#!/bin/sh\ncase "$*" in *\' start \'*) exec sleep 1000;; esac\nPATH=/usr/bin:/bin exec systemctl "$@"\n'
     target.write("/opt/t-bin/systemctl", script, "0755")
-    data = json.dumps({"name": "t-a", "sections": {"Service": {"ExecStart": "/bin/sleep 1000"}}, "state": "started", "health": {"timeout": 3}})
+    data = json.dumps(
+        {
+            "name": "t-a",
+            "sections": {"Service": {"ExecStart": "/bin/sleep 1000"}},
+            "state": "started",
+            "health": {"timeout": 3},
+        }
+    )
     out = target.sh(f"printf %s '{data}' | PATH=/opt/t-bin:$PATH {' '.join(target.command('unit'))}", check=False)
     result = json.loads(out)
     assert result["failed"] and "does not end" in result["msg"] and result["rolled_back"]
@@ -132,9 +188,17 @@ def test_rollback_false_leaves_it_and_says_so(target):
 
 def test_a_oneshot_that_ran_is_named(target):
     wanted = [
-        {"name": "t-a", "sections": {"Service": {"Type": "oneshot", "RemainAfterExit": True, "ExecStart": "/bin/true"}}, "state": "started"},
-        {"name": "t-b", "sections": {"Unit": {"After": "t-a.service"}, "Service": {"Type": "exec", "ExecStart": "/bin/false"}},
-         "state": "started", "health": {"stable": 1}},
+        {
+            "name": "t-a",
+            "sections": {"Service": {"Type": "oneshot", "RemainAfterExit": True, "ExecStart": "/bin/true"}},
+            "state": "started",
+        },
+        {
+            "name": "t-b",
+            "sections": {"Unit": {"After": "t-a.service"}, "Service": {"Type": "exec", "ExecStart": "/bin/false"}},
+            "state": "started",
+            "health": {"stable": 1},
+        },
     ]
     result = target.units(wanted, verify=False, fail_on="never")
     assert result["rolled_back"] and any("t-a.service is a oneshot that ran" in words for words in result["not_undone"])
@@ -151,7 +215,10 @@ def test_probes_that_answer(target):
     )
     target.write("/opt/t-server.py", server)
     target.sh("rm -f /run/t-unix")
-    target.write("/opt/t-http.py", "import http.server as h\nh.HTTPServer(('127.0.0.1', 9913), h.SimpleHTTPRequestHandler).serve_forever()\n")
+    target.write(
+        "/opt/t-http.py",
+        "import http.server as h\nh.HTTPServer(('127.0.0.1', 9913), h.SimpleHTTPRequestHandler).serve_forever()\n",
+    )
     probes = [
         {"udp": "127.0.0.1:9911", "send": "hello", "expect": "HELLO"},
         {"tcp": "127.0.0.1:9912"},
@@ -160,10 +227,18 @@ def test_probes_that_answer(target):
         {"log": "ready to [s]erve"},
     ]
     wanted = [
-        {"name": "t-a", "sections": {"Service": {"ExecStart": "/usr/bin/python3 /opt/t-server.py"}}, "state": "started",
-         "health": {"timeout": 30, "stable": 1, "probes": probes}},
-        {"name": "t-b", "sections": {"Service": {"ExecStart": "/usr/bin/python3 /opt/t-http.py", "WorkingDirectory": "/run"}},
-         "state": "started", "health": {"probes": [{"http": "http://127.0.0.1:9913/", "status": 200}]}},
+        {
+            "name": "t-a",
+            "sections": {"Service": {"ExecStart": "/usr/bin/python3 /opt/t-server.py"}},
+            "state": "started",
+            "health": {"timeout": 30, "stable": 1, "probes": probes},
+        },
+        {
+            "name": "t-b",
+            "sections": {"Service": {"ExecStart": "/usr/bin/python3 /opt/t-http.py", "WorkingDirectory": "/run"}},
+            "state": "started",
+            "health": {"probes": [{"http": "http://127.0.0.1:9913/", "status": 200}]},
+        },
     ]
     result = target.units(wanted)
     assert not result.get("failed"), result["msg"]
@@ -194,7 +269,8 @@ def test_a_second_run_waits_for_the_first(target):
     data = json.dumps({"name": "t-a", "sections": {"Service": {"ExecStart": "/bin/sleep 1000"}}})
     seen = target.sh(
         f"printf %s '{data}' | {' '.join(target.command('unit'))} > /run/t-out & sleep 2;"
-        " ls /etc/systemd/system/t-a.service 2>&1; touch /run/t-go; wait", check=False,
+        " ls /etc/systemd/system/t-a.service 2>&1; touch /run/t-go; wait",
+        check=False,
     )
     assert "No such file" in seen
     assert json.loads(target.sh("cat /run/t-out"))["changed"]
@@ -202,7 +278,10 @@ def test_a_second_run_waits_for_the_first(target):
 
 def test_no_room_for_the_snapshot(target):
     target.unit("t-a", sections={"Service": {"ExecStart": "/bin/sleep 1000"}}, state="started")
-    target.sh("mount -t tmpfs -o size=4k,mode=700 t /var/lib/unitcraft && head -c 9000 /dev/zero > /var/lib/unitcraft/full", check=False)
+    target.sh(
+        "mount -t tmpfs -o size=4k,mode=700 t /var/lib/unitcraft && head -c 9000 /dev/zero > /var/lib/unitcraft/full",
+        check=False,
+    )
     try:
         result = target.unit("t-a", sections={"Service": {"ExecStart": "/bin/sleep 2000"}})
     finally:
@@ -213,12 +292,17 @@ def test_no_room_for_the_snapshot(target):
 
 def test_no_room_for_the_units(target):
     old = [{"name": n, "sections": {"Service": {"ExecStart": "/bin/sleep 1000"}}, "state": "started"} for n in NAMES]
-    target.sh("mkdir -p /run/systemd/system; mount -t tmpfs -o size=64k t /run/systemd/system && systemctl daemon-reload")
+    target.sh(
+        "mkdir -p /run/systemd/system; mount -t tmpfs -o size=64k t /run/systemd/system && systemctl daemon-reload"
+    )
     try:
         assert not target.units(old, runtime=True).get("failed")
         target.sh("head -c 60000 /dev/zero > /run/systemd/system/full; true", check=False)
         target.sh("cat /dev/zero > /run/systemd/system/full2", check=False)
-        new = [{"name": n, "sections": {"Unit": {"Description": "x" * 3000}, "Service": {"ExecStart": "/bin/sleep 2000"}}} for n in NAMES]
+        new = [
+            {"name": n, "sections": {"Unit": {"Description": "x" * 3000}, "Service": {"ExecStart": "/bin/sleep 2000"}}}
+            for n in NAMES
+        ]
         result = target.units(new, runtime=True)
         assert result["failed"] and "No space left" in result["msg"] and result["rolled_back"]
         assert target.sh("cat /run/systemd/system/t-*.service | grep -c 'sleep 1000'") == "10"
@@ -251,7 +335,12 @@ def test_systemctl_that_fails(target):
 
 def test_systemctl_that_fails_when_all_is_done(target):
     """Only the state of the units that did not move is asked for by then: every declared unit is told of all the same."""
-    worker = {"name": "t-w@", "instances": ["1"], "sections": {"Service": {"ExecStart": "/bin/sleep 1000"}}, "state": "started"}
+    worker = {
+        "name": "t-w@",
+        "instances": ["1"],
+        "sections": {"Service": {"ExecStart": "/bin/sleep 1000"}},
+        "state": "started",
+    }
     assert not target.units([*items()[:2], worker]).get("failed")
     target.write("/opt/t-bin/systemctl", BROKEN_SYSTEMCTL.replace(" enable ", " list-units "), "0755")
     try:
@@ -259,9 +348,14 @@ def test_systemctl_that_fails_when_all_is_done(target):
         result = target.result(target.run(["env", "PATH=/opt/t-bin:/usr/bin:/bin", *target.command("units")], data))
     finally:
         target.sh("rm -r /opt/t-bin")
-    assert not result.get("failed") and said(result) == ["write t-a.service", "daemon-reload", "restart t-a.service"], result
+    assert not result.get("failed") and said(result) == ["write t-a.service", "daemon-reload", "restart t-a.service"], (
+        result
+    )
     assert any("cannot be told" in warning for warning in result["warnings"])
-    told = {name: (unit["path"].rpartition("/")[2], unit["active_state"], unit["drift"]) for name, unit in result["units"].items()}
+    told = {
+        name: (unit["path"].rpartition("/")[2], unit["active_state"], unit["drift"])
+        for name, unit in result["units"].items()
+    }
     assert told == {
         "t-a.service": ("t-a.service", "active", []),
         "t-b.service": ("t-b.service", "", []),
@@ -279,7 +373,8 @@ def test_a_killed_run_is_undone_by_the_next_one(target, after):
     target.write("/run/t-args", data)
     target.sh(
         f"{' '.join(target.command('units'))} < /run/t-args > /run/t-out 2>&1 & pid=$!; sleep {after};"
-        f" kill -{int(signal.SIGKILL)} $pid; wait $pid", check=False,
+        f" kill -{int(signal.SIGKILL)} $pid; wait $pid",
+        check=False,
     )
     intent = target.sh("ls /var/lib/unitcraft/intent.json 2>/dev/null", check=False)
     for name in NAMES:
@@ -298,7 +393,10 @@ def test_a_killed_run_is_undone_by_the_next_one(target, after):
 
 def test_reset_and_start_limit(target):
     """A unit that used up its start limit is deployed all the same."""
-    text = {"Unit": {"StartLimitBurst": 2, "StartLimitIntervalSec": 60}, "Service": {"ExecStart": "/bin/false", "Restart": "always"}}
+    text = {
+        "Unit": {"StartLimitBurst": 2, "StartLimitIntervalSec": 60},
+        "Service": {"ExecStart": "/bin/false", "Restart": "always"},
+    }
     target.unit("t-a", sections=text, verify=False, fail_on="never")
     target.sh("systemctl start t-a; sleep 1", check=False)
     assert target.show("t-a", "Result") in ("start-limit-hit", "exit-code")

@@ -153,7 +153,11 @@ def verdict(case: Case, release: int) -> str:
             letter = "r"
         elif finding.severity == "error" and finding.rule in ("bad-value", "syntax") and finding.line == line:
             letter = "x"
-        elif finding.rule == "refused-unit" and finding.directive == case.directive and case.directive in ("MaxConnections", "What"):
+        elif (
+            finding.rule == "refused-unit"
+            and finding.directive == case.directive
+            and case.directive in ("MaxConnections", "What")
+        ):
             letter = "x"  # others are recorded as the fault of the unit, not of the line
     return letter
 
@@ -163,7 +167,9 @@ class Score:
 
     def __init__(self) -> None:
         self.counts: collections.Counter[str] = collections.Counter()
-        self.parsers: collections.defaultdict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+        self.parsers: collections.defaultdict[str, collections.Counter[str]] = collections.defaultdict(
+            collections.Counter
+        )
         self.wrong: list[Outcome] = []
 
     def add(self, outcome: Outcome) -> None:
@@ -216,11 +222,15 @@ def table(scores: dict[int, Score]) -> list[str]:
 
 def table_of_parsers(scores: dict[int, Score]) -> list[str]:
     """For each parser: cases of all releases, then agreement, false alarms and misses of each release."""
-    lines = ["parser                             cases" + "".join(f"   {release}: agree alarms misses" for release in scores)]
+    lines = [
+        "parser                             cases" + "".join(f"   {release}: agree alarms misses" for release in scores)
+    ]
     for parser in sorted({name for score in scores.values() for name in score.parsers}):
         counts = [score.parsers[parser] for score in scores.values()]
         shares = [100.0 * (1 - count["wrong"] / max(1, count["cases"])) for count in counts]
-        cells = [f" {share:11.2f} {count['false alarms']:6} {count['misses']:6}" for share, count in zip(shares, counts)]
+        cells = [
+            f" {share:11.2f} {count['false alarms']:6} {count['misses']:6}" for share, count in zip(shares, counts)
+        ]
         lines.append(f"{parser:34} {sum(count['cases'] for count in counts):5}" + "".join(cells))
     return lines
 

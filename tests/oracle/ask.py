@@ -278,7 +278,9 @@ def shipped(host: Host) -> list[str]:
 def whole_units(host: Host) -> list[str]:
     """Units that only one of us refuses, or where an error of ours is about a line that systemd takes without a word."""
     problems = []
-    cases = [case for file in sorted(UNIT_CASES.glob("*.yml")) for case in yaml.safe_load(file.read_text()) if "unit" in case]
+    cases = [
+        case for file in sorted(UNIT_CASES.glob("*.yml")) for case in yaml.safe_load(file.read_text()) if "unit" in case
+    ]
     cases = [case for case in cases if case["release"] == host.release and not {"known", "scope", "dropin"} & set(case)]
     for case in cases:
         findings = _validate.validate(_syntax.read_unit(case["unit"], case["text"]), host.release)
@@ -288,7 +290,9 @@ def whole_units(host: Host) -> list[str]:
         said = theirs(host, "", case["unit"], case["text"], False)
         # It reads no further than the line that refuses the unit.
         if (0 not in lines) if 0 in said else not lines <= said:
-            problems.append(f"{host.release} {case['name']}: our errors are about lines {sorted(lines)}, systemd's {sorted(said)}")
+            problems.append(
+                f"{host.release} {case['name']}: our errors are about lines {sorted(lines)}, systemd's {sorted(said)}"
+            )
     print(f"{host.release}: {len(cases)} whole units, {len(problems)} judged otherwise")
     return problems
 
@@ -307,7 +311,9 @@ def theirs(host: Host, path: str, name: str, text: str, dropin: bool) -> set[int
         match = re.match(r"^<(\d+)>(/cases/[^:]+):(\d+): ", output)
         if match and match.group(2) == f"/cases/{target}" and int(match.group(1)) % 8 <= 4:
             lines.add(int(match.group(3)))
-        elif _REFUSED.match(output) or "Refusing" in output or "bad unit file setting" in output or "Assertion" in output:
+        elif (
+            _REFUSED.match(output) or "Refusing" in output or "bad unit file setting" in output or "Assertion" in output
+        ):
             # the last one is 247, which dies of some units
             lines.add(0)
     return lines

@@ -13,11 +13,10 @@ import collections
 
 import pytest
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _adopt
 from lab import containers
-
 from oracle import on_target
 from oracle.test_definition import ASK
 
@@ -104,7 +103,9 @@ def test_adopted_units_mean_the_same_and_load_the_same(target):
         values += len(old)
         wrong += [(unit, key, old.get(key), new.get(key)) for key in sorted(old) if old.get(key) != new.get(key)]
     as_text = sum("content" in item for item in fragments)
-    comments = sum(line.kind == "comment" for u in units.values() for f in u["files"] for line in _syntax.parse(f["content"]).lines)
+    comments = sum(
+        line.kind == "comment" for u in units.values() for f in u["files"] for line in _syntax.parse(f["content"]).lines
+    )
     print(
         "\n%s: %d units taken over (%d as sections, %d as content), %d comments, %d values of show compared"
         % (release, len(fragments), len(fragments) - as_text, as_text, comments, values)

@@ -15,9 +15,9 @@ import signal
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import show as _show
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 from lab import containers
 from oracle import on_target
 
@@ -62,7 +62,9 @@ OVERRIDES = {
     "/etc/systemd/system/o--b.service": "[Service]\nExecStart=/bin/true\n",
     "/etc/systemd/system/o--.service.d/4.conf": "[Service]\nNice=4\n",
 }
-LINKED = {path: text[3:] for path, text in OVERRIDES.items() if text.startswith("-> /srv/")}  # as old releases name them
+LINKED = {
+    path: text[3:] for path, text in OVERRIDES.items() if text.startswith("-> /srv/")
+}  # as old releases name them
 # names that only exist as instances or aliases, and one that has drop-ins only
 EXTRA = ("o-w@7.service", "o-w@8.service", "o-v@7.service", "o-alias.service", "o-nothing.service")
 
@@ -126,7 +128,11 @@ def test_the_same_files_in_the_same_order(target, described, shown):
             if unit["masked"] != (properties["LoadState"] in (["masked"], ["error"])):
                 wrong.append((name, unit["masked"], properties["LoadState"]))
             continue
-        if release < 250 and fragment and not fragment.startswith(("/etc/systemd", "/run/systemd", "/lib/", "/usr/lib/")):
+        if (
+            release < 250
+            and fragment
+            and not fragment.startswith(("/etc/systemd", "/run/systemd", "/lib/", "/usr/lib/"))
+        ):
             assert ours["fragment"], name  # older releases name the file that a linked unit leads to
         elif (ours["fragment"] or "") != fragment:
             wrong.append((name, ours["fragment"], fragment))
@@ -151,7 +157,9 @@ def test_the_same_text_as_systemctl_cat(target, described, shown):
             place = LINKED.get(file["path"])
             heads = [file["path"], "%s -> %s" % (file["path"], place), place]
             count += 1
-            if file["content"] and not any("# %s\n%s" % (head, file["content"].rstrip("\n")) in done.stdout for head in heads):
+            if file["content"] and not any(
+                "# %s\n%s" % (head, file["content"].rstrip("\n")) in done.stdout for head in heads
+            ):
                 wrong.append(file["path"])
     print("\n%s: text of %d files compared" % (release, count))
     assert not wrong
@@ -194,7 +202,12 @@ def same(directive, definition, section, properties, aliases=None):
     value = definition["value"]
     texts = [place["text"] for place in definition["set_by"]]
     known = _catalog.get(section, directive)
-    if known is None or directive in NOT_SHOWN_ALIKE | NOT_OF_THE_FILE or any("%" in text for text in texts) or value is None:
+    if (
+        known is None
+        or directive in NOT_SHOWN_ALIKE | NOT_OF_THE_FILE
+        or any("%" in text for text in texts)
+        or value is None
+    ):
         return None
     if directive.startswith(("Condition", "Assert")):
         return None

@@ -12,7 +12,6 @@ import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import systemd as _systemd
 from catalog import dumps
 from lab import containers
-
 from oracle import agreement, ask
 
 RELEASES = agreement.RELEASES

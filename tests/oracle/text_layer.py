@@ -26,8 +26,8 @@ sys.path[:0] = [str(ROOT / ".ansible" / "collections"), str(ROOT / "tests")]
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from lab import containers
 
 DUMP = "/run/dump"
@@ -50,7 +50,8 @@ def random_argument(source: random.Random) -> bytes:
     if kind < 0.6:
         return bytes(source.randrange(1, 256) for _unused in range(size))
     return b"".join(
-        source.choice(SPECIAL) if source.random() < 0.3 else bytes([source.randrange(1, 256)]) for _unused in range(size)
+        source.choice(SPECIAL) if source.random() < 0.3 else bytes([source.randrange(1, 256)])
+        for _unused in range(size)
     )
 
 

@@ -299,7 +299,10 @@ def test_nothing_is_lost_when_redis_is_restarted(tmp_path, language):
     try:
         while not socket.exists():
             time.sleep(0.05)
-        bench.ctl("load", stdin="".join(f'{{"type": "t", "payload": {{"seconds": 0.01}}, "id": "j{n}"}}\n' for n in range(300)))
+        bench.ctl(
+            "load",
+            stdin="".join(f'{{"type": "t", "payload": {{"seconds": 0.01}}, "id": "j{n}"}}\n' for n in range(300)),
+        )
         first, second = bench.start("a"), bench.start("b")
         for _unused in range(3):
             time.sleep(0.7)
@@ -342,6 +345,8 @@ def test_nothing_is_lost_when_workers_are_killed_at_random(tmp_path, url, langua
     runs = [bench.runs(f"j{n}") for n in range(jobs)]
     with capsys.disabled():
         twice = sum(1 for run in runs if run > 1)
-        print(f"\n{language}: {jobs} jobs, {kills} kills, {counts['lost']} given out again, {twice} done twice (seed {seed})")
+        print(
+            f"\n{language}: {jobs} jobs, {kills} kills, {counts['lost']} given out again, {twice} done twice (seed {seed})"
+        )
     assert min(runs) >= 1
     assert (counts["dead"], counts["ready"], counts["taken"], counts["delayed"]) == (0, 0, 0, 0)

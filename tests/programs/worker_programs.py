@@ -8,6 +8,7 @@
 
 This Python's pytest is lent to the container's own Python. Exit status as pytest's.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -32,8 +33,20 @@ def main() -> int:
     containers.start(options.release, HOST, options=mounts)
     try:
         # Of the plugins that are installed here, the container's Python cannot load all.
-        command = ["env", "-C", "/checkout", "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1", "python3", "-c", PYTEST,
-                   "tests/programs/test_worker_programs.py", "-p", "no:cacheprovider", "--color=no", *arguments]
+        command = [
+            "env",
+            "-C",
+            "/checkout",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1",
+            "python3",
+            "-c",
+            PYTEST,
+            "tests/programs/test_worker_programs.py",
+            "-p",
+            "no:cacheprovider",
+            "--color=no",
+            *arguments,
+        ]
         done = containers.run(HOST, command, check=False)
     finally:
         containers.stop(HOST)

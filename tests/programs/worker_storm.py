@@ -9,6 +9,7 @@
 A job leaves one character in a file of its own for each time it is done, so what was done is counted where it was done and
 not believed. Exit status 1 when a job was lost.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -107,7 +108,10 @@ def kill_until_done(chance: random.Random) -> int:
 
 def report(what: str, names: list[str], before: dict[str, int], seconds: float) -> bool:
     """Print what became of the jobs; whether none was lost."""
-    times = {int(number): jobs for number, jobs in json.loads(on_host("python3", "-c", COUNT, stdin="\n".join(names))).items()}
+    times = {
+        int(number): jobs
+        for number, jobs in json.loads(on_host("python3", "-c", COUNT, stdin="\n".join(names))).items()
+    }
     lost, after = times.get(0, 0), counts()
     again = sum(jobs for number, jobs in times.items() if number > 1)
     print(
@@ -148,7 +152,9 @@ def main() -> int:
     parser.add_argument("languages", nargs="*", metavar="LANGUAGE", help="python, php (default: both)")
     options = parser.parse_args()
     chance = random.Random(options.seed)
-    results = [storm(language, options.release, options.jobs, chance) for language in options.languages or ("python", "php")]
+    results = [
+        storm(language, options.release, options.jobs, chance) for language in options.languages or ("python", "php")
+    ]
     return 0 if all(results) else 1
 
 

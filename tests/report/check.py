@@ -35,8 +35,12 @@ def install_packages() -> None:
     (CACHE / "installed").unlink(missing_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, CACHE / name)
-    subprocess.run(["npm", "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=CACHE, check=True,
-                   stdin=subprocess.DEVNULL)
+    subprocess.run(
+        ["npm", "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"],
+        cwd=CACHE,
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
     (CACHE / "installed").touch()
 
 

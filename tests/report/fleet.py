@@ -106,7 +106,9 @@ def page(report: dict[str, t.Any], graphviz: bool = True) -> str:
     drawings = {}
     if graphviz and shutil.which("dot"):
         for key, graph in report["graphs"].items():
-            drawings[key] = subprocess.run(["dot", "-Tsvg"], input=graph["dot"], capture_output=True, text=True, check=True).stdout
+            drawings[key] = subprocess.run(
+                ["dot", "-Tsvg"], input=graph["dot"], capture_output=True, text=True, check=True
+            ).stdout
     environment = jinja2.Environment(trim_blocks=True)  # noqa: S701  as Ansible renders it
     import re
 

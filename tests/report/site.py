@@ -15,6 +15,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from lab import containers
+
 from report import fleet
 
 RELEASES = ("262",)

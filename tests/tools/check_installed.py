@@ -6,6 +6,7 @@
 
 ANSIBLE_COLLECTIONS_PATH names the folder of the installed tarball; the checkout must not be found.
 """
+
 from __future__ import annotations
 
 import json

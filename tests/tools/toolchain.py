@@ -6,6 +6,7 @@
 
 Installs only what is missing. PYTHON=/path/to/python overrides the choice of the interpreter.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -77,11 +78,16 @@ def apt_install(packages: list[str]) -> None:
     apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq"]
     # Another stage may run apt at the same time; its lock on the lists has no such timeout.
     updated = subprocess.run(as_root([*apt, "update"]), check=False, stdin=subprocess.DEVNULL).returncode
-    installed = subprocess.run(as_root([*apt, "install", "--yes", "--no-install-recommends", *packages]),
-                               check=False, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    installed = subprocess.run(
+        as_root([*apt, "install", "--yes", "--no-install-recommends", *packages]),
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
     if installed.returncode != 0:
-        raise ToolError(f"apt could not install {' '.join(packages)}"
-                        + (" (and `apt-get update` failed before)" if updated else ""))
+        raise ToolError(
+            f"apt could not install {' '.join(packages)}" + (" (and `apt-get update` failed before)" if updated else "")
+        )
 
 
 def ensure_system() -> None:
@@ -106,6 +112,7 @@ def ensure(wanted: dict[str, list[str]]) -> None:
 
 
 # --- Python -------------------------------------------------------------------------------------------------------
+
 
 def version_of(python: str) -> tuple[int, int] | None:
     """(3, 13), or None when it does not run (a pyenv shim of a version that is not active does not)."""
@@ -156,6 +163,7 @@ def all_python_folders() -> list[str]:
 
 # --- virtual environments -----------------------------------------------------------------------------------------
 
+
 def requirements_file(name: str, version: tuple[int, int]) -> Path:
     core = "2.21" if version >= OLDEST_FOR_NEWEST_CORE else "2.19"
     return CHECKOUT / "tests" / f"requirements-{name}-core{core}.txt"
@@ -173,9 +181,23 @@ def environment(name: str = "test") -> Path:
         return folder
     make_environment(python, folder)
     print(f"installing {requirements.name} with {python} into {folder.name}", flush=True)
-    installed = subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-compile",
-                                "--disable-pip-version-check", "--requirement", requirements],
-                               check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    installed = subprocess.run(
+        [
+            folder / "bin" / "python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-compile",
+            "--disable-pip-version-check",
+            "--requirement",
+            requirements,
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
     if installed.returncode != 0:
         raise ToolError(f"pip could not install {requirements}:\n{installed.stderr[-3000:]}")
     stamp.write_text(wanted)

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What every other scenario takes for granted about its hosts."""
+
 from __future__ import annotations
 
 import pytest
@@ -20,8 +21,15 @@ def test_packaged_daemons_are_installed_but_off(host, unit):
     assert host.run(f"systemctl is-active {unit}").stdout.strip() == "inactive"
 
 
-@pytest.mark.parametrize("command", ["php -r 'socket_create(AF_INET, SOCK_DGRAM, 0); new Redis();'",
-                                     "python3 -c 'import apt, redis'", "curl --version", "strace -V"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "php -r 'socket_create(AF_INET, SOCK_DGRAM, 0); new Redis();'",
+        "python3 -c 'import apt, redis'",
+        "curl --version",
+        "strace -V",
+    ],
+)
 def test_programs_of_the_roles_are_there(host, command):
     assert host.run(command).rc == 0
 

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What adopt.yml and audit.yml wrote about hosts with hand-written units."""
+
 from __future__ import annotations
 
 import json
@@ -49,11 +50,16 @@ def test_report_knows_every_unit(host, release):
 
 def test_report_tells_what_was_changed_by_hand(host):
     units = {unit["name"]: unit for unit in told(host)["units"]}
-    assert [drift["what"] for drift in units["managed.service"]["drift"]] == ["changed", "added", "enablement", "run-state"]
+    assert [drift["what"] for drift in units["managed.service"]["drift"]] == [
+        "changed",
+        "added",
+        "enablement",
+        "run-state",
+    ]
     assert units["hand.service"]["drift"] is None
 
 
 def test_page_stands_alone():
     text = (FOLDER / "audit.html").read_text()
     assert "hand.service" in text
-    assert "<link rel=\"stylesheet\"" not in text
+    assert '<link rel="stylesheet"' not in text

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Linked services start and stop together, whatever happened to them in story.yml; those of the article do not."""
+
 from __future__ import annotations
 
 import json

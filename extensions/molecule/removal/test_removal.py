@@ -2,6 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`state: absent` leaves nothing of a service but its data."""
+
 from __future__ import annotations
 
 import pytest
@@ -38,10 +39,20 @@ def test_user_that_was_there_before_stays(host):
     assert host.user("games").exists
 
 
-@pytest.mark.parametrize("path", [
-    "/usr/local/lib/rot13", "/opt/app", "/etc/app.conf", "/etc/app.secrets", "/run/app",
-    "/usr/local/bin/vault.py", "/etc/vault-keys", "/opt/shared/own.txt", "/opt/shared/empty",
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/usr/local/lib/rot13",
+        "/opt/app",
+        "/etc/app.conf",
+        "/etc/app.secrets",
+        "/run/app",
+        "/usr/local/bin/vault.py",
+        "/etc/vault-keys",
+        "/opt/shared/own.txt",
+        "/opt/shared/empty",
+    ],
+)
 def test_no_file_is_left(host, path):
     assert not host.file(path).exists
 

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The ROT13 server as a service: it answers, comes back, survives a reboot, and goes without a trace."""
+
 from __future__ import annotations
 
 import os
@@ -10,7 +11,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from lab import containers
 
 SERVERS = {"rot13": 10000, "rot13py": 10001, "rot13low": 53}
@@ -84,7 +84,9 @@ def test_address_and_privileged_port(host):
 
 
 def test_hardening_profile_is_the_one_asked_for(host):
-    profiles = {unit: (prop(host, unit, "ProtectSystem"), prop(host, unit, "MemoryDenyWriteExecute")) for unit in SERVERS}
+    profiles = {
+        unit: (prop(host, unit, "ProtectSystem"), prop(host, unit, "MemoryDenyWriteExecute")) for unit in SERVERS
+    }
     assert profiles == {"rot13": ("strict", "yes"), "rot13py": ("strict", "yes"), "rot13low": ("full", "no")}
 
 
@@ -132,8 +134,18 @@ def test_absent_leaves_nothing(host):
         project = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
         folder = project / "extensions/molecule"
         done = subprocess.run(
-            ["ansible-playbook", "--inventory", folder / "inventory.yml", "--limit", host.backend.name.rpartition("-")[2], folder / "rot13/absent.yml"],
-            check=False, capture_output=True, text=True, cwd=project,
+            [
+                "ansible-playbook",
+                "--inventory",
+                folder / "inventory.yml",
+                "--limit",
+                host.backend.name.rpartition("-")[2],
+                folder / "rot13/absent.yml",
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=project,
             env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(project / ".ansible/collections")},
         )
         assert done.returncode == 0, done.stdout + done.stderr

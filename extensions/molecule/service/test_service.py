@@ -2,6 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Programs get exactly what role service was told to give them, as seen by the programs themselves."""
+
 from __future__ import annotations
 
 import json
@@ -60,7 +61,10 @@ def test_relations_to_other_units(host):
     assert "local-fs.target" in properties["Requires"].split()
     assert {"network.target", "local-fs.target"} <= set(properties["After"].split())
     assert "network.target" in properties["Wants"].split()
-    assert host.check_output("find /etc/systemd/system -path '*.wants/app.service'") == "/etc/systemd/system/graphical.target.wants/app.service"
+    assert (
+        host.check_output("find /etc/systemd/system -path '*.wants/app.service'")
+        == "/etc/systemd/system/graphical.target.wants/app.service"
+    )
 
 
 def test_start_limit(host):

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """After test_service.py: changes of services that run, told as loudly as Ansible can, on all hosts at once."""
+
 from __future__ import annotations
 
 import os
@@ -21,7 +22,10 @@ def run():
     folder = project / "extensions/molecule"
     done = subprocess.run(
         ["ansible-playbook", "--inventory", folder / "inventory.yml", "--diff", "-vvv", folder / "service/change.yml"],
-        check=False, capture_output=True, text=True, cwd=project,
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=project,
         env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(project / ".ansible/collections"), "ANSIBLE_FORKS": "4"},
     )
     return done.returncode, done.stdout + done.stderr
@@ -30,7 +34,9 @@ def run():
 def test_changes_do_what_they_need_and_mistakes_are_refused(run):
     status, output = run
     # Without what the connection tells of each command.
-    assert status == 0, "\n".join([line for line in output.splitlines() if not line.startswith(("<", "Using module"))][-100:])
+    assert status == 0, "\n".join(
+        [line for line in output.splitlines() if not line.startswith(("<", "Using module"))][-100:]
+    )
 
 
 def test_diff_and_verbose_output_were_on(run):

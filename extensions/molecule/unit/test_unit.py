@@ -2,12 +2,19 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What must be true after converge.yml."""
+
 from __future__ import annotations
 
 import pytest
 
 RUNNING = (
-    "dump.service", "plain.service", "web-data.service", "web@1.service", "web@2.service", "web.socket", "nightly.timer",
+    "dump.service",
+    "plain.service",
+    "web-data.service",
+    "web@1.service",
+    "web@2.service",
+    "web.socket",
+    "nightly.timer",
     "fleeting.service",
 )
 
@@ -22,10 +29,17 @@ def test_it_runs(host, unit):
     assert prop(host, unit, "NeedDaemonReload") == "no"
 
 
-@pytest.mark.parametrize(("unit", "state"), [
-    ("dump.service", "enabled"), ("web@1.service", "enabled"), ("web.socket", "enabled"), ("nightly.timer", "enabled"),
-    ("plain.service", "static"), ("redis-server.service", "masked"),
-])
+@pytest.mark.parametrize(
+    ("unit", "state"),
+    [
+        ("dump.service", "enabled"),
+        ("web@1.service", "enabled"),
+        ("web.socket", "enabled"),
+        ("nightly.timer", "enabled"),
+        ("plain.service", "static"),
+        ("redis-server.service", "masked"),
+    ],
+)
 def test_it_is_enabled_as_declared(host, unit, state):
     assert host.run(f"systemctl is-enabled {unit}").stdout.strip() == state
 
@@ -36,7 +50,10 @@ def test_the_program_gets_its_bytes(host):
 
 
 def test_files_are_root_s_and_readable(host):
-    for path in ("/etc/systemd/system/dump.service", "/etc/systemd/system/systemd-journald.service.d/10-documentation.conf"):
+    for path in (
+        "/etc/systemd/system/dump.service",
+        "/etc/systemd/system/systemd-journald.service.d/10-documentation.conf",
+    ):
         file = host.file(path)
         assert (file.user, file.group, file.mode) == ("root", "root", 0o644)
         assert file.content_string.startswith("# Managed by unitcraft.systemd\n")
@@ -65,4 +82,6 @@ def test_the_user_s_unit_runs_without_a_login(host):
 
 
 def test_nothing_of_ours_is_left_lying_about(host):
-    assert host.check_output("find /etc/systemd /run/systemd/system /run -maxdepth 2 -name '*unitcraft*' | wc -l") == "0"
+    assert (
+        host.check_output("find /etc/systemd /run/systemd/system /run -maxdepth 2 -name '*unitcraft*' | wc -l") == "0"
+    )

@@ -46,7 +46,9 @@ def compare(unit: str, record: Record, now: Now) -> list[dict[str, str]]:
             found += _file_drift(path, entry["text"], now.files.get(path))
     for path in now.dropins:
         if path not in record:
-            found.append(_drift("added", path, "a drop-in that we did not write", _diff("", now.files.get(path) or "", path)))
+            found.append(
+                _drift("added", path, "a drop-in that we did not write", _diff("", now.files.get(path) or "", path))
+            )
     for path, entry in sorted(record.items()):
         if not entry.get("dropin"):
             found += _state_drift(path, entry, now.state)

@@ -17,11 +17,11 @@ import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import files as _files
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.host import Host
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import RELOAD_TIMEOUT
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.plan import RUNNING, Change, File, Plan, enables
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.store import FORMAT, Store, TransactionError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.timer_hold import daemon_reload, has_job
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import RELOAD_TIMEOUT
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
 
 if t.TYPE_CHECKING:
     from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.health import Failure, Limits
@@ -64,10 +64,14 @@ def run(
             left_over = undo(snapshot, systemd)
         except (OSError, SystemdError) as second:
             raise TransactionError(
-                f"{message}. Putting the old state back failed too ({_words(second)}); the next run tries again", failures, False
+                f"{message}. Putting the old state back failed too ({_words(second)}); the next run tries again",
+                failures,
+                False,
             ) from None
         left_over += _forget(store)
-        raise TransactionError(f"{message}. The state from before this task is back", failures, True, left_over) from None
+        raise TransactionError(
+            f"{message}. The state from before this task is back", failures, True, left_over
+        ) from None
     return states
 
 
@@ -76,7 +80,9 @@ def _forget(store: Store) -> list[str]:
     try:
         store.forget_intent()
     except OSError as error:
-        return [f"{store.folder}: the snapshot cannot be removed ({error.strerror}); the next run puts its state back once more"]
+        return [
+            f"{store.folder}: the snapshot cannot be removed ({error.strerror}); the next run puts its state back once more"
+        ]
     return []
 
 
@@ -91,7 +97,9 @@ class _NotUp(Exception):
         self.failures = list(failures)
         parts = []
         for failure in failures[:5]:
-            words = f" ({failure.exit_status})" if failure.exit_status and failure.exit_status not in failure.why else ""
+            words = (
+                f" ({failure.exit_status})" if failure.exit_status and failure.exit_status not in failure.why else ""
+            )
             log = "".join(f"\n    {line}" for line in failure.log)
             parts.append(f"{failure.unit}: {failure.why}{words}{log}")
         more = f"\nand {len(failures) - 5} more" if len(failures) > 5 else ""
@@ -130,7 +138,9 @@ class _Run:
             systemd.set_linger(False)
         return states
 
-    def _jobs(self, verb: str, units: t.Sequence[str], wanted: t.Mapping[str, Limits] | None = None, begun: float = 0.0) -> None:
+    def _jobs(
+        self, verb: str, units: t.Sequence[str], wanted: t.Mapping[str, Limits] | None = None, begun: float = 0.0
+    ) -> None:
         """Ask for jobs of all units in one call, and wait for them."""
         from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import health as _health
 
@@ -162,7 +172,9 @@ class _Run:
         self._jobs("reload", list(plan.reload), wanted, begun)
         if plan.carried:
             states = self.systemd.show(plan.carried, ("ActiveState", "Job"))
-            fallen = [unit for unit in plan.carried if states.get(unit, {}).get("ActiveState") in ("inactive", "failed")]
+            fallen = [
+                unit for unit in plan.carried if states.get(unit, {}).get("ActiveState") in ("inactive", "failed")
+            ]
             self._jobs("start", fallen, wanted, begun)
         states, failures = _health.judge(self.systemd, wanted, begun, self.complaints)
         if failures:
@@ -179,10 +191,15 @@ def reset_failed(systemd: Host, units: t.Iterable[str]) -> None:
 
 # Snapshot and undo
 
-def take_snapshot(plan: Plan, systemd: Host, live: t.Mapping[str, t.Mapping[str, str]], links: t.Mapping[str, str]) -> dict[str, t.Any]:
+
+def take_snapshot(
+    plan: Plan, systemd: Host, live: t.Mapping[str, t.Mapping[str, str]], links: t.Mapping[str, str]
+) -> dict[str, t.Any]:
     """All that is needed to put back what *plan* changes, fit for JSON."""
     related = sorted({*plan.touched(), *plan.dragged, *plan.link_names})
-    units = [unit for unit in dict.fromkeys([*plan.touched(), *plan.dragged]) if "@." not in unit]  # templates have no state
+    units = [
+        unit for unit in dict.fromkeys([*plan.touched(), *plan.dragged]) if "@." not in unit
+    ]  # templates have no state
     return {
         "format": FORMAT,
         "id": secrets.token_hex(4),
@@ -286,13 +303,26 @@ def undo(snapshot: t.Mapping[str, t.Any], systemd: Host) -> list[str]:
 def _clear_the_way(before: t.Mapping[str, t.Mapping[str, t.Any]], systemd: Host) -> list[str]:
     """The units that have to be started to run as they did, once nothing keeps them from it any more."""
     states = systemd.show(before, ("ActiveState", "Job", "Triggers"))
-    failed = [u for u, state in states.items() if u in before and state.get("ActiveState") == "failed" and before[u]["active"] != "failed"]
+    failed = [
+        u
+        for u, state in states.items()
+        if u in before and state.get("ActiveState") == "failed" and before[u]["active"] != "failed"
+    ]
     # What a systemctl that was killed has asked for may still be to come: a start takes the place of that job.
-    sure = [u for u, state in states.items() if state.get("ActiveState") in RUNNING - {"deactivating"} and not has_job(state)]
+    sure = [
+        u
+        for u, state in states.items()
+        if state.get("ActiveState") in RUNNING - {"deactivating"} and not has_job(state)
+    ]
     again = [unit for unit, was in before.items() if was["active"] in RUNNING and unit not in sure]
     start = [unit for unit in again if not (before[unit]["oneshot"] and before[unit]["active"] == "activating")]
     # A socket does not start while its service runs.
-    triggered = {service for unit in start if unit.endswith(".socket") for service in states.get(unit, {}).get("Triggers", "").split()}
+    triggered = {
+        service
+        for unit in start
+        if unit.endswith(".socket")
+        for service in states.get(unit, {}).get("Triggers", "").split()
+    }
     holding = [unit for unit in before if unit in triggered and unit not in start and before[unit]["active"] in RUNNING]
     if holding:
         _quiet(systemd, "stop", holding)

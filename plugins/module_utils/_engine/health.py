@@ -265,7 +265,9 @@ def exit_words(state: t.Mapping[str, str]) -> str:
     return ""
 
 
-def describe(systemd: Manager, causes: t.Mapping[str, str], states: t.Mapping[str, t.Mapping[str, str]]) -> list[Failure]:
+def describe(
+    systemd: Manager, causes: t.Mapping[str, str], states: t.Mapping[str, t.Mapping[str, str]]
+) -> list[Failure]:
     """The failures of units, with their last journal lines. ``causes`` is ``{unit: why}``."""
     if causes:
         # What a process said last may still be on its way through journald, when systemd knows already how it ended.
@@ -310,6 +312,7 @@ def _message(message: t.Any) -> str:
 
 
 # Watching
+
 
 def _watch(
     systemd: Manager, wanted: t.Mapping[str, Limits], states: dict[str, dict[str, str]], begun: float
@@ -474,7 +477,9 @@ def _command(systemd: Manager, probe: t.Mapping[str, t.Any], timeout: float, sta
     reply = systemd.command(argv, max(timeout, 5.0))
     if reply.code != 0:
         words = (reply.err or reply.out).strip().splitlines()
-        return f"probe command {' '.join(argv)} ended with exit status {reply.code}" + (f": {words[-1]}" if words else "")
+        return f"probe command {' '.join(argv)} ended with exit status {reply.code}" + (
+            f": {words[-1]}" if words else ""
+        )
     return _compare(f"command {' '.join(argv)}", reply.out, probe.get("expect"))
 
 

@@ -13,7 +13,6 @@ import re
 import stat
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.plan import (
     MASK_TARGET,
     STOP_FOLLOWERS,
@@ -22,6 +21,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.plan imp
     Want,
     enables,
 )
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
 
 _UNIT_FILE = re.compile(r".\.(service|socket|timer|path|mount|automount|swap|target|slice)\Z")
@@ -49,7 +49,9 @@ class Host(Manager):
         owner = self.account
         now = Now(self.folder, files, links, seen_sums=seen_sums, uid=owner.pw_uid if owner else 0)
         now.gid = owner.pw_gid if owner else 0
-        now.trigger_sums = {path: self.checksum(path) for path in {path for want in wanted for path, _reload in want.triggers}}
+        now.trigger_sums = {
+            path: self.checksum(path) for path in {path for want in wanted for path, _reload in want.triggers}
+        }
         if self.has_manager:
             self._read_live(now, wanted)
         else:
@@ -81,7 +83,9 @@ class Host(Manager):
                 for key in (*STOP_FOLLOWERS, "Triggers")
                 for other in state.get(key, "").split()
             }
-            near.update(f"{name[:-len('.socket')]}.service" for name in moving if name.endswith(".socket") and "@" not in name)
+            near.update(
+                f"{name[: -len('.socket')]}.service" for name in moving if name.endswith(".socket") and "@" not in name
+            )
             unknown = sorted(near - set(now.live))
             if not unknown:
                 return
@@ -108,12 +112,20 @@ class Host(Manager):
     def _offline_state(self, name: str, links: t.Mapping[str, str]) -> dict[str, str]:
         """What can be said of a unit without a manager: where its file is, and whether links enable it."""
         kind = os.path.basename(self.folder)
-        for folder in ("/etc/systemd/", "/run/systemd/", "/usr/local/lib/systemd/", "/usr/lib/systemd/", "/lib/systemd/"):
+        for folder in (
+            "/etc/systemd/",
+            "/run/systemd/",
+            "/usr/local/lib/systemd/",
+            "/usr/lib/systemd/",
+            "/lib/systemd/",
+        ):
             path = f"{self.root}{folder}{kind}/{name}"
             if os.path.lexists(path):
                 if os.path.islink(path) and os.readlink(path) == MASK_TARGET:
                     return {"Id": name, "LoadState": "masked", "UnitFileState": "masked", "FragmentPath": ""}
-                state = "enabled" if any(enables(link, target, (name,)) for link, target in links.items()) else "disabled"
+                state = (
+                    "enabled" if any(enables(link, target, (name,)) for link, target in links.items()) else "disabled"
+                )
                 return {"Id": name, "LoadState": "loaded", "UnitFileState": state, "FragmentPath": path}
         return {"Id": name, "LoadState": "not-found"}
 
@@ -161,7 +173,11 @@ class Host(Manager):
             if entry.is_file(follow_symlinks=False) and _UNIT_FILE.search(entry.name):
                 paths.append(entry.path)
             elif entry.name.endswith(".d") and entry.is_dir(follow_symlinks=False):
-                paths += [e.path for e in _entries(entry.path) if e.name.endswith(".conf") and e.is_file(follow_symlinks=False)]
+                paths += [
+                    e.path
+                    for e in _entries(entry.path)
+                    if e.name.endswith(".conf") and e.is_file(follow_symlinks=False)
+                ]
         return sorted(paths)
 
     def checksum(self, path: str) -> str:
@@ -184,7 +200,7 @@ class Host(Manager):
         """
         base = self.root or (self.account.pw_dir.rstrip("/") if self.account else "")
         path = base
-        for part in self.folder[len(base):].strip("/").split("/"):
+        for part in self.folder[len(base) :].strip("/").split("/"):
             path = f"{path}/{part}"
             if os.path.islink(path):
                 return f"{path} is a link to {os.readlink(path)}; unit files are never written through a link"

@@ -9,10 +9,10 @@ import posixpath
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import header as _header
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import header as _header
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
 RUNNING = frozenset(("active", "activating", "reloading", "refreshing", "deactivating"))
 MASK_TARGET = "/dev/null"
@@ -136,7 +136,18 @@ class Now:
     :ivar uid: who owns the unit files (:ivar gid: and their group).
     """
 
-    __slots__ = ("_links_by_unit", "files", "folder", "gid", "instances", "links", "live", "seen_sums", "trigger_sums", "uid")
+    __slots__ = (
+        "_links_by_unit",
+        "files",
+        "folder",
+        "gid",
+        "instances",
+        "links",
+        "live",
+        "seen_sums",
+        "trigger_sums",
+        "uid",
+    )
 
     def __init__(
         self,
@@ -245,7 +256,16 @@ class Plan:
 
     def needs_manager(self) -> bool:
         """Whether the manager must run for it; files alone do not need it."""
-        groups = (self.stop, self.cycle, self.disable, self.reenable, self.enable, self.reset, self.restart, self.reload)
+        groups = (
+            self.stop,
+            self.cycle,
+            self.disable,
+            self.reenable,
+            self.enable,
+            self.reset,
+            self.restart,
+            self.reload,
+        )
         return bool(self.daemon_reload or self.start or any(groups))
 
     def acted_on(self) -> list[str]:
@@ -391,7 +411,9 @@ class _UnitPlan:
 
     def _check(self) -> None:
         if self.masked and self.state in ("started", "restarted", "reloaded"):
-            raise PlanError(f"{self.name}: masked: true and state: {self.state} cannot both hold; a masked unit cannot run")
+            raise PlanError(
+                f"{self.name}: masked: true and state: {self.state} cannot both hold; a masked unit cannot run"
+            )
         if self.is_template and not self.instances and self.state in ("started", "stopped", "restarted", "reloaded"):
             raise PlanError(f"{self.name}: state: {self.state} needs instances: a template itself cannot run")
         own = self.now.files.get(posixpath.join(self.now.folder, self.name), MISSING)
@@ -497,7 +519,9 @@ class _UnitPlan:
         return [
             path
             for path, file in self.now.files.items()
-            if posixpath.basename(path) == self.name and path != own and file == file._replace(target=MASK_TARGET)
+            if posixpath.basename(path) == self.name
+            and path != own
+            and file == file._replace(target=MASK_TARGET)
             and file.kind == "link"
         ]
 
@@ -509,7 +533,10 @@ class _UnitPlan:
     def _add_enablement(self, before: list[Setting], after: list[Setting]) -> None:
         units = self._targets() or [self.name]
         self.plan.link_names.update(
-            name for s in [*before, *after] if (s.section, s.directive) == ("Install", "Also") for name in s.value.split()
+            name
+            for s in [*before, *after]
+            if (s.section, s.directive) == ("Install", "Also")
+            for name in s.value.split()
         )
         if self.absent:
             names = [self.name, *self._loaded(), *units]
@@ -596,7 +623,9 @@ class _UnitPlan:
             restart, reload_for = [], restart + reload_for
         if self.follow == "none":
             if restart or reload_for:
-                self.plan.kept[unit] = f"on_change: none; {_listed(restart + reload_for)} takes effect at its next start"
+                self.plan.kept[unit] = (
+                    f"on_change: none; {_listed(restart + reload_for)} takes effect at its next start"
+                )
         elif restart:
             self._restart(unit, changed, f"{_listed(restart)} changed")
         elif reload_for and _can_reload(self.now.live.get(unit, {}), after):
@@ -611,7 +640,9 @@ class _UnitPlan:
         self.plan.held[timer] = _started_by(timer, after)
         if self.now.live.get(timer, {}).get("SubState") == "elapsed" and self.follow != "none":
             self.plan.kept.pop(timer, None)
-            self.plan.restart.setdefault(timer, "its schedule had ended, and systemd looks at a new one only when it is started")
+            self.plan.restart.setdefault(
+                timer, "its schedule had ended, and systemd looks at a new one only when it is started"
+            )
 
     def _changed_triggers(self) -> list[tuple[str, bool]]:
         seen = self.now.seen_sums.get(self.name, {})
@@ -625,6 +656,7 @@ class _UnitPlan:
 
 
 # Pieces
+
 
 def _one_of(items: list[Want], option: str, default: t.Any) -> t.Any:
     """The one value that the items of a unit give for an option; they may not contradict each other."""
@@ -875,7 +907,10 @@ def _add_followers(plan: Plan, now: Now, groups: t.Mapping[str, list[Want]]) -> 
 
 def _runs_without(unit: str, stopped: str, plan: Plan, groups: t.Mapping[str, list[Want]]) -> bool:
     """Whether a unit that goes down with another one shall run all the same: so the task says, or its new text."""
-    items = [*groups.get(unit, []), *(item for item in groups.get(_syntax.template_of(unit), []) if unit in item.instance_names())]
+    items = [
+        *groups.get(unit, []),
+        *(item for item in groups.get(_syntax.template_of(unit), []) if unit in item.instance_names()),
+    ]
     if any(item.state in ("started", "restarted", "reloaded") for item in items):
         return True
     names = {item.name for item in items if item.text and not item.dropin}
@@ -938,7 +973,11 @@ def _decide_reload(plan: Plan, now: Now, groups: t.Mapping[str, list[Want]]) -> 
     if plan.enable or plan.reenable or plan.disable:
         plan.daemon_reload = "enablement changed"
         return
-    stale = [name for name in groups for unit in [name, *now.instances.get(name, [])]
-             if now.live.get(unit, {}).get("NeedDaemonReload") == "yes"]
+    stale = [
+        name
+        for name in groups
+        for unit in [name, *now.instances.get(name, [])]
+        if now.live.get(unit, {}).get("NeedDaemonReload") == "yes"
+    ]
     if stale:
         plan.daemon_reload = f"{_listed(stale)} changed on disk since systemd read it"

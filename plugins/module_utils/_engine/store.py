@@ -84,7 +84,9 @@ class Store:
                     " end, or end it; what it began is then undone by the next run"
                 )
             time.sleep(0.1)
-        holder = f"pid {os.getpid()}, {' '.join(sys.argv)[:200]}, since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"
+        holder = (
+            f"pid {os.getpid()}, {' '.join(sys.argv)[:200]}, since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}"
+        )
         with contextlib.suppress(OSError):  # a full disk shall not stop a run that changes nothing
             os.ftruncate(self._lock, 0)
             os.pwrite(self._lock, holder.encode("utf-8"), 0)
@@ -114,7 +116,9 @@ class Store:
         """
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path("intent.json"))
-        with contextlib.suppress(OSError):  # it is gone; should it come back with a power failure, that is undone and said
+        with contextlib.suppress(
+            OSError
+        ):  # it is gone; should it come back with a power failure, that is undone and said
             _files.flush_folder(self.folder)
 
     # Record

@@ -57,7 +57,9 @@ def _begin(systemd: Manager, units: t.Iterable[str]) -> str:
     argv = ["systemd-run", *manager, "--quiet", "--collect", "--no-block", f"--unit={hold}", "--property=Type=oneshot"]
     reply = systemd.command([*argv, *order, "sleep", str(int(RELOAD_TIMEOUT))])
     if reply.code != 0:
-        raise SystemdError(f"systemd-run, which keeps timers from firing while their schedule changes: {reply.err.strip()}")
+        raise SystemdError(
+            f"systemd-run, which keeps timers from firing while their schedule changes: {reply.err.strip()}"
+        )
     return hold
 
 
@@ -68,7 +70,9 @@ def _cancel_starts(systemd: Manager, held: t.Mapping[str, str], before: t.Mappin
             time.sleep(_PAUSE)
         states = systemd.show([*held, *held.values()], _PROPERTIES)
         for timer, unit in held.items():
-            fired = states.get(timer, {}).get("LastTriggerUSecMonotonic") != before.get(timer, {}).get("LastTriggerUSecMonotonic")
+            fired = states.get(timer, {}).get("LastTriggerUSecMonotonic") != before.get(timer, {}).get(
+                "LastTriggerUSecMonotonic"
+            )
             if fired and has_job(states.get(unit, {})):
                 systemd.command(systemd.systemctl("cancel", states[unit]["Job"]))
 

@@ -9,11 +9,11 @@ import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import start as _graph_start
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import DEFAULT, Edge
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.start import Verdict
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
 
 class Cycle(t.NamedTuple):
@@ -118,8 +118,10 @@ def build(units: t.Sequence[Unit], installed: bool = True) -> Graph:
         edges += _graph_edges.edges_of(unit, mounts, installed)
         for alias, _setting in _view.names(unit, "Install", "Alias"):
             aliases[alias] = unit.name
-    edges = [edge._replace(source=aliases.get(edge.source, edge.source), target=aliases.get(edge.target, edge.target))
-             for edge in edges]
+    edges = [
+        edge._replace(source=aliases.get(edge.source, edge.source), target=aliases.get(edge.target, edge.target))
+        for edge in edges
+    ]
     edges = [edge for edge in edges if edge.source != edge.target]
     return Graph(everyone, edges + _target_order(everyone, edges))
 

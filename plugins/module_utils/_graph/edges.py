@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
 DECLARED = "declared"  # written in [Unit] or [Service]
 INSTALL = "install"  # written in [Install]: holds once the unit is enabled
@@ -56,7 +56,12 @@ UNIT_DIRECTIVES = {
 }
 INSTALL_DIRECTIVES = {"WantedBy": "Wants", "RequiredBy": "Requires", "UpheldBy": "Upholds"}
 
-EXEC_SECTIONS = {"service": "Service", "socket": "Socket", "mount": "Mount", "swap": "Swap"}  # unit types with processes
+EXEC_SECTIONS = {
+    "service": "Service",
+    "socket": "Socket",
+    "mount": "Mount",
+    "swap": "Swap",
+}  # unit types with processes
 _STATE_DIRECTORIES = {
     "RuntimeDirectory": "/run",
     "StateDirectory": "/var/lib",
@@ -213,8 +218,11 @@ def paths_needed(unit: Unit) -> list[tuple[str, str]]:
     """``(kind, path)`` of the paths whose file systems must be mounted first, ``kind`` Requires or Wants."""
     result = []
     for directive, kind in (("RequiresMountsFor", "Requires"), ("WantsMountsFor", "Wants")):
-        result += [(kind, _view.expand(word, unit.name)) for s in _view.every(unit, "Unit", directive)
-                   for word in s.value.split()]
+        result += [
+            (kind, _view.expand(word, unit.name))
+            for s in _view.every(unit, "Unit", directive)
+            for word in s.value.split()
+        ]
     kind = _view.kind(unit.name)
     section = EXEC_SECTIONS.get(kind)
     if section:

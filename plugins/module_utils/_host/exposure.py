@@ -8,9 +8,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import security as _security
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, Finding
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Systemd, SystemdError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.verify import VERIFY_TIMEOUT, Staged, stage_files
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, Finding
 
 _SECURITY_OFFLINE_SINCE = 250  # systemd-analyze security --offline= (NEWS of 250)
 

@@ -13,7 +13,12 @@ import re
 import time
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import QUERY_TIMEOUT, Systemd, SystemdError, shown
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import (
+    QUERY_TIMEOUT,
+    Systemd,
+    SystemdError,
+    shown,
+)
 
 RELOAD_TIMEOUT = 300.0  # seconds; small boards with many units need minutes for a daemon-reload
 MANAGER_TIMEOUT = 30.0  # seconds until a user manager that was just started must answer
@@ -71,7 +76,9 @@ class Manager(Systemd):
             try:
                 self.account = pwd.getpwnam(user) if user else pwd.getpwuid(os.geteuid())
             except KeyError:
-                raise SystemdError(f"user: there is no user {user!r} on this host; create it before this task") from None
+                raise SystemdError(
+                    f"user: there is no user {user!r} on this host; create it before this task"
+                ) from None
         self.folder = self._unit_folder(runtime)
         self.other_folder = self._unit_folder(not runtime)
 

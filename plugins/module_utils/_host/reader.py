@@ -15,8 +15,8 @@ import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import unit_path as _unitfiles
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, WARNING, Finding
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, WARNING, Finding
 
 MAX_BYTES = 4 << 20  # a unit file above this is not read; the largest ones of distributions have 10 kB
 _MAX_LINKS = 40  # as the kernel follows, path_resolution(7)
@@ -87,7 +87,11 @@ class Reader:
         if account is None:  # global: what every user manager shares
             return [path for path in _USER_PATH if not path.startswith("{")]
         home = account.pw_dir.rstrip("/")
-        places = {"config": home + "/.config", "data": home + "/.local/share", "runtime": "/run/user/%d" % account.pw_uid}
+        places = {
+            "config": home + "/.config",
+            "data": home + "/.local/share",
+            "runtime": "/run/user/%d" % account.pw_uid,
+        }
         return [path.format(**places) for path in _USER_PATH]
 
     def _reads_split_usr(self) -> bool:
@@ -131,10 +135,15 @@ class Reader:
                 if stat.S_ISCHR(info.st_mode):
                     return Content(b"")  # /dev/null
                 if not stat.S_ISREG(info.st_mode):
-                    return Content(None, _finding("unreadable-file", path, "it is not a regular file", hint="put a text file there"))
+                    return Content(
+                        None,
+                        _finding("unreadable-file", path, "it is not a regular file", hint="put a text file there"),
+                    )
                 if info.st_size > MAX_BYTES:
                     words = "it has %d bytes; files of more than %d are not read" % (info.st_size, MAX_BYTES)
-                    return Content(None, _finding("unreadable-file", path, words, hint="keep data and long comments out of it"))
+                    return Content(
+                        None, _finding("unreadable-file", path, words, hint="keep data and long comments out of it")
+                    )
                 try:
                     return Content(stream.read(MAX_BYTES))
                 except OSError as error:
@@ -273,7 +282,9 @@ def _cannot_read(path: str, error: OSError, rule: str = "unreadable-file") -> Fi
 
 def _broken_link(path: str, target: str, error: OSError) -> Finding:
     if error.errno == errno.ELOOP:
-        return _finding("broken-link", path, "the link leads in a circle", hint="remove the link, or let it lead to a file")
+        return _finding(
+            "broken-link", path, "the link leads in a circle", hint="remove the link, or let it lead to a file"
+        )
     if error.errno in (errno.EACCES, errno.EPERM):
         return _cannot_read(path, error)
     words = "the link leads to %s, which does not exist" % target

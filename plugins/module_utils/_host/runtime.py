@@ -17,8 +17,8 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._host import sec
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import show as _show
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import unit_path as _unitfiles
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import WARNING, Finding
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Reply, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import WARNING, Finding
 
 _MAX_JOURNAL_ENTRIES = 20000  # one call reads at most so many of the newest entries
 _JOURNAL_BY_UNIT = 60  # for more units the newest entries of the whole journal are read and sorted here
@@ -142,9 +142,7 @@ class Live:
         return {
             "next_elapse": min((time for time in times if time), default=None),
             "last_trigger": _show.typed("LastTriggerUSec", shown.get("LastTriggerUSec", ())),
-            "settings": [
-                {"directive": item.directive, "value": item.value} for item in _show.timer_items(settings)
-            ],
+            "settings": [{"directive": item.directive, "value": item.value} for item in _show.timer_items(settings)],
         }
 
     def dependencies(self, name: str) -> dict[str, t.Any] | None:

@@ -33,7 +33,5 @@ def parse_security(text: str, worst: int = 8) -> dict[str, dict[str, t.Any]]:
             continue
         check = _CHECK.match(line)
         if check and check.group(4):
-            points.append(
-                {"setting": check.group(2), "exposure": float(check.group(4)), "description": check.group(3)}
-            )
+            points.append({"setting": check.group(2), "exposure": float(check.group(4)), "description": check.group(3)})
     return units

@@ -14,8 +14,8 @@ import json
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 
 _OF_ALL = """Id Names Description LoadState LoadError ActiveState SubState UnitFileState UnitFilePreset FragmentPath
     SourcePath DropInPaths NeedDaemonReload Transient CanStart CanStop CanReload Following Job InvocationID Documentation
@@ -33,7 +33,9 @@ DEPENDENCIES = """Requires Requisite Wants BindsTo PartOf Upholds Conflicts Befo
 DEPENDENCIES_ON_IT = """RequiredBy RequisiteOf WantedBy BoundBy ConsistsOf UpheldBy ConflictedBy OnFailureOf OnSuccessOf
     TriggeredBy ReloadPropagatedFrom StopPropagatedFrom""".split()
 STATE_PROPERTIES = tuple(dict.fromkeys([*_OF_ALL, *_OF_SERVICE, *_OF_OTHERS]))
-GRAPH_PROPERTIES = tuple(dict.fromkeys(["Id", "Names", *DEPENDENCIES, *DEPENDENCIES_ON_IT, "Slice", "RequiresMountsFor"]))
+GRAPH_PROPERTIES = tuple(
+    dict.fromkeys(["Id", "Names", *DEPENDENCIES, *DEPENDENCIES_ON_IT, "Slice", "RequiresMountsFor"])
+)
 
 _MANY_LINES = frozenset(("ExecStart", "Listen", "TimersCalendar", "TimersMonotonic", "Paths", "EnvironmentFiles"))
 _LISTS = frozenset(("Names", "DropInPaths", "Documentation", *DEPENDENCIES, *DEPENDENCIES_ON_IT))

@@ -15,10 +15,10 @@ import shutil
 import tempfile
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Reply, Systemd, SystemdError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.judge import WHOLE, Candidate
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, INFO, WARNING, Finding
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Reply, Systemd, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
 _RECURSIVE_ERRORS_SINCE = 250  # systemd-analyze verify --recursive-errors= (NEWS of 250)
 # With SYSTEMD_LOG_TARGET=console-prefixed: <syslog level>, then perhaps FILE:LINE:, then the message.
@@ -83,7 +83,7 @@ def _fill(stage: str, files: t.Sequence[Staged]) -> None:
 def _remove_abandoned(place: str) -> None:
     """Remove what runs that were killed while they verified have left."""
     for stage in glob.glob(f"{glob.escape(place)}/{_STAGE}[0-9]*-*"):
-        pid = os.path.basename(stage)[len(_STAGE):].partition("-")[0]
+        pid = os.path.basename(stage)[len(_STAGE) :].partition("-")[0]
         with contextlib.suppress(OSError):
             if not os.path.exists(f"/proc/{pid}") and os.lstat(stage).st_uid == os.geteuid():
                 shutil.rmtree(stage, ignore_errors=True)
@@ -99,7 +99,9 @@ class _Verify:
 
     def findings(self) -> list[Finding]:
         # A fragment by its staged path, a unit of which only a drop-in is in the set by its name.
-        fragments = {file.unit: os.path.join(self.stage, file.place) for file in self.files.values() if "/" not in file.place}
+        fragments = {
+            file.unit: os.path.join(self.stage, file.place) for file in self.files.values() if "/" not in file.place
+        }
         names = [fragments.get(unit, unit) for unit in sorted(self.units)]
         found: list[Finding] = []
         passes = self._passes()
@@ -145,7 +147,9 @@ class _Verify:
         level, path, number, message = int(match.group(1)) & 7, match.group(2), match.group(3), match.group(4)
         if _NO_CGROUP in message:
             unit = sorted(self.units)[0]
-            return _told(unit, INFO, "systemd-analyze verify cannot run here (no cgroup); only our own checks were made", "")
+            return _told(
+                unit, INFO, "systemd-analyze verify cannot run here (no cgroup); only our own checks were made", ""
+            )
         if path:
             file = self.files.get(path)
             if file is None:
@@ -190,7 +194,9 @@ def staged(candidates: t.Sequence[Candidate]) -> list[Staged]:
     return [staged_file(candidate.unit, candidate.dropin, candidate.text) for candidate in candidates]
 
 
-def news(candidates: t.Sequence[Candidate], systemd: Systemd, release: int, said: t.Sequence[Finding] = ()) -> list[Finding]:
+def news(
+    candidates: t.Sequence[Candidate], systemd: Systemd, release: int, said: t.Sequence[Finding] = ()
+) -> list[Finding]:
     """What ``verify`` finds in the whole staged set beyond what is known.
 
     :param said: findings that we have already; what verify says of the same line, or of the same unit as a whole, is left out.

@@ -11,9 +11,9 @@ import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting, Unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
 
 class PathFact(t.NamedTuple):
@@ -130,7 +130,9 @@ class Rule(t.NamedTuple):
     id: str
     severity: str  # the rule's usual severity; a Remark may lessen it
     check: RuleFunction
-    directives: tuple[str, ...] = ()  # it has nothing to say of a unit without any of these; empty: it looks at every unit
+    directives: tuple[
+        str, ...
+    ] = ()  # it has nothing to say of a unit without any of these; empty: it looks at every unit
     lines_only: bool = False  # judges single assignments, so it can look at a drop-in whose fragment is unknown
 
 

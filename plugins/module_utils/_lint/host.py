@@ -9,13 +9,19 @@ import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import links as _lint_links
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import values as _lint_values
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Context, PathFact, Remark, Rule, literal
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import (
+    Context,
+    PathFact,
+    Remark,
+    Rule,
+    literal,
+)
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, WARNING, Setting, Unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
 
 class Questions(t.NamedTuple):
@@ -140,7 +146,9 @@ def _needed_by(unit: Unit) -> Questions:
         programs=tuple(program for program in programs if "/" not in program),
         environment_files=tuple(path for path, _optional, _setting in environment_files_of(unit)),
         machine=tuple(
-            kind.lower() for kind, _trigger, _negated, _value, _setting in _lint_values.conditions(unit) if kind in _MACHINE_CONDITIONS
+            kind.lower()
+            for kind, _trigger, _negated, _value, _setting in _lint_values.conditions(unit)
+            if kind in _MACHINE_CONDITIONS
         ),
     )
 
@@ -176,7 +184,8 @@ def exec_not_found(unit: Unit, context: Context) -> t.Iterator[Remark]:
 def _guarded(unit: Unit, context: Context) -> bool:
     """True when a condition on a path keeps the unit from starting here, or may do so."""
     return any(
-        kind in _lint_values.PATH_CONDITIONS and (not literal(value) or _lint_values.never_here(kind, negated, value, context))
+        kind in _lint_values.PATH_CONDITIONS
+        and (not literal(value) or _lint_values.never_here(kind, negated, value, context))
         for kind, _trigger, negated, value, _setting in _lint_values.conditions(unit)
     )
 
@@ -301,7 +310,9 @@ def socket_without_service(unit: Unit, context: Context) -> t.Iterator[Remark]:
     # a service may claim the socket itself, with Sockets=
     claimed = [name for name in context.graph.targets("Triggers", unit.name) if context.unit(name) is not None]
     if _view.kind(unit.name) == "socket" and not claimed:
-        yield from _no_partner(unit, context, "Socket", "Service", "the socket does not start, or drops each connection")
+        yield from _no_partner(
+            unit, context, "Socket", "Service", "the socket does not start, or drops each connection"
+        )
 
 
 def _no_partner(unit: Unit, context: Context, section: str, directive: str, what: str) -> t.Iterator[Remark]:
@@ -367,7 +378,9 @@ RULES = (
     Rule("group-missing", WARNING, group_missing),
     Rule("working-directory-missing", WARNING, working_directory_missing, ("WorkingDirectory",)),
     Rule("environment-file-missing", WARNING, environment_file_missing, ("EnvironmentFile",), lines_only=True),
-    Rule("world-readable-secret", WARNING, world_readable_secret, ("EnvironmentFile", "LoadCredential"), lines_only=True),
+    Rule(
+        "world-readable-secret", WARNING, world_readable_secret, ("EnvironmentFile", "LoadCredential"), lines_only=True
+    ),
     Rule("timer-without-service", WARNING, timer_without_service),
     Rule("socket-without-service", WARNING, socket_without_service),
     Rule("path-without-service", WARNING, path_without_service),

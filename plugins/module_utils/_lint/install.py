@@ -9,12 +9,12 @@ import datetime
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import tables as _lint_tables
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import timespans as _values_time
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Context, Remark
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, Setting, Unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import timespans as _values_time
 
 
 def enabled_without_install(unit: Unit, context: Context) -> t.Iterator[Remark]:
@@ -116,7 +116,11 @@ def drop_in_resets_nothing(unit: Unit, context: Context) -> t.Iterator[Remark]:
         for earlier, setting in zip([None, *rows], rows):
             # only the first line of a file can have forgotten to clear what other files say
             starts_file = earlier is None or earlier.path != setting.path
-            if not setting.value or (earlier is not None and not earlier.value) or not (starts_file and _of_dropin(setting)):
+            if (
+                not setting.value
+                or (earlier is not None and not earlier.value)
+                or not (starts_file and _of_dropin(setting))
+            ):
                 continue
             if earlier is None and not unit.dropin:
                 continue

@@ -8,10 +8,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import HostFacts, Rule
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import SEVERITIES, Finding, Setting, Unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 
 # About the unit as a whole; everything else is about one line of one file.
 WHOLE = ("missing-directive", "refused-unit")
@@ -57,7 +57,9 @@ def check(candidates: t.Sequence[Candidate], target: Target, enabled: t.Collecti
             unit = candidate.read or _syntax.read_unit(candidate.unit, candidate.text, candidate.path, candidate.dropin)
         except _syntax.UnitSyntaxError as error:
             findings.append(
-                Finding("syntax", "error", candidate.unit, str(error), "write plain UTF-8 text", candidate.path, error.line)
+                Finding(
+                    "syntax", "error", candidate.unit, str(error), "write plain UTF-8 text", candidate.path, error.line
+                )
             )
             continue
         units.append(unit)

@@ -9,12 +9,21 @@ import re
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Context, Remark
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, Setting, Unit
 
-_VERBS = ("start", "stop", "restart", "try-restart", "condrestart", "reload-or-restart", "try-reload-or-restart", "reload")
+_VERBS = (
+    "start",
+    "stop",
+    "restart",
+    "try-restart",
+    "condrestart",
+    "reload-or-restart",
+    "try-reload-or-restart",
+    "reload",
+)
 _SYSTEMCTL = re.compile(
     r"(?:^|[\s;&|(])(?:\S*/)?systemctl\s+(?P<options>(?:-\S+\s+)*)(?P<verb>%s)\s+(?P<rest>[^;&|)]*)"
     % "|".join(sorted(_VERBS, key=len, reverse=True))
@@ -32,7 +41,9 @@ def systemctl_in_exec(unit: Unit, context: Context) -> t.Iterator[Remark]:
             remark = _systemctl_remark(unit, context.release, found.setting, match.group("verb"), others[0])
             # a oneshot service that hands a start over to systemd and does not wait for it blocks nobody
             hands_over = "--no-block" in match.group("options") and match.group("verb") == "start"
-            lesser = hands_over and found.setting.directive == "ExecStart" and _lint_core.service_type(unit) == "oneshot"
+            lesser = (
+                hands_over and found.setting.directive == "ExecStart" and _lint_core.service_type(unit) == "oneshot"
+            )
             yield remark._replace(severity=INFO if lesser else "")
 
 
@@ -49,7 +60,9 @@ def _systemctl_remark(unit: Unit, release: int, setting: Setting, verb: str, oth
         ties = f"PartOf={me} in {other} stops and restarts it together with {me}"
         if release >= 249:
             ties += f", or PropagatesStopTo={other} here stops it alone"
-        remedy = f"{ties}; Wants={other} here starts it; BindsTo={me} with After={me} in {other} stops it on a crash too"
+        remedy = (
+            f"{ties}; Wants={other} here starts it; BindsTo={me} with After={me} in {other} stops it on a crash too"
+        )
     elif verb == "start" and stops:
         what = f"{other} is started while {me} goes down, on every stop and on every restart, and at shutdown too"
         remedy = f"OnFailure={other}" + (f" or OnSuccess={other}" if release >= 249 else "")
@@ -119,7 +132,9 @@ def bindsto_without_after(unit: Unit, context: Context) -> t.Iterator[Remark]:
 
 def after_without_pull_in(unit: Unit, context: Context) -> t.Iterator[Remark]:
     """After= orders two units only if something else starts the other one."""
-    pulls = {name for _d, name, _s in dependencies(unit, "Requires", "Requisite", "Wants", "BindsTo", "Upholds", "PartOf")}
+    pulls = {
+        name for _d, name, _s in dependencies(unit, "Requires", "Requisite", "Wants", "BindsTo", "Upholds", "PartOf")
+    }
     for _directive, other, setting in dependencies(unit, "After"):
         if _view.kind(other) != "service" or other in pulls or other not in context.units:
             continue
@@ -148,7 +163,9 @@ def dependent_stays_down(unit: Unit, context: Context) -> t.Iterator[Remark]:
         if directive == "BindsTo" and restarts:
             what = f"when {other} dies, {unit.name} is stopped; {other} restarts by itself, {unit.name} stays down"
         else:
-            what = f"'systemctl stop {other}' stops {unit.name} too, and 'systemctl start {other}' does not start it again"
+            what = (
+                f"'systemctl stop {other}' stops {unit.name} too, and 'systemctl start {other}' does not start it again"
+            )
         keep = f"Upholds={unit.name} (keeps it up) or " if context.release >= 249 else ""
         yield Remark(
             f"{directive}={other}: {what}",
@@ -184,10 +201,12 @@ def ordering_cycle(unit: Unit, context: Context) -> t.Iterator[Remark]:
         before, after = cycle.units[position - 1], cycle.units[(position + 1) % len(cycle.units)]
         chain = " -> ".join([*cycle.units, cycle.units[0]])
         if cycle.outcome == "refused":
-            what = f"systemd refuses to start {cycle.anchor} (\"Transaction order is cyclic\")"
+            what = f'systemd refuses to start {cycle.anchor} ("Transaction order is cyclic")'
         else:
             who = " or ".join(cycle.candidates)
-            what = f"when {cycle.anchor} starts, systemd leaves out {who} to break the cycle, at boot without a word on it"
+            what = (
+                f"when {cycle.anchor} starts, systemd leaves out {who} to break the cycle, at boot without a word on it"
+            )
         yield Remark(
             f"ordering cycle {chain} (each starts before the next): {what}",
             f"remove one order of the cycle, for example the one between {before} and {unit.name} or that with {after}",

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import start_limit as _start_limit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Context, Remark
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, Unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.start_limit import SECOND, Policy, format_span
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, Unit
 
 _REBOOTS = ("reboot", "reboot-force", "reboot-immediate", "kexec", "kexec-force", "soft-reboot", "soft-reboot-force")
 
@@ -34,7 +34,7 @@ def start_limit_gives_up(unit: Unit, context: Context) -> t.Iterator[Remark]:
     yield Remark(
         f"Restart={policy.restart} does not keep it up: {'after' if verdict.certain else 'if restarts come on time, after'}"
         f" {verdict.starts} failures in {format_span(round(verdict.seconds * SECOND))} systemd gives up for good "
-        f"(\"Start request repeated too quickly\"): {_start_limit.arithmetic(policy)}",
+        f'("Start request repeated too quickly"): {_start_limit.arithmetic(policy)}',
         _ways_out(policy, context.release),
         found.restart,
         INFO if chosen or in_sight or not verdict.certain else "",

@@ -17,9 +17,9 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import lin
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import restart as _lint_restart
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import startup as _lint_startup
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import values as _lint_values
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Context, HostFacts, Remark, Rule
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, SEVERITIES, WARNING, Finding, Unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
 _STAYS_DOWN = ("BindsTo", "Requires", "Requisite", "PartOf")
 _LIMIT_ACTION = ("StartLimitAction",)
@@ -134,9 +134,7 @@ def _run(rules: t.Iterable[Rule], unit: Unit, context: Context) -> list[Finding]
     ]
 
 
-def _news(
-    found: list[Finding], rules: t.Iterable[Rule], unit: Unit, dropins: Unit, context: Context
-) -> list[Finding]:
+def _news(found: list[Finding], rules: t.Iterable[Rule], unit: Unit, dropins: Unit, context: Context) -> list[Finding]:
     """The findings that the drop-ins brought: what the host's own unit has wrong already is not ours to say."""
     own = len(unit.settings) - len(dropins.settings)
     before = Context({**context.units, unit.name: Unit(unit.name, unit.settings[:own])}, context.release, context.facts,

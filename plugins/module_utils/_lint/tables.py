@@ -20,7 +20,9 @@ CAPABILITIES = frozenset(
     ).split()
 )
 
-_CONTAINERS = frozenset("openvz lxc lxc-libvirt systemd-nspawn docker podman rkt wsl proot pouch container-other".split())
+_CONTAINERS = frozenset(
+    "openvz lxc lxc-libvirt systemd-nspawn docker podman rkt wsl proot pouch container-other".split()
+)
 _MACHINES = frozenset(
     "kvm amazon qemu bochs xen uml vmware oracle microsoft zvm parallels bhyve qnx acrn powervm apple sre google "
     "vm-other".split()
@@ -99,7 +101,14 @@ _EXAMPLES = {
     "Virtualization": "write yes, no, vm, container or a name that systemd-detect-virt prints",
     "Security": "write one of selinux, apparmor, smack, audit, ima, tomoyo, uefi-secureboot, tpm2",
 }
-_ARCHITECTURES = {"x86_64": "x86-64", "amd64": "x86-64", "aarch64": "arm64", "i386": "x86", "i686": "x86", "armhf": "arm"}
+_ARCHITECTURES = {
+    "x86_64": "x86-64",
+    "amd64": "x86-64",
+    "aarch64": "arm64",
+    "i386": "x86",
+    "i686": "x86",
+    "armhf": "arm",
+}
 
 
 def condition_hint(kind: str, value: str) -> str:

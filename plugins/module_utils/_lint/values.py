@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import tables as _lint_tables
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Context, Remark, literal
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, Setting, Unit
 
@@ -75,7 +75,8 @@ def empties_capability_set(unit: Unit, context: Context) -> t.Iterator[Remark]:
             yield Remark(
                 f"none of the names in {setting.directive}={setting.value} is a capability: systemd drops them without "
                 "a word, and the program has no capability at all",
-                _lint_tables.nearest_capability(unknown[0]) + f"; an intended empty set is written {setting.directive}=",
+                _lint_tables.nearest_capability(unknown[0])
+                + f"; an intended empty set is written {setting.directive}=",
                 setting,
             )
 

@@ -11,16 +11,16 @@ import re
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import drift as _drift
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import store as _store
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import runtime as _live
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import show as _show
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import store as _store
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import unit_path as _unitfiles
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, WARNING, Finding, Setting, Unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.reader import Reader
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, WARNING, Finding, Setting, Unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 
 ASPECTS = ("definition", "files", "state", "security", "dependencies", "journal", "drift")
 _GLOB = re.compile(r"[*?\[]")
@@ -52,8 +52,12 @@ def full_name(name: str) -> str:
     suffix = name.rpartition(".")[2]
     if suffix not in _unitfiles.UNIT_TYPES and not _GLOB.search(suffix) and not (name == "*"):
         name += ".service"
-    if not re.match(r"[A-Za-z0-9:_.\\@*?\[\]!-]+\Z", name) or (not _GLOB.search(name) and _unitfiles.split_name(name) is None):
-        raise ValueError("name: %r is no unit name and no glob of unit names, for example 'rot13.service' or 'worker@*'" % name)
+    if not re.match(r"[A-Za-z0-9:_.\\@*?\[\]!-]+\Z", name) or (
+        not _GLOB.search(name) and _unitfiles.split_name(name) is None
+    ):
+        raise ValueError(
+            "name: %r is no unit name and no glob of unit names, for example 'rot13.service' or 'worker@*'" % name
+        )
     return name
 
 

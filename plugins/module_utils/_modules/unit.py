@@ -14,13 +14,13 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import header as _header
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import plan as _plan
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import store as _store
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.host import Host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import header as _header
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 
 STATES = ("present", "started", "stopped", "restarted", "reloaded", "absent")
 _DROPIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,240}\Z")
@@ -40,6 +40,7 @@ class FindingsError(Exception):
 
 
 # Argument specs
+
 
 def unit_options() -> dict[str, t.Any]:
     """What is declared of one unit; the options of ``unit`` and of each item of ``units``."""
@@ -139,6 +140,7 @@ def _run(module: AnsibleModule, items: t.Sequence[t.Mapping[str, t.Any]], listed
 
 # Options -> wanted
 
+
 def declare(
     items: t.Sequence[t.Mapping[str, t.Any]], folder: str, set_name: str | None, listed: bool = True
 ) -> list[_plan.Want]:
@@ -160,7 +162,9 @@ def declare(
         key = (want.name, want.dropin)
         if key in seen:
             what = want.name + (f" with dropin {want.dropin}" if want.dropin else "")
-            mistakes.append(f"{what} is declared twice: units[{seen[key]}] and units[{position}]; join the two into one")
+            mistakes.append(
+                f"{what} is declared twice: units[{seen[key]}] and units[{position}]; join the two into one"
+            )
         seen.setdefault(key, position)
         wanted.append(want)
     if mistakes:
@@ -198,10 +202,12 @@ def unit_name(given: str) -> str:
     :raises DeclarationError: for a name that systemd would refuse, or that is more than a name.
     """
     if "/" in given:
-        raise DeclarationError([
-            f"name: {given!r} holds a slash, and a unit name is no path; write the name alone, for example rot13.service"
-            " (unit_escape makes a name of a path)"
-        ])
+        raise DeclarationError(
+            [
+                f"name: {given!r} holds a slash, and a unit name is no path; write the name alone, for example rot13.service"
+                " (unit_escape makes a name of a path)"
+            ]
+        )
     name = given if "." in given else f"{given}.service"
     problem = _syntax.unit_name_problem(name)
     if not problem and name.endswith(".scope"):
@@ -217,10 +223,12 @@ def dropin_name(unit: str, given: str | None) -> str:
         return ""
     name = given[: -len(".conf")] if given.endswith(".conf") else given
     if not _DROPIN_NAME.match(name):
-        raise DeclarationError([
-            f"dropin: {given!r} of {unit} is no name for a drop-in: write letters, digits and :_.@- without a folder, for"
-            " example 10-limits"
-        ])
+        raise DeclarationError(
+            [
+                f"dropin: {given!r} of {unit} is no name for a drop-in: write letters, digits and :_.@- without a folder, for"
+                " example 10-limits"
+            ]
+        )
     return name
 
 
@@ -235,7 +243,9 @@ def _contradictions(name: str, item: t.Mapping[str, t.Any]) -> list[str]:
     if state == "absent" and not item["dropin"] and (item["enabled"] or item["masked"]):
         option = "enabled" if item["enabled"] else "masked"
         mistakes.append(f"{name}: state: absent contradicts {option}: true; leave {option} out")
-    speaks = state != "present" or any(item[option] is not None for option in ("enabled", "masked", "triggers", "health"))
+    speaks = state != "present" or any(
+        item[option] is not None for option in ("enabled", "masked", "triggers", "health")
+    )
     if not has_text and state != "absent" and (item["dropin"] is not None or not speaks):
         mistakes.append(f"{name}: neither sections nor content says what the file shall hold; give one of them")
     if item["content"] is not None:
@@ -275,7 +285,9 @@ def _instances(name: str, given: t.Sequence[str]) -> list[str]:
     for instance in given:
         problem = "it is empty" if not instance else _syntax.unit_name_problem(_syntax.instance_name(name, instance))
         if problem:
-            raise DeclarationError([f"instances: {instance!r} of {name}: {problem}; the filter unit_escape makes one of any text"])
+            raise DeclarationError(
+                [f"instances: {instance!r} of {name}: {problem}; the filter unit_escape makes one of any text"]
+            )
     return list(dict.fromkeys(given))
 
 
@@ -285,9 +297,11 @@ def _triggers(name: str, given: t.Sequence[t.Any]) -> list[tuple[str, bool]]:
         entry = trigger if isinstance(trigger, dict) else {"path": trigger}
         path = entry.get("path")
         if not isinstance(path, str) or not path.startswith("/") or set(entry) - {"path", "reload", "changed"}:
-            raise DeclarationError([
-                f"triggers: {trigger!r} of {name}: write the absolute path of a file, or {{path: /etc/x, reload: true}}"
-            ])
+            raise DeclarationError(
+                [
+                    f"triggers: {trigger!r} of {name}: write the absolute path of a file, or {{path: /etc/x, reload: true}}"
+                ]
+            )
         for key in ("reload", "changed"):
             if not isinstance(entry.get(key, False), bool):
                 raise DeclarationError([f"triggers: {key} of {path} for {name} must be true or false"])
@@ -381,18 +395,22 @@ class Task:
         if not written:
             return
         # Only now: an unchanged run needs none of the grammar, the rules and the catalogue's details.
-        from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import judge as _check
         from ansible_collections.unitcraft.systemd.plugins.module_utils._host import exposure as _exposure
         from ansible_collections.unitcraft.systemd.plugins.module_utils._host import facts as _host_facts
-        from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
         from ansible_collections.unitcraft.systemd.plugins.module_utils._host import verify as _verify
+        from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
+        from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import judge as _check
 
         by_unit: dict[str, list[_plan.Want]] = {}
         for want in wanted:
             by_unit.setdefault(want.name, []).append(want)
         candidates = [
             _check.Candidate(
-                want.name, want.dropin, want.path, want.text, _plan.merged_after(plan, now, want.name, by_unit[want.name])
+                want.name,
+                want.dropin,
+                want.path,
+                want.text,
+                _plan.merged_after(plan, now, want.name, by_unit[want.name]),
             )
             for want in wanted
             if want.path in written and want.text is not None
@@ -417,7 +435,9 @@ class Task:
         self.result["findings"] = [finding._asdict() for finding in findings]
         if stopping:
             lines = "\n".join(_check.sentence(finding) for finding in stopping)
-            raise FindingsError(f"nothing was written: {len(stopping)} finding{'s' * (len(stopping) > 1)} (fail_on: {self.params['fail_on']})\n{lines}")
+            raise FindingsError(
+                f"nothing was written: {len(stopping)} finding{'s' * (len(stopping) > 1)} (fail_on: {self.params['fail_on']})\n{lines}"
+            )
         self.warnings += [_check.sentence(finding) for finding in findings if finding.severity == "warning"]
 
     def _check_set_options(self) -> None:
@@ -440,7 +460,9 @@ class Task:
         """Keep other runs out and undo what a killed one left; returns why that is impossible, if it is."""
         if self.check_mode:
             if self.store.read_intent() is not None:
-                self.warnings.append("a run on this host was interrupted; the next run without check mode first undoes it")
+                self.warnings.append(
+                    "a run on this host was interrupted; the next run without check mode first undoes it"
+                )
             return ""
         try:
             self.store.lock()
@@ -556,9 +578,12 @@ class Task:
             states = {**states, **systemd.show(unknown)}
         return self._entries(places, states)
 
-    def _entries(self, places: t.Mapping[str, str], states: t.Mapping[str, dict[str, str]]) -> dict[str, dict[str, t.Any]]:
+    def _entries(
+        self, places: t.Mapping[str, str], states: t.Mapping[str, dict[str, str]]
+    ) -> dict[str, dict[str, t.Any]]:
         return {
-            name: {**public_state(states.get(name, {}), path), "drift": self.drift.get(name)} for name, path in places.items()
+            name: {**public_state(states.get(name, {}), path), "drift": self.drift.get(name)}
+            for name, path in places.items()
         }
 
     def add_failure(self, error: _store.TransactionError) -> None:
@@ -616,9 +641,13 @@ def drift_by_unit(
 
             dropins = [path for path in now.files if path.startswith(f"{folder}/{name}.d/")]
             files = {path: now.files.get(path, _plan.MISSING) for path in {*entries, *dropins}}
-            texts = {path: _syntax.from_bytes(file.data) if file.kind == "file" else None for path, file in files.items()}
+            texts = {
+                path: _syntax.from_bytes(file.data) if file.kind == "file" else None for path, file in files.items()
+            }
             dropins = sorted(path for path in dropins if texts[path] is not None)
-            found[name] = _drift.compare(name, entries, _drift.Now(texts, dropins, _drift.state_of(now.live.get(name, {}))))
+            found[name] = _drift.compare(
+                name, entries, _drift.Now(texts, dropins, _drift.state_of(now.live.get(name, {})))
+            )
     return found
 
 

@@ -10,10 +10,10 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import judge as _check
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import SEVERITIES, Finding, Setting, Unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Systemd, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import judge as _check
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import SEVERITIES, Finding, Setting, Unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
 _MAX_BYTES = 4 << 20  # what is larger is no unit file
 

@@ -83,7 +83,9 @@ def _sense(joins: str, values: t.Sequence[str]) -> tuple[t.Any, ...]:
 
 def _command_sense(value: str) -> t.Any:
     try:
-        return tuple((command.prefixes, command.path, tuple(command.argv)) for command in _syntax.parse_exec(value, True))
+        return tuple(
+            (command.prefixes, command.path, tuple(command.argv)) for command in _syntax.parse_exec(value, True)
+        )
     except _syntax.UnitSyntaxError:
         return value
 

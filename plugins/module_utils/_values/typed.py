@@ -14,8 +14,8 @@ import re
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
 # parsers whose directives form one list that an empty value of any of them clears
 _RESET_TOGETHER = ("timer", "path_spec", "socket_listen", "load_credential", "set_credential")

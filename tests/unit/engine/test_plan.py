@@ -28,7 +28,9 @@ def now_of(case):
         name: {"Id": name, "LoadState": "loaded", "ActiveState": "active", "SubState": "running", **(state or {})}
         for name, state in case.get("live", {}).items()
     }
-    files = {path if path[0] == "/" else f"{FOLDER}/{path}": file_of(text) for path, text in case.get("files", {}).items()}
+    files = {
+        path if path[0] == "/" else f"{FOLDER}/{path}": file_of(text) for path, text in case.get("files", {}).items()
+    }
     return _plan.Now(
         FOLDER,
         files,
@@ -55,7 +57,9 @@ def said(plan):
     return [" ".join(filter(None, (step.action, step.unit))) + f": {step.reason}" for step in plan.steps()]
 
 
-@pytest.mark.parametrize("case", [*case_files.load("plan/files"), *case_files.load("plan/run_state"), *case_files.load("plan/groups")])
+@pytest.mark.parametrize(
+    "case", [*case_files.load("plan/files"), *case_files.load("plan/run_state"), *case_files.load("plan/groups")]
+)
 def test_steps(case):
     plan = _plan.make_plan(now_of(case), wanted_of(case), case.get("manager", True))
     assert said(plan) == case["steps"]

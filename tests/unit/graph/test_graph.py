@@ -8,9 +8,9 @@ import typing as t
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import draw as _graph_text
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import live as _graph_live
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import draw as _graph_text
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import reach as _graph_walk
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from case_files import load
@@ -99,7 +99,10 @@ def test_every_kind_of_systemd_is_drawn() -> None:
     directives = [d for d in _graph_edges.UNIT_DIRECTIVES if d not in ("After", "Before")]
     text = "[Unit]\nDefaultDependencies=no\n" + "".join(f"{d}={d.lower()}.target\n" for d in directives)
     graph = _graph.build([_syntax.read_unit("a.target", text)])
-    assert {edge.kind for edge in graph.edges} == {kind for kind, _inverse in _graph_live.SHOW_PROPERTIES.values()} - {"After", "Triggers"}
+    assert {edge.kind for edge in graph.edges} == {kind for kind, _inverse in _graph_live.SHOW_PROPERTIES.values()} - {
+        "After",
+        "Triggers",
+    }
     assert len([edge for edge in graph.edges if edge.kind != "After"]) == len(directives)
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import pathlib
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import facts as _host_facts
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
 
 FILES = {
     "usr/bin/tool": (0o755, ""),
@@ -42,13 +42,20 @@ def test_facts_of_an_image(tmp_path: pathlib.Path) -> None:
     assert facts.users == {"worker": True, "nobody-here": False, "4711": True}
     assert facts.groups == {"root": True, "worker": False}
     assert {path: fact.kind for path, fact in facts.paths.items()} == {
-        "/usr/bin/tool": "file", "/usr/bin": "directory", "/usr/bin/none": "missing",
+        "/usr/bin/tool": "file",
+        "/usr/bin": "directory",
+        "/usr/bin/none": "missing",
     }
     assert facts.programs == {"tool": True, "data": False, "none": False}
     # Only what everybody may read is worth a word about its secrets.
     assert [(path, fact.secrets) for path, fact in facts.environment_files["/etc/worker/*.env"]] == [
-        ("/etc/worker/a.env", ("DB_PASSWORD",)), ("/etc/worker/b.env", ()),
+        ("/etc/worker/a.env", ("DB_PASSWORD",)),
+        ("/etc/worker/b.env", ()),
     ]
     assert facts.environment_files["/etc/worker/none"] == []
-    assert {name: text is not None for name, text in facts.units.items()} == {"a.service": True, "b.service": True, "none.service": False}
+    assert {name: text is not None for name, text in facts.units.items()} == {
+        "a.service": True,
+        "b.service": True,
+        "none.service": False,
+    }
     assert (facts.architecture, facts.virtualization) == ("", "")

@@ -42,7 +42,10 @@ def test_key(name, want):
 def test_blocks_of_units_whatever_the_order():
     text = "ActiveState=active\nId=a.service\n\nId=b.service\nActiveState=failed\n"
     units = _show.parse(text, ["Id", "ActiveState"])
-    assert {name: unit["ActiveState"] for name, unit in units.items()} == {"a.service": ["active"], "b.service": ["failed"]}
+    assert {name: unit["ActiveState"] for name, unit in units.items()} == {
+        "a.service": ["active"],
+        "b.service": ["failed"],
+    }
 
 
 def test_a_property_that_stands_on_several_lines():
@@ -60,7 +63,10 @@ def test_a_value_with_line_breaks_and_an_empty_line():
 
 def test_timer_and_listen_items():
     items = _show.timer_items(
-        ["{ OnCalendar=*-*-* 06:00:00 ; next_elapse=Sat 2026-11-21 06:00:00 UTC }", "{ OnBootUSec=15min ; next_elapse=15min }"]
+        [
+            "{ OnCalendar=*-*-* 06:00:00 ; next_elapse=Sat 2026-11-21 06:00:00 UTC }",
+            "{ OnBootUSec=15min ; next_elapse=15min }",
+        ]
     )
     assert [(i.directive, i.value) for i in items] == [("OnCalendar", "*-*-* 06:00:00"), ("OnBootSec", "15min")]
     assert _show.listen_items(["[::]:80 (Stream)", "/run/a b (FIFO)"]) == [
@@ -96,7 +102,13 @@ def test_security():
 
 def test_journal():
     rows = [
-        {"_SYSTEMD_UNIT": "a.service", "MESSAGE": "third", "PRIORITY": "3", "__REALTIME_TIMESTAMP": "3000000", "_PID": "7"},
+        {
+            "_SYSTEMD_UNIT": "a.service",
+            "MESSAGE": "third",
+            "PRIORITY": "3",
+            "__REALTIME_TIMESTAMP": "3000000",
+            "_PID": "7",
+        },
         {"_SYSTEMD_UNIT": "init.scope", "UNIT": "a.service", "MESSAGE": "second", "__REALTIME_TIMESTAMP": "2000000"},
         {"_SYSTEMD_UNIT": "b.service", "MESSAGE": [104, 255, 105], "__REALTIME_TIMESTAMP": "1500000"},
         {"_SYSTEMD_UNIT": "a.service", "MESSAGE": "first", "__REALTIME_TIMESTAMP": "1000000"},

@@ -12,9 +12,9 @@ import typing as t
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _model
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import start_limit as _start_limit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from case_files import CASES, load
@@ -51,7 +51,9 @@ def read_facts(given: dict[str, t.Any] | None) -> _lint_core.HostFacts | None:
 
 
 def read_path_fact(given: dict[str, t.Any]) -> _lint_core.PathFact:
-    return _lint_core.PathFact(given["kind"], int(given.get("mode", "0"), 8), given.get("size", 0), tuple(given.get("secrets", ())))
+    return _lint_core.PathFact(
+        given["kind"], int(given.get("mode", "0"), 8), given.get("size", 0), tuple(given.get("secrets", ()))
+    )
 
 
 def findings(case: dict[str, t.Any]) -> list[_model.Finding]:
@@ -66,7 +68,8 @@ def test_rule(case: dict[str, t.Any]) -> None:
     found = [finding for finding in findings(case) if finding.rule == case["rule"]]
     wanted = case.get("expect", [])
     assert [(f.unit, f.line, f.severity) for f in found] == [
-        (want.get("unit", next(iter(case["units"]))), want.get("line", 0), want.get("severity", "warning")) for want in wanted
+        (want.get("unit", next(iter(case["units"]))), want.get("line", 0), want.get("severity", "warning"))
+        for want in wanted
     ], found
     for finding, want in zip(found, wanted):
         for part in want.get("says", []):

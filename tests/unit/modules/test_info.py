@@ -11,8 +11,8 @@ import pathlib
 import re
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import info as _info
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import info as _info
 
 ETC = "/etc/systemd/system"
 VENDOR = "/usr/lib/systemd/system"
@@ -89,7 +89,11 @@ def test_masked_template_and_missing(root):
 
 def test_dependencies_from_files(root):
     write(root, VENDOR + "/main.service", "[Service]\nExecStart=/bin/true\n")
-    write(root, VENDOR + "/part.service", "[Unit]\nBindsTo=main.service\nAfter=main.service\n[Service]\nExecStart=/bin/true\n")
+    write(
+        root,
+        VENDOR + "/part.service",
+        "[Unit]\nBindsTo=main.service\nAfter=main.service\n[Service]\nExecStart=/bin/true\n",
+    )
     dependencies = ask(root, "main.service").units["main.service"]["dependencies"]
     assert dependencies["bound_by"] == ["part.service"]
     assert dependencies["falls_with"] == ["part.service"]
@@ -105,7 +109,11 @@ def test_a_glob_matches_files(root):
 BAD = {
     "broken encoding": ("syntax", b"[Unit]\nDescription=\xff\xfe\n", "not valid UTF-8"),
     "a NUL byte": ("syntax", b"[Unit]\nDescription=a\0b\n", "NUL"),
-    "five megabytes": ("unreadable-file", b"[Unit]\n" + b"#" * 79 + b"\n" + (b"# " + b"x" * 77 + b"\n") * 66000, "bytes"),
+    "five megabytes": (
+        "unreadable-file",
+        b"[Unit]\n" + b"#" * 79 + b"\n" + (b"# " + b"x" * 77 + b"\n") * 66000,
+        "bytes",
+    ),
     "a line of 2 MiB": ("syntax", b"[Unit]\nDescription=" + b"x" * (2 << 20) + b"\n", "longer than 1 MiB"),
 }
 
@@ -199,7 +207,9 @@ def test_what_is_no_name(name):
 
 def test_every_rule_of_reading_is_documented():
     here = pathlib.Path(__file__).resolve().parents[3]
-    text = "".join((here / "plugins/module_utils" / name).read_text() for name in ("_host/reader.py", "_host/runtime.py"))
+    text = "".join(
+        (here / "plugins/module_utils" / name).read_text() for name in ("_host/reader.py", "_host/runtime.py")
+    )
     used = set(re.findall(r'"((?:unreadable|broken|vanished|no)-[a-z]+)"', text))
     documented = (here / "docs/rules.md").read_text().partition("## What could not be read")[2]
     assert used == set(re.findall(r"^### `([a-z-]+)`", documented, re.MULTILINE))

@@ -47,7 +47,11 @@ def test_unit_lint(case: dict[str, t.Any], tmp_path: pathlib.Path) -> None:
             assert part.replace("FOLDER", str(tmp_path)) in str(raised.value)
         return
     result = _module_lint.lint(params)
-    found = [[finding["unit"], finding["rule"], finding["line"]] for finding in result["findings"] if finding["severity"] != "info"]
+    found = [
+        [finding["unit"], finding["rule"], finding["line"]]
+        for finding in result["findings"]
+        if finding["severity"] != "info"
+    ]
     assert sorted(found) == case["expect"]
     if "checked" in case:
         assert sorted(result["checked"]) == [name.replace("FOLDER", str(tmp_path)) for name in case["checked"]]

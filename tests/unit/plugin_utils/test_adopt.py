@@ -82,9 +82,13 @@ def test_what_is_left_out():
     assert _adopt.declare(unit("a.service", OWN, origin="transient")) == []
     assert _adopt.declare(unit("a.service", OWN, origin="generated")) == []
     assert _adopt.declare(unit("alias.service", OWN, id="a.service")) == []
-    assert _adopt.declare(unit("w@1.service", ("/etc/systemd/system/w@.service", "[Service]\n"), shape="instance")) == []
+    assert (
+        _adopt.declare(unit("w@1.service", ("/etc/systemd/system/w@.service", "[Service]\n"), shape="instance")) == []
+    )
     other = ("/etc/systemd/system/service.d/all.conf", "[Service]\n")
-    assert names(_adopt.declare(unit("a.service", OWN, other))) == [("a.service", "", {"enabled": True, "state": "started"})]
+    assert names(_adopt.declare(unit("a.service", OWN, other))) == [
+        ("a.service", "", {"enabled": True, "state": "started"})
+    ]
 
 
 def test_masks():
@@ -105,5 +109,7 @@ def test_differences_are_told():
     assert _adopt.differences(units, good[:1]) == ["a.service drop-in x is not declared"]
     changed = [{**good[0], "sections": {"Service": {"ExecStart": "/bin/b"}}}, good[1]]
     assert _adopt.differences(units, changed) == ["a.service is declared with another meaning"]
-    assert _adopt.differences(units, [{**good[0], "enabled": False}, good[1]]) == ["a.service is declared in another state"]
+    assert _adopt.differences(units, [{**good[0], "enabled": False}, good[1]]) == [
+        "a.service is declared in another state"
+    ]
     assert _adopt.differences(units, [*good, {"name": "b.service"}]) == ["b.service is declared and not on the host"]

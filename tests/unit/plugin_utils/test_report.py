@@ -22,7 +22,9 @@ def unit(name="a.service", **more):
 
 def report(*units, findings=(), problem=""):
     info = {"units": {u["name"]: u for u in units}, "findings": []}
-    return _report.build([_report.Told("h", info, {"findings": list(findings), "systemd_version": 252}, problem)], "2026-11-21T06:00:00Z")
+    return _report.build(
+        [_report.Told("h", info, {"findings": list(findings), "systemd_version": 252}, problem)], "2026-11-21T06:00:00Z"
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,10 @@ def test_a_host_that_was_not_reached():
 
 def test_graph_of_what_the_administrator_put_there():
     made = report(
-        unit("web.service", dependencies={"requires": ["db.service", "sysinit.target"], "after": ["db.service", "far.service"]}),
+        unit(
+            "web.service",
+            dependencies={"requires": ["db.service", "sysinit.target"], "after": ["db.service", "far.service"]},
+        ),
         unit("db.service", dependencies={"required_by": ["web.service"]}),
         unit("vendor.service", origin="vendor", dependencies={"requires": ["other.service"]}),
     )
@@ -113,7 +118,11 @@ class Scripts(html.parser.HTMLParser):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_text_leaves_the_data_of_the_page(text):
-    made = report(unit(state={"description": text, "active_state": "failed", "result": text}), findings=[{"rule": "r", "message": text}], problem=text)
+    made = report(
+        unit(state={"description": text, "active_state": "failed", "result": text}),
+        findings=[{"rule": "r", "message": text}],
+        problem=text,
+    )
     page = fleet.page(made, graphviz=False)
     parsed = Scripts()
     parsed.feed(page)

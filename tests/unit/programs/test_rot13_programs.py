@@ -82,7 +82,9 @@ def php_extensions():
 @pytest.fixture(params=LANGUAGES)
 def command(request):
     if request.param == "php":
-        assert "sockets" in request.getfixturevalue("php_extensions"), "this PHP lacks the extension sockets: install it"
+        assert "sockets" in request.getfixturevalue("php_extensions"), (
+            "this PHP lacks the extension sockets: install it"
+        )
     return LANGUAGES[request.param]
 
 

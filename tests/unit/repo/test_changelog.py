@@ -23,7 +23,9 @@ def documented(path: pathlib.Path) -> str:
 def announced(*keys: str) -> dict[str, str]:
     """{name: description} of what the releases brought, of one kind."""
     found = {}
-    for release in yaml.safe_load((ROOT / "changelogs" / "changelog.yaml").read_text(encoding="utf-8"))["releases"].values():
+    for release in yaml.safe_load((ROOT / "changelogs" / "changelog.yaml").read_text(encoding="utf-8"))[
+        "releases"
+    ].values():
         entries = release
         for key in keys:
             entries = entries.get(key, {})
@@ -41,7 +43,8 @@ def test_every_plugin_is_announced_with_its_description(folder, keys):
 def test_every_role_is_announced_with_its_description():
     specs = sorted(ROOT.glob("roles/*/meta/argument_specs.yml"))
     assert announced("objects", "role") == {
-        path.parts[-3]: yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["short_description"] for path in specs
+        path.parts[-3]: yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"]["short_description"]
+        for path in specs
     }
 
 
@@ -54,7 +57,13 @@ def test_no_kind_of_plugin_is_forgotten():
     assert {path.name for path in (ROOT / "plugins").iterdir() if any(path.rglob("*.py"))} == own
 
 
-@pytest.mark.parametrize("keys", [["modules"], ["plugins", "filter"], ["objects", "role"], ["objects", "playbook"]], ids="/".join)
+@pytest.mark.parametrize(
+    "keys", [["modules"], ["plugins", "filter"], ["objects", "role"], ["objects", "playbook"]], ids="/".join
+)
 def test_the_text_says_what_the_data_says(keys):
-    missing = [line for line in (f"- unitcraft.systemd.{name} - {about}\n" for name, about in announced(*keys).items()) if line not in TEXT]
+    missing = [
+        line
+        for line in (f"- unitcraft.systemd.{name} - {about}\n" for name, about in announced(*keys).items())
+        if line not in TEXT
+    ]
     assert not missing

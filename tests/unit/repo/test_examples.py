@@ -18,13 +18,13 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _model
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit as _module
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_info as _module_info
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_lint as _module_lint
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 from case_files import load as load_cases
 from doc_examples import ROOT, Example, all_examples
@@ -70,6 +70,7 @@ def test_there_are_examples_and_no_language_is_left_out() -> None:
 
 
 # --- YAML -----------------------------------------------------------------------------------------------------------
+
 
 def test_ansible_takes_every_playbook_and_task(tmp_path: t.Any) -> None:
     """One call for all: each is a playbook of its own, a list of tasks gets a play around it."""
@@ -210,7 +211,9 @@ def test_declared_units_are_good(example: Example) -> None:
 RULES_PAGE = "docs/rules.md"
 RULE_RELEASES = (247, 252, RELEASE, 262)
 KINDS = re.compile(r"^\[(Service|Socket|Timer|Path|Mount|Automount|Swap|Slice|Scope)", re.MULTILINE)
-UNIT_COMMENT = re.compile(r"^# (?:/[a-z/]*/)?([\w@.-]+\.(?:service|socket|timer|path|target)(?:\.d/[\w-]+\.conf)?)\b.*\n", re.MULTILINE)
+UNIT_COMMENT = re.compile(
+    r"^# (?:/[a-z/]*/)?([\w@.-]+\.(?:service|socket|timer|path|target)(?:\.d/[\w-]+\.conf)?)\b.*\n", re.MULTILINE
+)
 
 
 def shown_units(example: Example) -> dict[str, str]:
@@ -234,7 +237,9 @@ def rule_examples() -> list[t.Any]:
 
 @pytest.mark.parametrize("example", rule_examples())
 def test_a_rule_finds_its_example(example: Example) -> None:
-    company = next((case for case in map(first_value, load_cases("rule_examples")) if case["rule"] == example.heading), {})
+    company = next(
+        (case for case in map(first_value, load_cases("rule_examples")) if case["rule"] == example.heading), {}
+    )
     texts = {**shown_units(example), **company.get("units", {})}
     found = {finding.rule for release in RULE_RELEASES for finding in findings(texts, release, company.get("facts"))}
     assert example.heading in found
@@ -257,6 +262,7 @@ def test_shown_unit_files_are_good() -> None:
 
 
 # --- commands --------------------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("example", in_language("sh", "console"))
 def test_commands_can_be_typed(example: Example) -> None:

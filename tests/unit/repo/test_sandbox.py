@@ -18,6 +18,7 @@ UNLIMITED = resource.RLIM_INFINITY
 @pytest.fixture
 def host(monkeypatch, tmp_path):
     """Function that makes this look like another host: its cgroup files, its hard limits, whether they may be raised."""
+
     def pretend(files=None, hard=UNLIMITED, may_raise=True):
         for name, text in (files or {"cgroup.controllers": "cpu memory pids\n"}).items():
             path = tmp_path / "cgroup" / name
@@ -51,10 +52,14 @@ def test_layout_of_cgroups(host, files, lacks, controllers):
 CONFIGURATIONS = {
     "ordinary": ({}, []),
     "ordinary, with low limits that may be raised": ({"hard": 4096}, []),
-    "limits may not be raised": ({"may_raise": False, "hard": 524288}, ['default_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]']),
+    "limits may not be raised": (
+        {"may_raise": False, "hard": 524288},
+        ['default_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]'],
+    ),
     "nor are there any": ({"may_raise": False}, ['default_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]']),
     "limits below what is asked for": (
-        {"may_raise": False, "hard": 25000}, ['default_ulimits = ["nofile=20000:20000", "nproc=25000:25000"]'],
+        {"may_raise": False, "hard": 25000},
+        ['default_ulimits = ["nofile=20000:20000", "nproc=25000:25000"]'],
     ),
     "no pids controller": ({"files": {"cgroup.controllers": "cpu\n"}}, ["pids_limit = 0"]),
     "neither": (

@@ -16,10 +16,10 @@ import typing as t
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _model
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import header as _header
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import header as _header
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -13,8 +13,8 @@ import time
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 
 LINES = 100_000
@@ -29,7 +29,9 @@ SETTINGS = _render.settings_from_mapping("a.service", MAPPING)
 INPUTS = {
     "parse a line of 2 MB": lambda: _syntax.parse("[Service]\nExecStart=" + "x" * 2_000_000),
     "parse and write 100,000 lines": lambda: _syntax.parse("[Service]\n" + "Environment=A=b c\n" * LINES).write(),
-    "parse and write 100,000 continuations": lambda: _syntax.parse("[Service]\nExecStart=" + "a\\\n#\n" * 50_000).write(),
+    "parse and write 100,000 continuations": lambda: _syntax.parse(
+        "[Service]\nExecStart=" + "a\\\n#\n" * 50_000
+    ).write(),
     "parse 1 MB of backslashes": lambda: _syntax.parse("[Service]\nExecStart=" + "\\" * 1_000_001),
     "words": lambda: _syntax.split_words("a " * 500_000),
     "escapes": lambda: _syntax.split_words("\\x41" * 250_000),

@@ -10,8 +10,8 @@ import pathlib
 
 import pytest
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 
 CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "cases" / "merge" / "merge.yml").read_text())
 

@@ -32,7 +32,9 @@ def wait(what):
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not what():
         if time.monotonic() > deadline:
-            status = subprocess.run(["systemctl", "status", "--no-pager", "worker@*"], check=False, capture_output=True, text=True)
+            status = subprocess.run(
+                ["systemctl", "status", "--no-pager", "worker@*"], check=False, capture_output=True, text=True
+            )
             raise SystemExit(f"{counts()}\n{status.stdout}")
         time.sleep(0.1)
 
@@ -49,7 +51,10 @@ def load(name, number, seconds):
 
 def times_done(name, number):
     """How often each job was done: number of times -> number of jobs."""
-    times = [len(path.read_text()) if path.exists() else 0 for path in (RESULTS / f"{name}{index}" for index in range(number))]
+    times = [
+        len(path.read_text()) if path.exists() else 0
+        for path in (RESULTS / f"{name}{index}" for index in range(number))
+    ]
     return {str(count): times.count(count) for count in sorted(set(times))}
 
 
@@ -109,7 +114,12 @@ def run_the_timer():
 
 
 def begin():
-    seen = {"killed": kill_at_random(), "stopped": stop_at_work(), "failed": let_jobs_fail(), "periodic": run_the_timer()}
+    seen = {
+        "killed": kill_at_random(),
+        "stopped": stop_at_work(),
+        "failed": let_jobs_fail(),
+        "periodic": run_the_timer(),
+    }
     load("scaled", JOBS, 0.2)
     return seen
 
