@@ -50,10 +50,11 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import exec_quote
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
 
 
-def exec_quote(args: t.Any, prefix: str = "") -> str:
+def exec_quote_filter(args: t.Any, prefix: str = "") -> str:
     """The command line for a list of arguments; see DOCUMENTATION."""
     if not isinstance(args, (list, tuple)):
         raise AnsibleFilterError(f"exec_quote: expected a list of arguments, not {type(args).__name__}")
@@ -63,8 +64,8 @@ def exec_quote(args: t.Any, prefix: str = "") -> str:
             raise AnsibleFilterError(f"exec_quote: the argument {arg!r} is no string: write it in quotes")
         words.append(arg if isinstance(arg, (str, bytes)) else str(arg))
     try:
-        return _syntax.exec_quote(words, prefix)
-    except _syntax.UnitSyntaxError as error:
+        return exec_quote(words, prefix)
+    except UnitSyntaxError as error:
         raise AnsibleFilterError(f"exec_quote: {error}") from error
 
 
@@ -73,4 +74,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Filter names and functions."""
-        return {"exec_quote": exec_quote}
+        return {"exec_quote": exec_quote_filter}

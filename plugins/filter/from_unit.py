@@ -61,7 +61,8 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
 
 
 def from_unit(text: t.Any, name: str = "", strict: bool = True) -> dict[str, dict[str, t.Any]]:
@@ -69,8 +70,8 @@ def from_unit(text: t.Any, name: str = "", strict: bool = True) -> dict[str, dic
     if not isinstance(text, (str, bytes)):
         raise AnsibleFilterError(f"from_unit: expected the text of a unit file, not {type(text).__name__}")
     try:
-        unit = _syntax.read_unit(name, text)
-    except _syntax.UnitSyntaxError as error:
+        unit = read_unit(name, text)
+    except UnitSyntaxError as error:
         raise AnsibleFilterError(f"from_unit: {name + ': ' if name else ''}{error}") from error
     if strict and unit.problems:
         problems = "; ".join(f"line {line}: {message}" for line, message in unit.problems)

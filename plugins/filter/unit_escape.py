@@ -56,16 +56,17 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import unit_escape
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
 
 
-def unit_escape(text: t.Any, path: bool = False, template: str | None = None, suffix: str | None = None) -> str:
+def unit_escape_filter(text: t.Any, path: bool = False, template: str | None = None, suffix: str | None = None) -> str:
     """Escaped text; see DOCUMENTATION."""
     if not isinstance(text, str):
         raise AnsibleFilterError(f"unit_escape: expected text, not {type(text).__name__}: write it in quotes")
     try:
-        return _syntax.unit_escape(text, path, template, suffix)
-    except _syntax.UnitSyntaxError as error:
+        return unit_escape(text, path, template, suffix)
+    except UnitSyntaxError as error:
         raise AnsibleFilterError(f"unit_escape: {error}") from error
 
 
@@ -74,4 +75,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Filter names and functions."""
-        return {"unit_escape": unit_escape}
+        return {"unit_escape": unit_escape_filter}

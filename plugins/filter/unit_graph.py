@@ -76,8 +76,9 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import draw as _graph_text
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _unit_names
 
 
@@ -87,7 +88,7 @@ def unit_graph(units: t.Any, format: str = "dot", everything: bool = False) -> s
         raise AnsibleFilterError(f"unit_graph: format must be dot or mermaid, not {format!r}")
     try:
         read = [_read(name, what, dropin) for name, what, dropin in _items(units)]
-    except (_render.RenderError, _syntax.UnitSyntaxError) as error:
+    except (_render.RenderError, UnitSyntaxError) as error:
         raise AnsibleFilterError(f"unit_graph: {error}") from error
     drawing = _graph_text.draw(_graph.build(read), everything)
     return _graph_text.dot(drawing) if format == "dot" else _graph_text.mermaid(drawing)
@@ -117,7 +118,7 @@ def _full_name(name: t.Any) -> str:
 
 def _read(name: str, what: t.Any, dropin: str) -> Unit:
     if isinstance(what, str):
-        return _syntax.read_unit(name, what, dropin=dropin)
+        return read_unit(name, what, dropin=dropin)
     return Unit(name, _render.settings_from_mapping(name, what), dropin)
 
 

@@ -53,16 +53,17 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import unit_unescape
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
 
 
-def unit_unescape(text: t.Any, path: bool = False, template: str | None = None) -> str:
+def unit_unescape_filter(text: t.Any, path: bool = False, template: str | None = None) -> str:
     """Plain text; see DOCUMENTATION."""
     if not isinstance(text, str):
         raise AnsibleFilterError(f"unit_unescape: expected text, not {type(text).__name__}: write it in quotes")
     try:
-        return _syntax.unit_unescape(text, path, template)
-    except _syntax.UnitSyntaxError as error:
+        return unit_unescape(text, path, template)
+    except UnitSyntaxError as error:
         raise AnsibleFilterError(f"unit_unescape: {error}") from error
 
 
@@ -71,4 +72,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         """Filter names and functions."""
-        return {"unit_unescape": unit_unescape}
+        return {"unit_unescape": unit_unescape_filter}

@@ -19,8 +19,9 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._host import uni
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import UnitText, parse
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 
 VENDOR_FOLDERS = ("/usr/lib/", "/lib/", "/usr/share/", "/usr/local/")
@@ -122,7 +123,7 @@ def fold(texts: t.Sequence[str], name: str) -> str:
     comments: dict[tuple[int, int], list[str]] = {}
     settings: list[Setting] = []
     for number, text in enumerate(texts):
-        parsed = _syntax.parse(text, str(number), name)
+        parsed = parse(text, str(number), name)
         settings += parsed.settings
         waiting: list[str] = []
         for line in parsed.lines:
@@ -156,10 +157,10 @@ def _by_section(
 def mapping_of(text: str, name: str, dropin: bool = False) -> dict[str, dict[str, t.Any]] | None:
     """The sections mapping that comes to the same meaning, in the same order where order counts; None when none does."""
     try:
-        parsed = _syntax.parse(text, "", name)
+        parsed = parse(text, "", name)
         mapping = _declaration.mapping_from_settings(parsed.settings)
         back = _render.settings_from_mapping(name, mapping)
-    except (_syntax.UnitSyntaxError, _render.RenderError):
+    except (UnitSyntaxError, _render.RenderError):
         return None
     if parsed.problems or not mapping or not _meaning.same_meaning(back, parsed.settings, dropin):
         return None
@@ -266,9 +267,9 @@ class _Comments:
         self._end: dict[str, list[str]] = {}
         self._top: list[str] = []
         self._bottom: list[str] = []
-        self._read(_syntax.parse(text, "", name))
+        self._read(parse(text, "", name))
 
-    def _read(self, parsed: _syntax.UnitText) -> None:
+    def _read(self, parsed: UnitText) -> None:
         waiting: list[str] = []
         section = ""
         for line in parsed.lines:
@@ -323,22 +324,20 @@ def differences(
         ours = given.pop((item.name, item.dropin), None)
         if ours is None:
             found.append("%s is not declared" % label)
-        elif item.text and not _meaning.same_meaning(
-            _settings(ours), _syntax.parse(item.text).settings, bool(item.dropin)
-        ):
+        elif item.text and not _meaning.same_meaning(_settings(ours), parse(item.text).settings, bool(item.dropin)):
             found.append("%s is declared with another meaning" % label)
         elif any(ours.get(option) != value for option, value in item.options.items()):
             found.append("%s is declared in another state" % label)
         if item.text and dropins == "fold" and not item.dropin:
-            whole = [s for f in _own_files(units[item.name]) for s in _syntax.parse(f["content"]).settings]
-            if _effective(whole) != _effective(_syntax.parse(item.text).settings):
+            whole = [s for f in _own_files(units[item.name]) for s in parse(f["content"]).settings]
+            if _effective(whole) != _effective(parse(item.text).settings):
                 found.append("%s folded means something else than its files" % label)
     return found + ["%s is declared and not on the host" % name for name, _dropin in given]
 
 
 def _settings(item: t.Mapping[str, t.Any]) -> list[Setting]:
     if item.get("content") is not None:
-        return _syntax.parse(item["content"]).settings
+        return parse(item["content"]).settings
     return _render.settings_from_mapping(item["name"], item.get("sections") or {})
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import UNIT_TYPES, unit_name_problem
 
 
 def full_unit_name(given: t.Any) -> str:
@@ -19,9 +19,9 @@ def full_unit_name(given: t.Any) -> str:
     :raises ValueError: for a name that systemd would refuse; the message says why.
     """
     name = str(given)
-    if name.rpartition(".")[2] not in _syntax.UNIT_TYPES:
+    if name.rpartition(".")[2] not in UNIT_TYPES:
         name += ".service"
-    problem = _syntax.unit_name_problem(name)
+    problem = unit_name_problem(name)
     if problem:
         raise ValueError(problem)
     return name

@@ -31,7 +31,7 @@ sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.start import Verdict  # noqa: E402
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax  # noqa: E402
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit  # noqa: E402
 from lab import containers  # noqa: E402
 
 PULLS = ("Wants", "Wants", "Wants", "Requires", "Requires", "BindsTo", "Requisite", "PartOf", "Upholds")
@@ -100,7 +100,7 @@ def draw(chance: random.Random, number: int, release: int) -> Case:
         if kind == "service":
             text += ["[Service]", "Type=oneshot", "RemainAfterExit=yes", "ExecStart=/bin/true"]
         units[name] = "\n".join([*text, ""])
-    graph = _graph.build([_syntax.read_unit(name, text) for name, text in units.items()])
+    graph = _graph.build([read_unit(name, text) for name, text in units.items()])
     return Case(key, units, names[0], graph.start(names[0]))
 
 

@@ -40,7 +40,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._host import fac
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import manager as _manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 proof = json.load(sys.stdin)
 folder = pathlib.Path("/etc/systemd/system")
 shutil.rmtree("/run/harm", ignore_errors=True)
@@ -52,7 +52,7 @@ for path, file in proof.get("files", {}).items():
 units = []
 for key, text in proof["units"].items():
     name, is_dropin, file_name = key.partition(".d/")
-    units.append(_syntax.read_unit(name, text, str(folder / key), file_name[: -len(".conf")] if is_dropin else ""))
+    units.append(read_unit(name, text, str(folder / key), file_name[: -len(".conf")] if is_dropin else ""))
 systemd = _manager.Manager()
 facts = _host_facts.host_facts(systemd, _lint_host.needed(units))
 found = [f.rule for f in _lint.lint(units, systemd.version(), facts, proof.get("enabled", ()), more=_lint_host.RULES)]
@@ -124,9 +124,9 @@ def _goes_down(container: str, seconds: float = 30) -> bool:
 
 
 def _lint_unit(name: str, text: str) -> t.Any:
-    from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+    from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 
-    return _syntax.read_unit(name, text)
+    return read_unit(name, text)
 
 
 def main() -> int:

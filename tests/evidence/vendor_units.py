@@ -36,7 +36,6 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._host import fac
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import manager as _manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 systemd = _manager.Manager()
 units = []
 for folder in ("/usr/lib/systemd/system", "/lib/systemd/system"):
@@ -46,7 +45,7 @@ for folder in ("/usr/lib/systemd/system", "/lib/systemd/system"):
         path = os.path.join(folder, name)
         if os.path.isfile(path) and not os.path.islink(path):
             with open(path, "rb") as stream:
-                units.append(_syntax.read_unit(name, stream.read(), path))
+                units.append(read_unit(name, stream.read(), path))
 begun = time.monotonic()
 facts = _host_facts.host_facts(systemd, _lint_host.needed(units))
 asked = time.monotonic()

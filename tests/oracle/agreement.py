@@ -30,7 +30,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT / ".ansible" / "collections"))
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 
 RELEASES = (247, 252, 257, 262)
@@ -141,8 +142,8 @@ def verdict(case: Case, release: int) -> str:
     """Ours: the letter for the line of the case."""
     name, text, line = unit_of(case)
     try:
-        unit = _syntax.read_unit(name, text.replace("\0", "\n"))
-    except _syntax.UnitSyntaxError:
+        unit = read_unit(name, text.replace("\0", "\n"))
+    except UnitSyntaxError:
         return "x"
     letter = "."
     for finding in _validate.validate(unit, release):

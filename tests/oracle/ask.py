@@ -34,7 +34,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible" / "collections"), str(ROOT / "tests")]
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import WHITESPACE
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 from lab import containers
 from oracle import agreement
@@ -208,7 +209,7 @@ def mutate(value: str, chance: random.Random, others: list[str]) -> str:
             value = chance.choice(others)
         else:
             value = value * 2
-    return value.strip(_syntax.WHITESPACE)[:3000]
+    return value.strip(WHITESPACE)[:3000]
 
 
 def new_cases(count: int, seed: int) -> list[agreement.Case]:
@@ -265,7 +266,7 @@ def shipped(host: Host) -> list[str]:
             if not data or "." not in name:
                 continue
             total += 1
-            known = _validate.validate(_syntax.read_unit(name, data, str(path), dropin), host.release)
+            known = _validate.validate(read_unit(name, data, str(path), dropin), host.release)
             errors = [one for one in known if one.severity == "error"]
             said = theirs(host, str(path), name, data.decode(), bool(dropin)) if errors else set()
             problems += [
@@ -283,7 +284,7 @@ def whole_units(host: Host) -> list[str]:
     ]
     cases = [case for case in cases if case["release"] == host.release and not {"known", "scope", "dropin"} & set(case)]
     for case in cases:
-        findings = _validate.validate(_syntax.read_unit(case["unit"], case["text"]), host.release)
+        findings = _validate.validate(read_unit(case["unit"], case["text"]), host.release)
         errors = [one for one in findings if one.severity == "error"]
         # systemd names the line of a section's header, we that of its first setting.
         lines = {0 if one.rule in WHOLE else one.line for one in errors if one.rule != "unknown-section"}

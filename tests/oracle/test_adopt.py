@@ -13,8 +13,8 @@ import collections
 
 import pytest
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import parse
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _adopt
 from lab import containers
 from oracle import on_target
@@ -104,7 +104,7 @@ def test_adopted_units_mean_the_same_and_load_the_same(target):
         wrong += [(unit, key, old.get(key), new.get(key)) for key in sorted(old) if old.get(key) != new.get(key)]
     as_text = sum("content" in item for item in fragments)
     comments = sum(
-        line.kind == "comment" for u in units.values() for f in u["files"] for line in _syntax.parse(f["content"]).lines
+        line.kind == "comment" for u in units.values() for f in u["files"] for line in parse(f["content"]).lines
     )
     print(
         "\n%s: %d units taken over (%d as sections, %d as content), %d comments, %d values of show compared"
@@ -122,7 +122,7 @@ def test_every_comment_is_kept(target):
     for dropins in ("keep", "fold"):
         for item in _adopt.declare(units, dropins, vendor=True):
             text = _adopt.write([item])
-            for line in _syntax.parse(item.text).lines:
+            for line in parse(item.text).lines:
                 if line.kind == "comment" and line.raw.strip(" \t\r\n#;"):
                     assert line.raw.strip()[1:].strip() in text, (item.name, line.raw)
 

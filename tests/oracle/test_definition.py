@@ -16,7 +16,7 @@ import signal
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import show as _show
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import parse_exec
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 from lab import containers
 from oracle import on_target
@@ -225,7 +225,7 @@ def same(directive, definition, section, properties, aliases=None):
         return len(shown) == len(texts) and all(
             "argv[]=%s ;" % " ".join(command.argv) in line
             for text, line in zip(texts, shown)
-            for command in _syntax.parse_exec(text)
+            for command in parse_exec(text)
         )
     if known.joins in ("words", "deps", "lines", "colons"):
         ours = set(value)

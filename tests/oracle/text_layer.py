@@ -26,8 +26,10 @@ sys.path[:0] = [str(ROOT / ".ansible" / "collections"), str(ROOT / "tests")]
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import parse
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import UNIT_TYPES
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import NOT_UTF8, to_bytes
 from lab import containers
 
 DUMP = "/run/dump"
@@ -67,7 +69,7 @@ def random_text(source: random.Random) -> str:
         else:
             pieces.append(chr(source.choice([0x2028, 0x85, 0xFEFF, 0x1F600, source.randrange(0x10000, 0x1FFF0)])))
     text = "".join(pieces)
-    return _syntax.NOT_UTF8.sub("", text)
+    return NOT_UTF8.sub("", text)
 
 
 def tar(files: dict[str, bytes]) -> bytes:
@@ -95,7 +97,7 @@ def untar(data: bytes) -> dict[str, bytes]:
 def unit_text(name: str, service: dict[str, t.Any]) -> bytes:
     """The bytes of a oneshot service."""
     sections = {"Unit": {"DefaultDependencies": False}, "Service": {"Type": "oneshot", **service}}
-    return _syntax.to_bytes(_render.render(_render.settings_from_mapping(name, sections)))
+    return to_bytes(_render.render(_render.settings_from_mapping(name, sections)))
 
 
 def run_units(container: str, units: dict[str, bytes]) -> dict[str, bytes]:
@@ -193,12 +195,12 @@ def check_shipped_files(container: str) -> int:
     files = untar(containers.run(container, ["tar", "c", *folders], data=b"").stdout)
     tried, differences, problems = 0, [], 0
     for name, data in files.items():
-        if name.rpartition(".")[2] not in (*_syntax.UNIT_TYPES, "conf"):
+        if name.rpartition(".")[2] not in (*UNIT_TYPES, "conf"):
             continue
         tried += 1
-        text = _syntax.parse(data, name)
+        text = parse(data, name)
         problems += len(text.problems)
-        if _syntax.to_bytes(text.write()) != data:
+        if to_bytes(text.write()) != data:
             differences.append(f"{name}: other bytes")
         sections = _declaration.mapping_from_settings(text.settings)
         again = _render.settings_from_mapping(name, sections)

@@ -15,16 +15,16 @@ import secrets
 import time
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import files as _files
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.host import Host
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.plan import RUNNING, Change, File, Plan, enables
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.store import FORMAT, Store, TransactionError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.timer_hold import daemon_reload, has_job
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import RELOAD_TIMEOUT
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
+from .._host.manager import RELOAD_TIMEOUT
+from .._host.systemd import SystemdError
+from . import files as _files
+from .host import Host
+from .plan import RUNNING, Change, File, Plan, enables
+from .store import FORMAT, Store, TransactionError
+from .timer_hold import daemon_reload, has_job
 
 if t.TYPE_CHECKING:
-    from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.health import Failure, Limits
+    from .health import Failure, Limits
 
 
 def run(
@@ -142,7 +142,7 @@ class _Run:
         self, verb: str, units: t.Sequence[str], wanted: t.Mapping[str, Limits] | None = None, begun: float = 0.0
     ) -> None:
         """Ask for jobs of all units in one call, and wait for them."""
-        from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import health as _health
+        from . import health as _health
 
         if not units:
             return
@@ -161,7 +161,7 @@ class _Run:
             raise SystemdError(f"systemctl {verb}: {words}")
 
     def _bring_up(self) -> dict[str, dict[str, str]]:
-        from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import health as _health
+        from . import health as _health
 
         plan, begun = self.plan, time.monotonic()
         wanted = {unit: _health.limits(plan.health.get(unit)) for unit in plan.acted_on()}

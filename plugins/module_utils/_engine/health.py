@@ -15,8 +15,8 @@ import subprocess
 import time
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
+from .._host.manager import Manager
+from .._host.systemd import SystemdError
 
 LOG_LINES = 10
 _UP = ("active", "reloading", "refreshing")

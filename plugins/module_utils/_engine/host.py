@@ -13,7 +13,9 @@ import re
 import stat
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.plan import (
+from .._host.manager import Manager
+from .._host.systemd import SystemdError
+from .plan import (
     MASK_TARGET,
     STOP_FOLLOWERS,
     File,
@@ -21,8 +23,6 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.plan imp
     Want,
     enables,
 )
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
 
 _UNIT_FILE = re.compile(r".\.(service|socket|timer|path|mount|automount|swap|target|slice)\Z")
 _LINK_FOLDERS = (".wants", ".requires", ".upholds")

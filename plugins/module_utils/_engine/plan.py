@@ -8,11 +8,17 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import header as _header
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from .. import _catalog
+from .._model import Setting
+from .._syntax import effective as _meaning
+from .._syntax import header as _header
+from .._syntax.lines import read_unit
+from .._syntax.names import instance_name, template_of
+from .._syntax.text import (
+    UnitSyntaxError,
+    from_bytes,
+    to_bytes,
+)
 
 RUNNING = frozenset(("active", "activating", "reloading", "refreshing", "deactivating"))
 MASK_TARGET = "/dev/null"
@@ -120,7 +126,7 @@ class Want:
 
     def instance_names(self) -> list[str]:
         """The units that the declared instances of a template are."""
-        return [_syntax.instance_name(self.name, instance) for instance in self.instances]
+        return [instance_name(self.name, instance) for instance in self.instances]
 
 
 class Now:
@@ -374,7 +380,7 @@ class _UnitPlan:
 
     def _differs(self, item: Want) -> bool:
         before = self.now.files.get(item.path, MISSING)
-        return item.state == "absent" or (item.text is not None and before.data != _syntax.to_bytes(item.text))
+        return item.state == "absent" or (item.text is not None and before.data != to_bytes(item.text))
 
     def _merged(self, after: bool) -> list[Setting]:
         """The unit's settings as systemd merges them: the fragment, then the drop-ins by file name."""
@@ -463,7 +469,7 @@ class _UnitPlan:
             return
         if item.text is None:
             return
-        after = File("file", _syntax.to_bytes(item.text), "", UNIT_MODE, self.now.uid, self.now.gid)
+        after = File("file", to_bytes(item.text), "", UNIT_MODE, self.now.uid, self.now.gid)
         if before.kind != "file":
             self._change(item.path, before, after, "write", "the file does not exist")
             return
@@ -678,14 +684,14 @@ def _one_of(items: list[Want], option: str, default: t.Any) -> t.Any:
 def read_settings(unit: str, data: bytes, path: str = "") -> list[Setting]:
     """The settings in a text; of one that systemd cannot read at all, none."""
     try:
-        return _syntax.read_unit(unit, data, path).settings
-    except _syntax.UnitSyntaxError:
+        return read_unit(unit, data, path).settings
+    except UnitSyntaxError:
         return []
 
 
 def is_ours(file: File, set_name: str | None = None) -> bool:
     """Whether a file carries our header, and if asked that of one set."""
-    managed, name = _header.read_header(_syntax.from_bytes(file.data))
+    managed, name = _header.read_header(from_bytes(file.data))
     return managed and (set_name is None or name == set_name)
 
 
@@ -703,7 +709,7 @@ def _text_difference(item: Want, before: bytes, after: bytes) -> str:
         return f"{_listed([directive for _section, directive in changed])} changed"
     if not item.by_meaning or _foreign_names(old) != _foreign_names(new):
         return "only comments, order or spacing changed"
-    was, now = (_header.read_header(_syntax.from_bytes(data)) for data in (before, after))
+    was, now = (_header.read_header(from_bytes(data)) for data in (before, after))
     # A file that was there before us may stay as it is, unless the name of the set must be on it.
     return "" if was == now or not (was[0] or now[1]) else "the header that says whose file it is changed"
 
@@ -821,8 +827,8 @@ def enabled_by(link: str, target: str) -> set[str]:
     if "/" not in link:
         unit = posixpath.basename(target)
         instance = base.rpartition(".")[0].partition("@")[2]
-        return {unit, _syntax.instance_name(unit, instance)} if instance else {unit}
-    return {base, _syntax.template_of(base) or base}
+        return {unit, instance_name(unit, instance)} if instance else {unit}
+    return {base, template_of(base) or base}
 
 
 def enables(link: str, target: str, names: t.Iterable[str]) -> bool:
@@ -862,7 +868,7 @@ def _keep_sockets_working(plan: Plan, now: Now, groups: t.Mapping[str, list[Want
 def _services_of(socket: str, now: Now, groups: t.Mapping[str, list[Want]]) -> list[str]:
     live = now.live.get(socket, {}).get("Triggers", "").split()
     for item in groups.get(socket, []):
-        for setting in read_settings(socket, _syntax.to_bytes(item.text or "")):
+        for setting in read_settings(socket, to_bytes(item.text or "")):
             if (setting.section, setting.directive) == ("Socket", "Service") and setting.value:
                 return [setting.value]
     return live or [socket[: -len(".socket")] + ".service"]
@@ -909,7 +915,7 @@ def _runs_without(unit: str, stopped: str, plan: Plan, groups: t.Mapping[str, li
     """Whether a unit that goes down with another one shall run all the same: so the task says, or its new text."""
     items = [
         *groups.get(unit, []),
-        *(item for item in groups.get(_syntax.template_of(unit), []) if unit in item.instance_names()),
+        *(item for item in groups.get(template_of(unit), []) if unit in item.instance_names()),
     ]
     if any(item.state in ("started", "restarted", "reloaded") for item in items):
         return True
@@ -951,7 +957,7 @@ def _declared_followers(groups: t.Mapping[str, list[Want]]) -> dict[str, list[st
         for item in items:
             if not item.text or not any(key in item.text for key in _DECLARED_STOP):
                 continue
-            for setting in read_settings(name, _syntax.to_bytes(item.text)):
+            for setting in read_settings(name, to_bytes(item.text)):
                 if setting.section == "Unit" and setting.directive in _DECLARED_STOP:
                     for other in setting.value.split():
                         followers.setdefault(other, []).append(name)

@@ -14,10 +14,10 @@ import sys
 import time
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import files as _files
+from . import files as _files
 
 if t.TYPE_CHECKING:
-    from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.health import Failure
+    from .health import Failure
 
 STATE_FOLDER = "/var/lib/unitcraft"
 LOCK_TIMEOUT = 300.0  # seconds to wait for another run on this host

@@ -16,8 +16,8 @@ import secrets
 import time
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import RELOAD_TIMEOUT, Manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
+from .._host.manager import RELOAD_TIMEOUT, Manager
+from .._host.systemd import SystemdError
 
 _PROPERTIES = ("ActiveState", "Job", "LastTriggerUSecMonotonic")
 _LOOKS = 4  # PID 1 sees an elapsed timer in its next round at the latest, and each answer of its is a round

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import start as _graph_start
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import DEFAULT, Edge
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.start import Verdict
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from .._model import Unit
+from .._syntax.names import template_of
+from . import edges as _graph_edges
+from . import start as _graph_start
+from . import view as _view
+from .edges import DEFAULT, Edge
+from .start import Verdict
 
 
 class Cycle(t.NamedTuple):
@@ -144,7 +144,7 @@ def instances(merged: t.Mapping[str, Unit]) -> dict[str, Unit]:
     for unit in merged.values():
         for edge in _graph_edges.declared(unit, installed=True):
             for name in (edge.source, edge.target):
-                template = merged.get(_syntax.template_of(name))
+                template = merged.get(template_of(name))
                 if template is not None and name not in merged:
                     result[name] = Unit(name, template.settings, "", template.path)
     return result

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.build import Graph
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import DEFAULT, IMPLICIT, Edge
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.reach import FALL_ON_STOP
+from . import view as _view
+from .build import Graph
+from .edges import DEFAULT, IMPLICIT, Edge
+from .reach import FALL_ON_STOP
 
 
 class Drawing(t.NamedTuple):

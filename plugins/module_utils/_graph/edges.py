@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from .._model import Unit
+from .._syntax.names import unit_escape
+from .._syntax.text import UnitSyntaxError
+from . import view as _view
 
 DECLARED = "declared"  # written in [Unit] or [Service]
 INSTALL = "install"  # written in [Install]: holds once the unit is enabled
@@ -174,8 +175,8 @@ def _by_type(found: _Collector, unit: Unit) -> None:
 
 def _device(path: str) -> list[str]:
     try:
-        return [_syntax.unit_escape(path, path=True, suffix="device")]
-    except _syntax.UnitSyntaxError:  # no plain path: systemd drops the setting
+        return [unit_escape(path, path=True, suffix="device")]
+    except UnitSyntaxError:  # no plain path: systemd drops the setting
         return []
 
 

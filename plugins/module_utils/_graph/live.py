@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.build import Graph
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import DEFAULT, IMPLICIT, Edge
+from . import edges as _graph_edges
+from .build import Graph
+from .edges import DEFAULT, IMPLICIT, Edge
 
 # properties of systemctl show that no directive of the same name in [Unit] covers
 SHOW_PROPERTIES = {

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.build import Graph
+from .build import Graph
 
 FALL_ON_STOP = ("Requires", "Requisite", "BindsTo", "PartOf")  # the unit that names the other one is stopped too
 

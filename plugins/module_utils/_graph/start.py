@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import Edge
+from .edges import Edge
 
 START = "start"
 STOP = "stop"

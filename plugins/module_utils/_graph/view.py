@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting, Unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import base as _values_base
+from .._model import Setting, Unit
+from .._values import base as _values_base
 
 
 def kind(name: str) -> str:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import security as _security
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Systemd, SystemdError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.verify import VERIFY_TIMEOUT, Staged, stage_files
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, Finding
+from .._model import ERROR, Finding
+from . import security as _security
+from .systemd import Systemd, SystemdError
+from .verify import VERIFY_TIMEOUT, Staged, stage_files
 
 _SECURITY_OFFLINE_SINCE = 250  # systemd-analyze security --offline= (NEWS of 250)
 

@@ -14,15 +14,16 @@ import re
 import stat
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import unit_path as _unitfiles
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.reader import Reader
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import values as _lint_values
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from .._graph import edges as _graph_edges
+from .._lint import core as _lint_core
+from .._lint import host as _lint_host
+from .._lint import values as _lint_values
+from .._syntax.lines import read_unit
+from .._syntax.text import UnitSyntaxError, from_bytes
+from . import unit_path as _unitfiles
+from .manager import Manager
+from .reader import Reader
+from .systemd import SystemdError
 
 _PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _MAX_UNITS = 500  # of the host that are followed for ordering cycles
@@ -157,7 +158,7 @@ class _Host:
         if not found.fragment:
             return None
         contents = [self._reader.read(path).data or b"" for path in (found.fragment, *found.dropins)]
-        return _syntax.from_bytes(b"\n".join(contents))
+        return from_bytes(b"\n".join(contents))
 
     def _ask_about_missing(self, texts: dict[str, str | None]) -> None:
         # devices, mounts of /proc/self/mountinfo and what generators made are units without a file of their own
@@ -187,8 +188,8 @@ class _Host:
 
 def _named_in(name: str, text: str) -> list[str]:
     try:
-        unit = _syntax.read_unit(name, text)
-    except _syntax.UnitSyntaxError:
+        unit = read_unit(name, text)
+    except UnitSyntaxError:
         return []
     kinds = ("After", "Requires", "BindsTo", "Requisite", "Wants", "Upholds")
     edges = [edge for edge in _graph_edges.declared(unit, installed=False) if edge.kind in kinds]

@@ -13,7 +13,7 @@ import re
 import time
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import (
+from .systemd import (
     QUERY_TIMEOUT,
     Systemd,
     SystemdError,

@@ -13,10 +13,10 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import unit_path as _unitfiles
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, WARNING, Finding
+from .._model import ERROR, WARNING, Finding
+from . import unit_path as _unitfiles
+from .manager import Manager
+from .systemd import SystemdError
 
 MAX_BYTES = 4 << 20  # a unit file above this is not read; the largest ones of distributions have 10 kB
 _MAX_LINKS = 40  # as the kernel follows, path_resolution(7)

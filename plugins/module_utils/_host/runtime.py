@@ -10,15 +10,15 @@ import fnmatch
 import time
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import live as _graph_live
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import reach as _graph_walk
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import security as _security
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import show as _show
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import unit_path as _unitfiles
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Reply, SystemdError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import WARNING, Finding
+from .._graph import build as _graph
+from .._graph import live as _graph_live
+from .._graph import reach as _graph_walk
+from .._model import WARNING, Finding
+from . import security as _security
+from . import show as _show
+from . import unit_path as _unitfiles
+from .manager import Manager
+from .systemd import Reply, SystemdError
 
 _MAX_JOURNAL_ENTRIES = 20000  # one call reads at most so many of the newest entries
 _JOURNAL_BY_UNIT = 60  # for more units the newest entries of the whole journal are read and sorted here

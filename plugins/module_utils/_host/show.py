@@ -14,8 +14,8 @@ import json
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
+from .._syntax.words import split_words
+from .._values import typed as _merge
 
 _OF_ALL = """Id Names Description LoadState LoadError ActiveState SubState UnitFileState UnitFilePreset FragmentPath
     SourcePath DropInPaths NeedDaemonReload Transient CanStart CanStop CanReload Following Job InvocationID Documentation
@@ -112,7 +112,7 @@ def typed(name: str, values: t.Sequence[str]) -> t.Any:
 
 def words(text: str) -> list[str]:
     """A list as show prints it: names with a backslash or a blank are quoted and escaped."""
-    return _syntax.split_words(text, relax=True, unescape_relax=True) if '"' in text or "\\" in text else text.split()
+    return split_words(text, relax=True, unescape_relax=True) if '"' in text or "\\" in text else text.split()
 
 
 @functools.lru_cache(maxsize=512)

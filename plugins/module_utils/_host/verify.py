@@ -15,10 +15,11 @@ import shutil
 import tempfile
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Reply, Systemd, SystemdError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.judge import WHOLE, Candidate
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, INFO, WARNING, Finding
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from .._lint.judge import WHOLE, Candidate
+from .._model import ERROR, INFO, WARNING, Finding
+from .._syntax.names import template_of
+from .._syntax.text import to_bytes
+from .systemd import Reply, Systemd, SystemdError
 
 _RECURSIVE_ERRORS_SINCE = 250  # systemd-analyze verify --recursive-errors= (NEWS of 250)
 # With SYSTEMD_LOG_TARGET=console-prefixed: <syslog level>, then perhaps FILE:LINE:, then the message.
@@ -166,7 +167,7 @@ class _Verify:
 
     def _owner(self, about: str, message: str) -> str:
         """Whose message it is: of an instance of our template, or one that names our unit's start job."""
-        template = _syntax.template_of(about)
+        template = template_of(about)
         if template in self.units:
             return template
         return next((unit for unit in sorted(self.units) if f" {unit}/start" in message), "")
@@ -186,7 +187,7 @@ def _told(unit: str, severity: str, message: str, path: str, line: int = 0) -> F
 
 def staged_file(unit: str, dropin: str, text: str) -> Staged:
     """A file of the set by its unit and, for a drop-in, its name without ``.conf``."""
-    return Staged(unit, f"{unit}.d/{dropin}.conf" if dropin else unit, _syntax.to_bytes(text))
+    return Staged(unit, f"{unit}.d/{dropin}.conf" if dropin else unit, to_bytes(text))
 
 
 def staged(candidates: t.Sequence[Candidate]) -> list[Staged]:

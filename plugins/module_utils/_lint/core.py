@@ -9,11 +9,15 @@ import datetime
 import functools
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting, Unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from .._graph import build as _graph
+from .._graph import edges as _graph_edges
+from .._graph import view as _view
+from .._model import Setting, Unit
+from .._syntax.commands import ExecCommand, parse_exec
+from .._syntax.lines import read_unit
+from .._syntax.names import template_of
+from .._syntax.text import UnitSyntaxError
+from .._syntax.words import split_words
 
 
 class PathFact(t.NamedTuple):
@@ -79,8 +83,8 @@ class Context:
         for name, text in (self.facts.units if self.facts is not None else {}).items():
             if text is not None and name not in self.units:
                 try:
-                    found[name] = _syntax.read_unit(name, text)
-                except _syntax.UnitSyntaxError:  # the host's own broken unit is none of ours
+                    found[name] = read_unit(name, text)
+                except UnitSyntaxError:  # the host's own broken unit is none of ours
                     found[name] = Unit(name)
         return found
 
@@ -101,7 +105,7 @@ class Context:
     def unit(self, name: str) -> Unit | None:
         """A unit of the set or of the host by name, a template's instance by its template; None when unknown."""
         for known in (self.units, self.host_units):
-            for candidate in (name, _syntax.template_of(name)):
+            for candidate in (name, template_of(name)):
                 if candidate in known:
                     return known[candidate]
         return None
@@ -110,7 +114,7 @@ class Context:
         """True when it is certain that neither the set nor the host has the unit."""
         if self.facts is None or self.unit(name) is not None or name in self._aliases():
             return False
-        asked = [candidate for candidate in (name, _syntax.template_of(name)) if candidate]
+        asked = [candidate for candidate in (name, template_of(name)) if candidate]
         return all(self.facts.units.get(candidate, "") is None for candidate in asked)
 
     def _aliases(self) -> set[str]:
@@ -148,7 +152,7 @@ class Command(t.NamedTuple):
     """One command of an Exec line."""
 
     setting: Setting
-    command: _syntax.ExecCommand
+    command: ExecCommand
 
     @property
     def program(self) -> str:
@@ -186,10 +190,10 @@ def commands(unit: Unit, directives: t.Collection[str] = ()) -> list[Command]:
 
 
 @functools.lru_cache(maxsize=256)  # several rules look at the same line
-def _parsed(value: str) -> tuple[_syntax.ExecCommand, ...]:
+def _parsed(value: str) -> tuple[ExecCommand, ...]:
     try:
-        return tuple(_syntax.parse_exec(value, relax=True))
-    except _syntax.UnitSyntaxError:
+        return tuple(parse_exec(value, relax=True))
+    except UnitSyntaxError:
         return ()  # systemd refuses it, which is for validation to say
 
 
@@ -216,8 +220,8 @@ def literal(text: str) -> bool:
 def assignments(value: str) -> list[tuple[str, str]]:
     """``NAME=value`` words of an Environment= line; words without ``=`` are left out."""
     try:
-        words = _syntax.split_words(value, relax=True, unescape_relax=True)
-    except _syntax.UnitSyntaxError:
+        words = split_words(value, relax=True, unescape_relax=True)
+    except UnitSyntaxError:
         return []
     pairs = [word.partition("=") for word in words]
     return [(name, text) for name, equals, text in pairs if equals]

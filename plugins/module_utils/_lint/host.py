@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import links as _lint_links
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import values as _lint_values
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import (
+from .._graph import build as _graph
+from .._graph import edges as _graph_edges
+from .._graph import view as _view
+from .._model import INFO, WARNING, Setting, Unit
+from .._syntax.names import template_of
+from . import core as _lint_core
+from . import links as _lint_links
+from . import values as _lint_values
+from .core import (
     Context,
     PathFact,
     Remark,
     Rule,
     literal,
 )
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, WARNING, Setting, Unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 
 
 class Questions(t.NamedTuple):
@@ -337,7 +337,7 @@ def drop_in_for_missing_unit(unit: Unit, context: Context) -> t.Iterator[Remark]
     if not unit.dropin:
         return
     host = {} if context.facts is None else context.facts.units
-    asked = [name for name in (unit.name, _syntax.template_of(unit.name)) if name]
+    asked = [name for name in (unit.name, template_of(unit.name)) if name]
     if context.facts is not None and all(host.get(name, "") is None for name in asked):
         yield Remark(
             f"neither this set nor the host has {unit.name}: systemd reads the drop-in '{unit.dropin}' for nothing",
@@ -355,7 +355,7 @@ def needed(units: t.Sequence[Unit]) -> Questions:
         names.add(_graph_edges.triggered(unit))
         for edge in _graph_edges.declared(unit, installed=True):
             names.update((edge.source, edge.target))
-    names.update([_syntax.template_of(name) for name in names])
+    names.update([template_of(name) for name in names])
     return Questions(
         users=_union(question.users for question in asked),
         groups=_union(question.groups for question in asked),

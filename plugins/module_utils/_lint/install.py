@@ -8,13 +8,13 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import tables as _lint_tables
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Context, Remark
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, Setting, Unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import timespans as _values_time
+from .._graph import edges as _graph_edges
+from .._graph import view as _view
+from .._model import INFO, Setting, Unit
+from .._values import timespans as _values_time
+from . import core as _lint_core
+from . import tables as _lint_tables
+from .core import Context, Remark
 
 
 def enabled_without_install(unit: Unit, context: Context) -> t.Iterator[Remark]:

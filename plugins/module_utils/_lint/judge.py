@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import HostFacts, Rule
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import SEVERITIES, Finding, Setting, Unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
+from .._model import SEVERITIES, Finding, Setting, Unit
+from .._syntax.lines import read_unit
+from .._syntax.text import UnitSyntaxError
+from .._values import validate as _validate
+from . import run as _lint
+from .core import HostFacts, Rule
 
 # About the unit as a whole; everything else is about one line of one file.
 WHOLE = ("missing-directive", "refused-unit")
@@ -54,8 +55,8 @@ def check(candidates: t.Sequence[Candidate], target: Target, enabled: t.Collecti
     units: list[Unit] = []
     for candidate in candidates:
         try:
-            unit = candidate.read or _syntax.read_unit(candidate.unit, candidate.text, candidate.path, candidate.dropin)
-        except _syntax.UnitSyntaxError as error:
+            unit = candidate.read or read_unit(candidate.unit, candidate.text, candidate.path, candidate.dropin)
+        except UnitSyntaxError as error:
             findings.append(
                 Finding(
                     "syntax", "error", candidate.unit, str(error), "write plain UTF-8 text", candidate.path, error.line

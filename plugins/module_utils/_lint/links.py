@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Context, Remark
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, Setting, Unit
+from .._graph import edges as _graph_edges
+from .._graph import view as _view
+from .._model import INFO, Setting, Unit
+from . import core as _lint_core
+from .core import Context, Remark
 
 _VERBS = (
     "start",

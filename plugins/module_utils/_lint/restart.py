@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import start_limit as _start_limit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Context, Remark
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.start_limit import SECOND, Policy, format_span
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, Unit
+from .._graph import view as _view
+from .._model import INFO, Unit
+from . import core as _lint_core
+from . import start_limit as _start_limit
+from .core import Context, Remark
+from .start_limit import SECOND, Policy, format_span
 
 _REBOOTS = ("reboot", "reboot-force", "reboot-immediate", "kexec", "kexec-force", "soft-reboot", "soft-reboot-force")
 

@@ -11,15 +11,17 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import install as _lint_install
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import links as _lint_links
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import restart as _lint_restart
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import startup as _lint_startup
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import values as _lint_values
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Context, HostFacts, Remark, Rule
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, SEVERITIES, WARNING, Finding, Unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from .._graph import build as _graph
+from .._model import INFO, SEVERITIES, WARNING, Finding, Unit
+from .._syntax.lines import read_unit
+from .._syntax.names import template_of
+from .._syntax.text import UnitSyntaxError
+from . import install as _lint_install
+from . import links as _lint_links
+from . import restart as _lint_restart
+from . import startup as _lint_startup
+from . import values as _lint_values
+from .core import Context, HostFacts, Remark, Rule
 
 _STAYS_DOWN = ("BindsTo", "Requires", "Requisite", "PartOf")
 _LIMIT_ACTION = ("StartLimitAction",)
@@ -114,12 +116,12 @@ def _dropin_of(units: t.Sequence[Unit], name: str) -> str:
 
 
 def _host_fragment(name: str, facts: HostFacts | None) -> Unit | None:
-    for candidate in (name, _syntax.template_of(name)):
+    for candidate in (name, template_of(name)):
         text = facts.units.get(candidate) if facts is not None and candidate else None
         if text is not None:
             try:
-                return Unit(name, _syntax.read_unit(name, text).settings)
-            except _syntax.UnitSyntaxError:
+                return Unit(name, read_unit(name, text).settings)
+            except UnitSyntaxError:
                 return None
     return None
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting, Unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import timespans as _values_time
+from .._graph import view as _view
+from .._model import Setting, Unit
+from .._values import timespans as _values_time
 
 SECOND = 1_000_000  # all times here are whole microseconds, as in systemd; None is infinity
 DEFAULT_RESTART = SECOND // 10

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Context, Remark
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, WARNING, Setting, Unit
+from .._graph import view as _view
+from .._model import INFO, WARNING, Setting, Unit
+from . import core as _lint_core
+from .core import Context, Remark
 
 _ONLINE = "network-online.target"
 

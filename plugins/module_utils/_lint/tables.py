@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import base as _values_base
+from .._values import base as _values_base
 
 # capabilities(7), up to CAP_CHECKPOINT_RESTORE (Linux 5.9), the newest there is
 CAPABILITIES = frozenset(

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import view as _view
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import tables as _lint_tables
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Context, Remark, literal
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import INFO, Setting, Unit
+from .._graph import view as _view
+from .._model import INFO, Setting, Unit
+from . import core as _lint_core
+from . import tables as _lint_tables
+from .core import Context, Remark, literal
 
 SECRET_NAME = re.compile(r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY"
                          r"|SECRET_?KEY|CREDENTIALS?)(?:_\d+)?$", re.IGNORECASE)  # fmt: skip

@@ -10,17 +10,19 @@ import fnmatch
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import drift as _drift
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import store as _store
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import runtime as _live
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import show as _show
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import unit_path as _unitfiles
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.reader import Reader
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import ERROR, WARNING, Finding, Setting, Unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
+from .._engine import drift as _drift
+from .._engine import store as _store
+from .._graph import build as _graph
+from .._host import runtime as _live
+from .._host import show as _show
+from .._host import unit_path as _unitfiles
+from .._host.manager import Manager
+from .._host.reader import Reader
+from .._model import ERROR, WARNING, Finding, Setting, Unit
+from .._syntax.lines import parse
+from .._syntax.names import template_of
+from .._syntax.text import UnitSyntaxError, from_bytes
+from .._values import typed as _merge
 
 ASPECTS = ("definition", "files", "state", "security", "dependencies", "journal", "drift")
 _GLOB = re.compile(r"[*?\[]")
@@ -213,7 +215,7 @@ class _Definitions:
             kinds = ("wants", "requires", "upholds")
             self._links = {n for kind in kinds for names in self._files.linked_from(kind).values() for n in names}
         if _unitfiles.is_template(name):
-            return any(_syntax.template_of(other) == name for other in self._links)
+            return any(template_of(other) == name for other in self._links)
         return name in self._links
 
     def dependencies(self, name: str) -> dict[str, t.Any] | None:
@@ -256,11 +258,11 @@ class _Definitions:
             if content.problem is not None:
                 self.findings.append(content.problem._replace(unit=content.problem.unit or unit))
             return None
-        text = _syntax.from_bytes(content.data)
+        text = from_bytes(content.data)
         shown = content.data.decode("utf-8", "replace")
         try:
-            parsed = _syntax.parse(text, path, unit)
-        except _syntax.UnitSyntaxError as error:
+            parsed = parse(text, path, unit)
+        except UnitSyntaxError as error:
             hint = "save the file as UTF-8 text" if "UTF-8" in error.message else ""
             self.findings.append(
                 Finding("syntax", ERROR, unit, "%s:%d: %s" % (path, error.line, error.message), hint, path, error.line)

@@ -14,13 +14,16 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import plan as _plan
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import store as _store
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.host import Host
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import header as _header
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+
+from .._engine import plan as _plan
+from .._engine import store as _store
+from .._engine.host import Host
+from .._host.systemd import SystemdError
+from .._syntax import header as _header
+from .._syntax import render as _render
+from .._syntax.lines import parse
+from .._syntax.names import instance_name, unit_name_problem
+from .._syntax.text import UnitSyntaxError, from_bytes
 
 STATES = ("present", "started", "stopped", "restarted", "reloaded", "absent")
 _DROPIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,240}\Z")
@@ -209,7 +212,7 @@ def unit_name(given: str) -> str:
             ]
         )
     name = given if "." in given else f"{given}.service"
-    problem = _syntax.unit_name_problem(name)
+    problem = unit_name_problem(name)
     if not problem and name.endswith(".scope"):
         problem = f"'{name}' is a scope, which programs make and no file can declare; declare a service"
     if problem:
@@ -263,8 +266,8 @@ def _content_mistakes(name: str, content: str) -> list[str]:
     if not content.strip():
         return [f"{name}: content is empty, and systemd takes an empty unit file for a masked unit; use masked: true"]
     try:
-        _syntax.parse(content, name=name)
-    except _syntax.UnitSyntaxError as error:
+        parse(content, name=name)
+    except UnitSyntaxError as error:
         return [f"{name}: content: {error}"]
     return []
 
@@ -283,7 +286,7 @@ def _text(name: str, item: t.Mapping[str, t.Any], set_name: str | None) -> str |
 
 def _instances(name: str, given: t.Sequence[str]) -> list[str]:
     for instance in given:
-        problem = "it is empty" if not instance else _syntax.unit_name_problem(_syntax.instance_name(name, instance))
+        problem = "it is empty" if not instance else unit_name_problem(instance_name(name, instance))
         if problem:
             raise DeclarationError(
                 [f"instances: {instance!r} of {name}: {problem}; the filter unit_escape makes one of any text"]
@@ -395,11 +398,11 @@ class Task:
         if not written:
             return
         # Only now: an unchanged run needs none of the grammar, the rules and the catalogue's details.
-        from ansible_collections.unitcraft.systemd.plugins.module_utils._host import exposure as _exposure
-        from ansible_collections.unitcraft.systemd.plugins.module_utils._host import facts as _host_facts
-        from ansible_collections.unitcraft.systemd.plugins.module_utils._host import verify as _verify
-        from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
-        from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import judge as _check
+        from .._host import exposure as _exposure
+        from .._host import facts as _host_facts
+        from .._host import verify as _verify
+        from .._lint import host as _lint_host
+        from .._lint import judge as _check
 
         by_unit: dict[str, list[_plan.Want]] = {}
         for want in wanted:
@@ -472,7 +475,7 @@ class Task:
                 " there. Make room, or make the folder writable"
             )
         if self.store.read_intent() is not None:
-            from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import execute as _transaction  # noqa: PLC0415
+            from .._engine import execute as _transaction  # noqa: PLC0415
 
             recovered = _transaction.recover(self.store)
             self.result["recovered"] = recovered
@@ -506,7 +509,7 @@ class Task:
             self._write_record(new_record)
             return now.live
         # Only now: a run that changes nothing needs none of it.
-        from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import execute as _transaction  # noqa: PLC0415
+        from .._engine import execute as _transaction  # noqa: PLC0415
 
         snapshot = _transaction.take_snapshot(plan, systemd, now.live, now.links)
         states = _transaction.run(plan, systemd, self.store, snapshot, self.params["rollback"])
@@ -542,7 +545,7 @@ class Task:
                 "user": self.params["user"] or "",
                 "set": self.params["set_name"] or "",
                 "sha256": hashlib.sha256(file.data).hexdigest() if want.text is not None else "",
-                "text": _syntax.from_bytes(file.data) if want.text is not None else None,
+                "text": from_bytes(file.data) if want.text is not None else None,
                 "enabled": want.enabled,
                 "masked": want.masked,
                 "state": want.state,
@@ -623,7 +626,7 @@ def _unmoved(plan: _plan.Plan, systemd: Host, now: _plan.Now) -> dict[str, dict[
 def _shown(file: _plan.File) -> str:
     if file.kind == "link":
         return f"link to {file.target}\n"
-    return _syntax.from_bytes(file.data).encode("utf-8", "replace").decode("utf-8")
+    return from_bytes(file.data).encode("utf-8", "replace").decode("utf-8")
 
 
 def drift_by_unit(
@@ -637,13 +640,11 @@ def drift_by_unit(
     found = {}
     for name, entries in deployed.items():
         if entries:
-            from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import drift as _drift  # noqa: PLC0415  rarely needed
+            from .._engine import drift as _drift  # noqa: PLC0415  rarely needed
 
             dropins = [path for path in now.files if path.startswith(f"{folder}/{name}.d/")]
             files = {path: now.files.get(path, _plan.MISSING) for path in {*entries, *dropins}}
-            texts = {
-                path: _syntax.from_bytes(file.data) if file.kind == "file" else None for path, file in files.items()
-            }
+            texts = {path: from_bytes(file.data) if file.kind == "file" else None for path, file in files.items()}
             dropins = sorted(path for path in dropins if texts[path] is not None)
             found[name] = _drift.compare(
                 name, entries, _drift.Now(texts, dropins, _drift.state_of(now.live.get(name, {})))

@@ -8,9 +8,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import info as _info
+
+from .._host.manager import Manager
+from .._host.systemd import SystemdError
+from . import info as _info
 
 
 def argument_spec() -> dict[str, t.Any]:

@@ -10,10 +10,13 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Systemd, SystemdError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import judge as _check
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import SEVERITIES, Finding, Setting, Unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+
+from .._host.systemd import Systemd, SystemdError
+from .._lint import judge as _check
+from .._model import SEVERITIES, Finding, Setting, Unit
+from .._syntax.lines import read_unit
+from .._syntax.names import unit_name_problem
+from .._syntax.text import UnitSyntaxError, from_bytes
 
 _MAX_BYTES = 4 << 20  # what is larger is no unit file
 
@@ -82,7 +85,7 @@ def lint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     findings += _check.check(candidates, _check.Target(release, known))
     if params["verify"]:
         # Here, as in _declared: what few tasks need is loaded by those.
-        from ansible_collections.unitcraft.systemd.plugins.module_utils._host import verify as _verify  # noqa: PLC0415
+        from .._host import verify as _verify  # noqa: PLC0415
 
         findings += _verify.news(candidates, systemd, here, findings)
     findings = _check.ignored(findings, params["ignore"])
@@ -119,7 +122,7 @@ def _unit_files(path: str) -> list[str]:
         for name in sorted(names):
             whole = os.path.join(folder, name)
             is_dropin = name.endswith(".conf") and folder.endswith(".d")
-            if not os.path.islink(whole) and (is_dropin or not _syntax.unit_name_problem(name)):
+            if not os.path.islink(whole) and (is_dropin or not unit_name_problem(name)):
                 found.append(whole)
     if not found:
         raise LintError(f"paths: {path} holds no unit file and no drop-in (NAME.d/*.conf); name a folder that does")
@@ -132,7 +135,7 @@ def _read(path: str, texts: list[tuple[str, str, str, str]], findings: list[Find
     unit, dropin = name, ""
     if name.endswith(".conf") and folder.endswith(".d"):
         unit, dropin = os.path.basename(folder)[: -len(".d")], name[: -len(".conf")]
-    problem = _syntax.unit_name_problem(unit)
+    problem = unit_name_problem(unit)
     if problem and not (dropin and "." not in unit):
         raise LintError(f"paths: {path} is no unit file: {problem}")
     try:
@@ -144,17 +147,17 @@ def _read(path: str, texts: list[tuple[str, str, str, str]], findings: list[Find
     if len(data) > _MAX_BYTES:
         findings.append(Finding("syntax", "error", unit, f"{path} is larger than {_MAX_BYTES >> 20} MiB", path=path))
         return
-    texts.append((unit, dropin, path, _syntax.from_bytes(data)))
+    texts.append((unit, dropin, path, from_bytes(data)))
 
 
 def _declared(item: t.Mapping[str, t.Any]) -> tuple[str, str, str, str]:
     name = item["name"] if "." in item["name"] else f"{item['name']}.service"
-    problem = _syntax.unit_name_problem(name)
+    problem = unit_name_problem(name)
     if problem:
         raise LintError(f"units: name: {problem}")
     if item["content"] is not None:
         return name, item["dropin"] or "", "", item["content"]
-    from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render  # noqa: PLC0415
+    from .._syntax import render as _render  # noqa: PLC0415
 
     try:
         text = _render.render(_render.settings_from_mapping(name, item["sections"]))
@@ -170,8 +173,8 @@ def _candidates(texts: t.Sequence[tuple[str, str, str, str]]) -> list[_check.Can
     for number in sorted(range(len(texts)), key=lambda number: (bool(texts[number][1]), texts[number][1])):
         unit, dropin, path, text = texts[number]
         try:
-            read[number] = _syntax.read_unit(unit, text, path, dropin)
-        except _syntax.UnitSyntaxError:
+            read[number] = read_unit(unit, text, path, dropin)
+        except UnitSyntaxError:
             continue
         if not dropin or unit in whole:  # otherwise the fragment is not among what is checked
             whole.setdefault(unit, []).extend(read[number].settings)

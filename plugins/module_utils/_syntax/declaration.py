@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _model
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.render import ENVIRONMENT_NAME
+from .. import _catalog, _model
+from . import effective as _meaning
+from .joins import joins_of
+from .render import ENVIRONMENT_NAME
+from .text import NOT_UTF8, UnitSyntaxError
+from .words import split_words
 
 
 def mapping_from_settings(settings: t.Iterable[_model.Setting]) -> dict[str, dict[str, t.Any]]:
@@ -28,7 +30,7 @@ def mapping_from_settings(settings: t.Iterable[_model.Setting]) -> dict[str, dic
 def _natural(section: str, directive: str, values: list[str]) -> t.Any:
     entry = _catalog.get(section, directive)
     parser = entry.parser if entry is not None else ""
-    joins = _syntax.joins_of(section, directive)
+    joins = joins_of(section, directive)
     if parser == "environ":
         variables = _variables(values)
         if variables is not None:
@@ -55,15 +57,15 @@ def _variables(values: list[str]) -> dict[str, str] | None:
     variables: dict[str, str] = {}
     for value in values:
         try:
-            words = _syntax.split_words(value)
-        except _syntax.UnitSyntaxError:
+            words = split_words(value)
+        except UnitSyntaxError:
             return None
         for word in words:
             name, equals, content = word.replace("%%", "").partition("=")
             if not equals or "%" in word.replace("%%", "") or not ENVIRONMENT_NAME.match(name) or name in variables:
                 return None
             content = word.partition("=")[2].replace("%%", "%")
-            if _syntax.NOT_UTF8.search(content):
+            if NOT_UTF8.search(content):
                 return None
             variables[name] = content
         if not words:

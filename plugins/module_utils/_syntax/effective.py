@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _model
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from .. import _model
+from .commands import parse_exec
+from .joins import joins_of
+from .text import WHITESPACE, UnitSyntaxError
+from .words import word_reader
 
 # Directives that fill one list together, so that the order between them counts: the order of a socket unit's file
 # descriptors, and the data for standard input.
@@ -19,7 +22,7 @@ _SHARED_LISTS = {
     ),
     ("", "StandardInput"): re.compile("StandardInput(Text|Data)$"),
 }
-_NO_BLANKS = re.compile(f"[^{_syntax.WHITESPACE}]+")
+_NO_BLANKS = re.compile(f"[^{WHITESPACE}]+")
 
 
 class Meaning(t.NamedTuple):
@@ -53,7 +56,7 @@ def normalise(settings: t.Iterable[_model.Setting], dropin: bool = False) -> dic
 
 
 def _meaning(key: tuple[str, str], values: list[str], dropin: bool) -> Meaning:
-    joins = _syntax.joins_of(*key)
+    joins = joins_of(*key)
     if joins == "single":
         kept = values[-1:]
     elif joins == "deps":
@@ -83,10 +86,8 @@ def _sense(joins: str, values: t.Sequence[str]) -> tuple[t.Any, ...]:
 
 def _command_sense(value: str) -> t.Any:
     try:
-        return tuple(
-            (command.prefixes, command.path, tuple(command.argv)) for command in _syntax.parse_exec(value, True)
-        )
-    except _syntax.UnitSyntaxError:
+        return tuple((command.prefixes, command.path, tuple(command.argv)) for command in parse_exec(value, True))
+    except UnitSyntaxError:
         return value
 
 
@@ -122,15 +123,15 @@ def quoted_words(value: str) -> list[str] | None:
     """The words of a value whose words may be quoted, as they stand; None when a quote is not closed."""
     if not re.search("[\"'\\\\]", value):
         return raw_words(value)
-    reader = _syntax.word_reader(_syntax.WHITESPACE, True, False, False, False, False, True)
+    reader = word_reader(WHITESPACE, True, False, False, False, False, True)
     words: list[str] = []
     pos = 0
     while True:
         start = pos
         try:
             word, pos = reader.word(value, pos)
-        except _syntax.UnitSyntaxError:
+        except UnitSyntaxError:
             return None
         if word is None:
             return words
-        words.append(value[start : len(value) if pos < 0 else pos].strip(_syntax.WHITESPACE))
+        words.append(value[start : len(value) if pos < 0 else pos].strip(WHITESPACE))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.render import RenderError, cut
+from .render import RenderError, cut
 
 MANAGED = "# Managed by unitcraft.systemd"
 _SET = "# Set: "

@@ -16,8 +16,17 @@ import re
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _model
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from .. import _catalog, _model
+from .commands import exec_quote
+from .joins import joins_of
+from .lines import LONG_LINE_MAX
+from .text import (
+    NOT_UTF8,
+    WHITESPACE,
+    UnitSyntaxError,
+    from_bytes,
+)
+from .words import c_escape, escape_specifiers, quote
 
 LINE_WIDTH = 100  # a list of words is written on one line up to this width, then one word a line
 
@@ -100,7 +109,7 @@ class _Values:
         entry = _catalog.get(section, directive)
         self.parser = entry.parser if entry is not None else ""
         self.empty_ok = entry is None or entry.empty_ok
-        self.joins = _syntax.joins_of(section, directive)
+        self.joins = joins_of(section, directive)
 
     def error(self, message: str, value: t.Any) -> RenderError:
         return RenderError(message, self.unit, self.section, self.directive, value)
@@ -177,9 +186,9 @@ class _Values:
                     ),
                     value,
                 )
-        if _syntax.NOT_UTF8.search(text):
+        if NOT_UTF8.search(text):
             raise self.error(f"the value is not valid UTF-8, which systemd refuses: {cut(text)!a}", value)
-        if len(text) * 4 + 1024 > _syntax.LONG_LINE_MAX and len(text.encode("utf-8")) + 1024 > _syntax.LONG_LINE_MAX:
+        if len(text) * 4 + 1024 > LONG_LINE_MAX and len(text.encode("utf-8")) + 1024 > LONG_LINE_MAX:
             raise self.error("the value is longer than 1 MiB, which systemd refuses", cut(text))
 
     # -- lists
@@ -233,7 +242,7 @@ class _Values:
     def _content(self, content: t.Any) -> str:
         """A value inside a mapping or an argument list: any text, numbers and bools as they would be written."""
         if isinstance(content, bytes):
-            return _syntax.from_bytes(content)
+            return from_bytes(content)
         if isinstance(content, str):
             return content
         if isinstance(content, bool):
@@ -247,13 +256,13 @@ class _Values:
             raise self.error(
                 f"'{cut(name)}' is no name of an environment variable: letters, digits and _, no digit first", name
             )
-        if "\0" in content or _syntax.NOT_UTF8.search(content):
+        if "\0" in content or NOT_UTF8.search(content):
             # systemd drops such a variable, however it is escaped.
             raise self.error(
                 f"the variable {name} holds {cut(content)!a}, and systemd takes only UTF-8: pass it as a credential",
                 content,
             )
-        return _syntax.quote(_syntax.escape_specifiers(f"{name}={content}"))
+        return quote(escape_specifiers(f"{name}={content}"))
 
     def _field(self, name: str, content: str) -> str:
         if not _FIELD_NAME.match(name) or name[0].isdigit():
@@ -262,12 +271,12 @@ class _Values:
             )
         if "\0" in content:
             raise self.error(f"the field {name} holds a NUL, which systemd cannot read: remove it", content)
-        return self._escaped(_syntax.quote, f"{name}={_syntax.escape_specifiers(content)}")
+        return self._escaped(quote, f"{name}={escape_specifiers(content)}")
 
     def _credential(self, name: str, content: str) -> str:
         if not _CREDENTIAL_NAME.match(name) or name in (".", ".."):
             raise self.error(f"'{cut(name)}' is no name of a credential: a plain file name will do", name)
-        text = self._escaped(_syntax.c_escape, content)
+        text = self._escaped(c_escape, content)
         # Blanks at the ends would be taken for the space around the value.
         body = text.strip(" ")
         before, after = len(text) - len(text.lstrip(" ")), len(text) - len(text.rstrip(" "))
@@ -276,7 +285,7 @@ class _Values:
     def _escaped(self, escape: t.Callable[[str], str], text: str) -> str:
         try:
             return escape(text)
-        except _syntax.UnitSyntaxError as error:
+        except UnitSyntaxError as error:
             raise self.error(error.message, text) from None
 
     # -- commands
@@ -311,7 +320,7 @@ class _Values:
             if argument is None or isinstance(argument, (bool, list, tuple, Mapping)):
                 raise self.error(f"the argument {_show(argument)} is no string: write it in quotes", argv)
         words = [self._content(argument) for argument in argv]
-        text = self._escaped(lambda _none: _syntax.exec_quote(words, prefix), "")
+        text = self._escaped(lambda _none: exec_quote(words, prefix), "")
         self._check_characters(text, argv)
         return text
 
@@ -374,10 +383,10 @@ def _assignment(setting: _model.Setting) -> str:
     if (
         not _SECTION_NAME.match(setting.section)
         or not _DIRECTIVE_NAME.match(setting.directive)
-        or value != value.strip(_syntax.WHITESPACE)
+        or value != value.strip(WHITESPACE)
         or re.search("[\r\n\0]", value)
         or (len(value) - len(value.rstrip("\\"))) % 2
-        or _syntax.NOT_UTF8.search(value)
+        or NOT_UTF8.search(value)
     ):
         raise RenderError(
             f"systemd would not read this setting back as it is: {cut(repr(value))}",

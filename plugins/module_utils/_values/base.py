@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import timespans as _values_time
+from .._syntax.names import unit_unescape
+from .._syntax.words import split_words, word_reader
+from . import timespans as _values_time
 
 INT_MAX = 2**31 - 1
 UINT_MAX = 2**32 - 1
@@ -196,7 +197,7 @@ def words(
 
     :raises ValueError: for an unclosed quote, an unknown escape or a backslash at the end.
     """
-    return _syntax.split_words(
+    return split_words(
         text,
         unquote=unquote,
         cunescape=cunescape,
@@ -208,7 +209,7 @@ def words(
 
 def first_word(text: str, separators: str = BLANKS, unquote: bool = False) -> tuple[str | None, str]:
     """The first word and what follows it."""
-    reader = _syntax.word_reader(separators, unquote, False, False, False, False, separators == BLANKS)
+    reader = word_reader(separators, unquote, False, False, False, False, separators == BLANKS)
     word, position = reader.word(text, 0) if text else (None, -1)
     return word, text[position:] if position >= 0 else ""
 
@@ -282,7 +283,7 @@ def _unit_specifier(letter: str, unit_name: str) -> str:
 
 def _unescape(text: str) -> str:
     try:
-        return _syntax.unit_unescape(text)
+        return unit_unescape(text)
     except ValueError:
         raise SpecifierError("'%s' in the unit's name is not escaped as systemd does it" % shorten(text)) from None
 

@@ -15,11 +15,19 @@ import ipaddress
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import base as _values_base
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import identifiers as _values_names
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import timespans as _values_time
+from .. import _catalog
+from .._syntax.commands import parse_exec
+from .._syntax.lines import LONG_LINE_MAX
+from .._syntax.names import UNIT_NAME_MAX, unit_name_problem
+from .._syntax.words import (
+    _unescape_one,
+    c_unescape,
+    split_words,
+    word_reader,
+)
+from . import base as _values_base
+from . import identifiers as _values_names
+from . import timespans as _values_time
 
 # What others reuse.
 INFINITY = _values_time.INFINITY
@@ -97,7 +105,7 @@ def _check(
     if entry is None:
         return None
     grammar, want = entry
-    if len(value) * 4 > _syntax.LONG_LINE_MAX and _values_base.byte_length(value) >= _syntax.LONG_LINE_MAX:
+    if len(value) * 4 > LONG_LINE_MAX and _values_base.byte_length(value) >= LONG_LINE_MAX:
         return Problem("the value is longer than a line of 1 MiB, which systemd refuses; split it up", True)
     context = Context(directive.name, directive.section, directive.ltype, release, unit_name, target, earlier or {})
     try:
@@ -554,7 +562,7 @@ _CPU_LIMIT = 8192
 
 
 def _cpu_words(text: str) -> list[str]:
-    return _syntax.split_words(text, cunescape=False, separators=_values_base.BLANKS + ",")
+    return split_words(text, cunescape=False, separators=_values_base.BLANKS + ",")
 
 
 def _cpu_affinity(text: str, c: Context) -> None:
@@ -601,8 +609,8 @@ def _luo_sessions(text: str, c: Context) -> None:
 
 
 def _unit_name(text: str, c: Context, template: bool = True) -> str:
-    name = _expand(text, c, _syntax.UNIT_NAME_MAX if c.release >= 249 else _values_base.LINE_MAX, name=True)
-    problem = _syntax.unit_name_problem(name, allow_template=template)
+    name = _expand(text, c, UNIT_NAME_MAX if c.release >= 249 else _values_base.LINE_MAX, name=True)
+    problem = unit_name_problem(name, allow_template=template)
     if problem:
         raise ValueError(problem)
     return name
@@ -1129,7 +1137,7 @@ def _colon_fields(text: str, coalesce: bool = True) -> list[str]:
     while position < len(text):
         character = text[position]
         if character == "\\":
-            decoded = _syntax._unescape_one(text, position + 1)
+            decoded = _unescape_one(text, position + 1)
             if decoded is None and text[position + 1 : position + 2] == ":":
                 decoded = ":", 1
             if decoded is None:
@@ -1173,7 +1181,7 @@ def _mount_names(text: str, c: Context) -> None:
             character.isascii() and (character.isalnum() or character in ":_.") for part in parts for character in part
         )
         length = plain + 4 * (sum(map(_values_base.byte_length, parts)) - plain) + len(parts) - 1
-        if path.startswith("/") and length + len(".mount") > _syntax.UNIT_NAME_MAX:
+        if path.startswith("/") and length + len(".mount") > UNIT_NAME_MAX:
             raise _Fatal("the path is too long for the name of a mount unit, which systemd before 251 wants")
 
 
@@ -1197,8 +1205,8 @@ def _bind_paths(text: str, c: Context) -> None:
 
 def _old_bind_items(text: str) -> list[list[str]]:
     """Before 262 blanks and colons were separators of one kind, and only what stood between told them apart."""
-    reader = _syntax.word_reader(":" + _values_base.BLANKS, True, False, False, False, False, False)
-    rest = _syntax.word_reader(_values_base.BLANKS, True, False, False, False, False, True)
+    reader = word_reader(":" + _values_base.BLANKS, True, False, False, False, False, False)
+    rest = word_reader(_values_base.BLANKS, True, False, False, False, False, True)
     items = []
     position = 0
     while position >= 0:
@@ -1379,7 +1387,7 @@ def _set_credential(text: str, c: Context) -> None:
     if c.name == "SetCredentialEncrypted":
         _base64(rest, c.release)
     else:
-        _syntax.c_unescape(rest, accept_nul=True)
+        c_unescape(rest, accept_nul=True)
 
 
 def _import_credential(text: str, c: Context) -> None:
@@ -1417,7 +1425,7 @@ def _input_data(text: str, c: Context) -> None:
 
 
 def _input_text(text: str, c: Context) -> None:
-    _expand(_syntax.c_unescape(text), c, 64 * 1024 * 1024)
+    _expand(c_unescape(text), c, 64 * 1024 * 1024)
 
 
 def _open_file(text: str, c: Context) -> None:
@@ -1443,7 +1451,7 @@ _NFT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9/\\_.]{0,30}")
 
 def _nft_set(text: str, c: Context) -> None:
     for item in _each(text, retain_escape=True):
-        fields = [field for field in _syntax.split_words(item, unquote=False, separators=":") if field]
+        fields = [field for field in split_words(item, unquote=False, separators=":") if field]
         if len(fields) != 4:
             raise ValueError("'%s' has not four parts" % _values_base.shorten(item))
         _one_of(fields[0], "cgroup user group", c.release)
@@ -1501,7 +1509,7 @@ def _exec(text: str, c: Context) -> None:
         # | is a character like others there; parse_exec() would take it for a prefix.
         text = re.sub(r"^([-@:+!]*)\|", r"\1x", text)
     try:
-        commands = _syntax.parse_exec(text)
+        commands = parse_exec(text)
     except ValueError as error:
         optional = re.match("[@:+!|]*-", text)
         raise (ValueError if optional else _Fatal)(str(error)) from None

@@ -13,9 +13,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
-from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from .. import _catalog
+from .._model import Setting
+from .._syntax.words import split_words
 
 # parsers whose directives form one list that an empty value of any of them clears
 _RESET_TOGETHER = ("timer", "path_spec", "socket_listen", "load_credential", "set_credential")
@@ -113,7 +113,7 @@ def texts(value: Effective) -> list[str]:
 def _words(text: str) -> list[str]:
     if not any(mark in text for mark in "\"'\\"):
         return text.split()
-    return _syntax.split_words(text, relax=True, unescape_relax=True)
+    return split_words(text, relax=True, unescape_relax=True)
 
 
 def typed(value: Effective) -> t.Any:

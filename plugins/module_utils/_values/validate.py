@@ -12,9 +12,10 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _model
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import check as _values
+from .. import _catalog, _model
+from .._syntax.commands import parse_exec
+from .._syntax.names import unit_escape
+from . import check as _values
 
 KnownKeys = t.FrozenSet[t.Tuple[str, str]]
 
@@ -428,7 +429,7 @@ class _Judge:
         if "%" in path or "@" in self.unit.name:
             return
         try:
-            wanted = _syntax.unit_escape(path, path=True, suffix=self.kind)
+            wanted = unit_escape(path, path=True, suffix=self.kind)
         except ValueError:
             return
         if wanted != self.unit.name:
@@ -529,7 +530,7 @@ class _View:
         total = 0
         for value in self.values(section, name):
             try:
-                total += len(_syntax.parse_exec(value, relax=True))
+                total += len(parse_exec(value, relax=True))
             except ValueError:
                 continue
         return total

@@ -12,12 +12,12 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import dr
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import live as _graph_live
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import reach as _graph_walk
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from case_files import load
 
 
 def build(case: dict[str, t.Any]) -> _graph.Graph:
-    return _graph.build([_syntax.read_unit(name, text) for name, text in case["units"].items()])
+    return _graph.build([read_unit(name, text) for name, text in case["units"].items()])
 
 
 @pytest.mark.parametrize("case", load("graph/edges"))
@@ -98,7 +98,7 @@ def test_every_kind_of_systemd_is_drawn() -> None:
     """A declared unit and ``systemctl show`` of the same unit give the same kinds."""
     directives = [d for d in _graph_edges.UNIT_DIRECTIVES if d not in ("After", "Before")]
     text = "[Unit]\nDefaultDependencies=no\n" + "".join(f"{d}={d.lower()}.target\n" for d in directives)
-    graph = _graph.build([_syntax.read_unit("a.target", text)])
+    graph = _graph.build([read_unit("a.target", text)])
     assert {edge.kind for edge in graph.edges} == {kind for kind, _inverse in _graph_live.SHOW_PROPERTIES.values()} - {
         "After",
         "Triggers",
@@ -110,7 +110,7 @@ def test_a_large_set_is_quick() -> None:
     units = []
     for number in range(300):
         text = f"[Unit]\nAfter=u{number - 1}.service\nWants=u{number - 1}.service\n[Service]\nExecStart=/bin/a\n"
-        units.append(_syntax.read_unit(f"u{number}.service", text))
+        units.append(read_unit(f"u{number}.service", text))
     graph = _graph.build(units)
     assert graph.cycles() == []
     assert len(_graph_walk.start_order(graph)) == 300

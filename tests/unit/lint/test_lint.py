@@ -16,7 +16,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import cor
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import start_limit as _start_limit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from case_files import CASES, load
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -34,7 +34,7 @@ def read_units(texts: dict[str, str]) -> list[_model.Unit]:
     for key, text in texts.items():
         name, folder, file_name = key.partition(".d/")
         dropin = file_name.removesuffix(".conf") if folder else ""
-        units.append(_syntax.read_unit(name, text, key, dropin))
+        units.append(read_unit(name, text, key, dropin))
     return units
 
 

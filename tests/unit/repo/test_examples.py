@@ -23,8 +23,8 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit as _module
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_info as _module_info
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_lint as _module_lint
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 from case_files import load as load_cases
 from doc_examples import ROOT, Example, all_examples
@@ -190,7 +190,7 @@ def as_unit(item: dict[str, t.Any]) -> _model.Unit | None:
         return None
     dropin = item.get("dropin", "")
     text = item.get("content") or _render.render(_render.settings_from_mapping(name, item["sections"]))
-    return _syntax.read_unit(name, text, name, dropin)
+    return read_unit(name, text, name, dropin)
 
 
 @pytest.mark.parametrize("example", in_language("yaml"))

@@ -18,8 +18,28 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog,
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import header as _header
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import exec_quote, parse_exec
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import parse
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import (
+    _NAME_CHARACTERS,
+    split_unit_name,
+    unit_escape,
+    unit_name_problem,
+    unit_unescape,
+)
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import (
+    WHITESPACE,
+    UnitSyntaxError,
+    from_bytes,
+    to_bytes,
+)
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import (
+    c_escape,
+    c_unescape,
+    quote,
+    split_words,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -109,65 +129,63 @@ VALUE = st.recursive(
 @profile
 @given(BYTES | TEXT)
 def test_what_is_read_is_written_back(data: bytes | str) -> None:
-    with contextlib.suppress(_syntax.UnitSyntaxError):
-        text = _syntax.parse(data, "/x", "a.service").write()
-        assert (_syntax.to_bytes(text) if isinstance(data, bytes) else text) == data
+    with contextlib.suppress(UnitSyntaxError):
+        text = parse(data, "/x", "a.service").write()
+        assert (to_bytes(text) if isinstance(data, bytes) else text) == data
 
 
 @profile
 @given(TEXT)
 def test_only_our_error_comes_out(text: str) -> None:
     for function in (
-        _syntax.parse,
-        _syntax.split_words,
-        _syntax.c_unescape,
-        _syntax.c_escape,
-        _syntax.quote,
-        _syntax.parse_exec,
-        _syntax.split_unit_name,
-        _syntax.unit_escape,
-        _syntax.unit_unescape,
-        lambda value: _syntax.unit_escape(value, path=True, suffix="mount"),
-        lambda value: _syntax.unit_escape(value, template="a@.service"),
-        lambda value: _syntax.unit_unescape(value, path=True),
-        lambda value: _syntax.unit_unescape(value, template="a@.service"),
-        lambda value: _syntax.exec_quote([value, value]),
+        parse,
+        split_words,
+        c_unescape,
+        c_escape,
+        quote,
+        parse_exec,
+        split_unit_name,
+        unit_escape,
+        unit_unescape,
+        lambda value: unit_escape(value, path=True, suffix="mount"),
+        lambda value: unit_escape(value, template="a@.service"),
+        lambda value: unit_unescape(value, path=True),
+        lambda value: unit_unescape(value, template="a@.service"),
+        lambda value: exec_quote([value, value]),
     ):
-        with contextlib.suppress(_syntax.UnitSyntaxError):
+        with contextlib.suppress(UnitSyntaxError):
             function(text)
-    _syntax.unit_name_problem(text)
+    unit_name_problem(text)
     _header.read_header(text)
-    _syntax.split_words(text, relax=True, unescape_relax=True)
+    split_words(text, relax=True, unescape_relax=True)
 
 
 @profile
 @given(TEXT, st.booleans(), st.booleans(), st.booleans())
 def test_splitting_ends_with_any_flags(text: str, unquote: bool, cunescape: bool, retain: bool) -> None:
-    for separators, coalesce in ((_syntax.WHITESPACE, True), (":", False)):
-        with contextlib.suppress(_syntax.UnitSyntaxError):
-            _syntax.split_words(
-                text, unquote, cunescape, retain_escape=retain, separators=separators, coalesce=coalesce
-            )
+    for separators, coalesce in ((WHITESPACE, True), (":", False)):
+        with contextlib.suppress(UnitSyntaxError):
+            split_words(text, unquote, cunescape, retain_escape=retain, separators=separators, coalesce=coalesce)
 
 
 def _bytes(text: str) -> bytes:
-    return _syntax.to_bytes(text)
+    return to_bytes(text)
 
 
 @profile
 @given(st.lists(ARGUMENT, max_size=6))
 def test_quoted_words_are_read_back(words: list[bytes]) -> None:
-    line = " ".join(_syntax.quote(_syntax.from_bytes(word)) for word in words)
-    assert [_bytes(word) for word in _syntax.split_words(line)] == words
+    line = " ".join(quote(from_bytes(word)) for word in words)
+    assert [_bytes(word) for word in split_words(line)] == words
 
 
 @profile
 @given(st.lists(ARGUMENT, max_size=6), st.sampled_from(["", "-", ":", "+", "!!", "-:"]))
 def test_arguments_arrive(arguments: list[bytes], prefix: str) -> None:
-    line = _syntax.exec_quote([b"/bin/a b", *arguments], prefix)
+    line = exec_quote([b"/bin/a b", *arguments], prefix)
     # What we write must survive the file, too.
-    read = _syntax.parse("[Service]\n" + _render.render([_model.Setting("Service", "ExecStart", line, 0)])).settings
-    (command,) = _syntax.parse_exec(read[0].value)
+    read = parse("[Service]\n" + _render.render([_model.Setting("Service", "ExecStart", line, 0)])).settings
+    (command,) = parse_exec(read[0].value)
     assert (command.prefixes, command.path) == (prefix, "/bin/a b")
     for argument, wanted in zip(command.argv[1:], arguments):
         assert "%" not in argument.replace("%%", "")
@@ -189,7 +207,7 @@ def test_rendered_values_are_read_back(pair: tuple[str, str], value: t.Any) -> N
     except _render.RenderError as error:
         assert error.message
         return
-    read = _syntax.parse(text)
+    read = parse(text)
     assert read.problems == []
     assert [setting[:3] for setting in read.settings] == [setting[:3] for setting in wanted]
 
@@ -199,8 +217,8 @@ def test_rendered_values_are_read_back(pair: tuple[str, str], value: t.Any) -> N
 def test_sections_keep_their_meaning(rows: list[tuple[tuple[str, str], str]]) -> None:
     lines = [f"[{section}]\n{name}={value}\n" for (section, name), value in rows]
     try:
-        old = _syntax.parse("".join(lines)).settings
-    except _syntax.UnitSyntaxError:
+        old = parse("".join(lines)).settings
+    except UnitSyntaxError:
         return
     old = [setting for setting in old if _catalog.get(setting.section, setting.directive)]
     try:
@@ -218,8 +236,8 @@ def _words(rows: t.Sequence[_model.Setting]) -> list[t.Any]:
     for row in rows:
         if row.directive == "Environment":
             try:
-                found.extend(_syntax.split_words(row.value) or [""])
-            except _syntax.UnitSyntaxError:
+                found.extend(split_words(row.value) or [""])
+            except UnitSyntaxError:
                 found.append(row.value)
     return found
 
@@ -227,16 +245,16 @@ def _words(rows: t.Sequence[_model.Setting]) -> list[t.Any]:
 @profile
 @given(ARGUMENT, st.booleans())
 def test_escaped_names_are_read_back(data: bytes, path: bool) -> None:
-    text = _syntax.from_bytes(data)
+    text = from_bytes(data)
     try:
-        escaped = _syntax.unit_escape(text, path)
-    except _syntax.UnitSyntaxError:
+        escaped = unit_escape(text, path)
+    except UnitSyntaxError:
         return
-    assert set(escaped) <= _syntax._NAME_CHARACTERS
+    assert set(escaped) <= _NAME_CHARACTERS
     if path:
         parts = [part for part in text.split("/") if part not in ("", ".")]
         text = "/" + "/".join(parts)
-    assert _syntax.unit_unescape(escaped, path) == text
+    assert unit_unescape(escaped, path) == text
 
 
 @pytest.mark.parametrize("kind", UNIT_TYPES)

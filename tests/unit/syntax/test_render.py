@@ -11,8 +11,8 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import _model
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import header as _header
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import parse
 from case_files import load
 
 
@@ -40,7 +40,7 @@ def test_error_says_where() -> None:
 
 @pytest.mark.parametrize("case", load("render/natural"))
 def test_natural_form(case: dict[str, t.Any]) -> None:
-    settings = _syntax.parse(case["text"]).settings
+    settings = parse(case["text"]).settings
     sections = _declaration.mapping_from_settings(settings)
     assert sections == case["sections"]
     again = _render.settings_from_mapping("a.service", sections)
@@ -59,7 +59,7 @@ def test_header(set_name: str | None) -> None:
     text = _render.render(settings, _header.header(set_name))
     assert text.startswith("# Managed by unitcraft.systemd\n")
     assert _header.read_header(text) == (True, set_name or "")
-    assert [setting[:3] for setting in _syntax.parse(text).settings] == [settings[0][:3]]
+    assert [setting[:3] for setting in parse(text).settings] == [settings[0][:3]]
 
 
 @pytest.mark.parametrize("set_name", ["a\nb", " a", "a ", "\x1b"])

@@ -8,7 +8,18 @@ import typing as t
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import exec_quote, parse_exec
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import LONG_LINE_MAX, parse, read_unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import (
+    instance_name,
+    split_unit_name,
+    template_of,
+    unit_escape,
+    unit_name_problem,
+    unit_unescape,
+)
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError, to_bytes
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import c_unescape, quote, split_words
 from case_files import load
 
 
@@ -16,14 +27,14 @@ from case_files import load
 def test_parse(case: dict[str, t.Any]) -> None:
     data = bytes.fromhex(case["bytes"]) if "bytes" in case else case["text"]
     if "error" in case:
-        with pytest.raises(_syntax.UnitSyntaxError) as caught:
-            _syntax.parse(data, "/etc/a.service")
+        with pytest.raises(UnitSyntaxError) as caught:
+            parse(data, "/etc/a.service")
         assert caught.value.line == case["error"]["line"]
         assert case["error"]["message"] in str(caught.value)
         assert str(caught.value).startswith(f"/etc/a.service:{caught.value.line}: ")
         return
-    text = _syntax.parse(data, "/etc/a.service", case.get("unit", ""))
-    assert _syntax.to_bytes(text.write()) == (data if isinstance(data, bytes) else data.encode())
+    text = parse(data, "/etc/a.service", case.get("unit", ""))
+    assert to_bytes(text.write()) == (data if isinstance(data, bytes) else data.encode())
     if "lines" in case:
         assert [[line.kind, line.section, line.key, line.value] for line in text.lines] == case["lines"]
         wanted = [line[1:] for line in case["lines"] if line[0] == "assignment"]
@@ -36,7 +47,7 @@ def test_parse(case: dict[str, t.Any]) -> None:
 
 
 def test_line_numbers_are_those_of_the_first_physical_line() -> None:
-    text = _syntax.parse("[Unit]\n# a\nDescription=a\\\n#\n b\nAfter=c\n", "/x")
+    text = parse("[Unit]\n# a\nDescription=a\\\n#\n b\nAfter=c\n", "/x")
     assert [(setting.directive, setting.line, setting.path) for setting in text.settings] == [
         ("Description", 3, "/x"),
         ("After", 6, "/x"),
@@ -44,7 +55,7 @@ def test_line_numbers_are_those_of_the_first_physical_line() -> None:
 
 
 def test_read_unit() -> None:
-    unit = _syntax.read_unit("a.service", b"[Unit]\nAfter=b\nx\n", "/p", "10-x")
+    unit = read_unit("a.service", b"[Unit]\nAfter=b\nx\n", "/p", "10-x")
     assert (unit.name, unit.path, unit.dropin) == ("a.service", "/p", "10-x")
     assert [setting.value for setting in unit.settings] == ["b"]
     assert [line for line, _message in unit.problems] == [3]
@@ -53,19 +64,19 @@ def test_read_unit() -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("[Unit]\nDescription=" + "x" * (_syntax.LONG_LINE_MAX - 13), None),
-        ("[Unit]\nDescription=" + "x" * (_syntax.LONG_LINE_MAX - 12), 2),
-        ("[Unit]\n#" + "é" * (_syntax.LONG_LINE_MAX // 2), 2),
+        ("[Unit]\nDescription=" + "x" * (LONG_LINE_MAX - 13), None),
+        ("[Unit]\nDescription=" + "x" * (LONG_LINE_MAX - 12), 2),
+        ("[Unit]\n#" + "é" * (LONG_LINE_MAX // 2), 2),
         ("[Unit]\nDescription=" + ("x" * 1000 + "\\\n") * 1100, 1049),
     ],
     ids=["longest", "too long", "bytes count, comments too", "continued"],
 )
 def test_longest_line(text: str, line: int | None) -> None:
     if line is None:
-        assert len(_syntax.parse(text).settings[0].value) == _syntax.LONG_LINE_MAX - 13
+        assert len(parse(text).settings[0].value) == LONG_LINE_MAX - 13
     else:
-        with pytest.raises(_syntax.UnitSyntaxError, match="longer than 1 MiB") as caught:
-            _syntax.parse(text)
+        with pytest.raises(UnitSyntaxError, match="longer than 1 MiB") as caught:
+            parse(text)
         assert caught.value.line == line
 
 
@@ -73,11 +84,11 @@ def test_longest_line(text: str, line: int | None) -> None:
 def test_split_words(case: dict[str, t.Any]) -> None:
     flags = case.get("flags", {})
     if "error" in case:
-        with pytest.raises(_syntax.UnitSyntaxError) as caught:
-            _syntax.split_words(case["value"], **flags)
+        with pytest.raises(UnitSyntaxError) as caught:
+            split_words(case["value"], **flags)
         assert case["error"] in str(caught.value)
     else:
-        assert _syntax.split_words(case["value"], **flags) == case["words"]
+        assert split_words(case["value"], **flags) == case["words"]
 
 
 @pytest.mark.parametrize(
@@ -92,81 +103,81 @@ def test_split_words(case: dict[str, t.Any]) -> None:
     ],
 )
 def test_c_unescape(text: str, options: dict[str, bool], plain: str) -> None:
-    assert _syntax.c_unescape(text, **options) == plain
+    assert c_unescape(text, **options) == plain
 
 
 @pytest.mark.parametrize("text", ["\\", "\\q", "\\x0", "\\x00", "\\u12"])
 def test_c_unescape_refuses(text: str) -> None:
-    with pytest.raises(_syntax.UnitSyntaxError, match="is no escape"):
-        _syntax.c_unescape("a" + text)
+    with pytest.raises(UnitSyntaxError, match="is no escape"):
+        c_unescape("a" + text)
 
 
 @pytest.mark.parametrize("case", load("syntax/exec"))
 def test_parse_exec(case: dict[str, t.Any]) -> None:
     relax = case.get("relax", False)
     if "error" in case:
-        with pytest.raises(_syntax.UnitSyntaxError) as caught:
-            _syntax.parse_exec(case["value"], relax)
+        with pytest.raises(UnitSyntaxError) as caught:
+            parse_exec(case["value"], relax)
         assert case["error"] in str(caught.value)
     else:
-        commands = _syntax.parse_exec(case["value"], relax)
+        commands = parse_exec(case["value"], relax)
         assert [[command.prefixes, command.path, command.argv] for command in commands] == case["commands"]
         # What one command was read from reads as that command alone.
-        assert [_syntax.parse_exec(command.raw, relax)[0] for command in commands] == commands
+        assert [parse_exec(command.raw, relax)[0] for command in commands] == commands
 
 
 @pytest.mark.parametrize("case", load("syntax/exec_quote"))
 def test_exec_quote(case: dict[str, t.Any]) -> None:
     prefix = case.get("prefix", "")
     if "error" in case:
-        with pytest.raises(_syntax.UnitSyntaxError) as caught:
-            _syntax.exec_quote(case["args"], prefix)
+        with pytest.raises(UnitSyntaxError) as caught:
+            exec_quote(case["args"], prefix)
         assert case["error"] in str(caught.value)
     else:
-        assert _syntax.exec_quote(case["args"], prefix) == case["text"]
+        assert exec_quote(case["args"], prefix) == case["text"]
 
 
 def test_exec_quote_takes_bytes() -> None:
-    assert _syntax.exec_quote([b"/bin/a", b"\xff\xc3\xa9", b"%"]) == "/bin/a \\xffé %%"
+    assert exec_quote([b"/bin/a", b"\xff\xc3\xa9", b"%"]) == "/bin/a \\xffé %%"
 
 
 @pytest.mark.parametrize("case", load("syntax/names"))
 def test_unit_names(case: dict[str, t.Any]) -> None:
     name = case["name"] if "name" in case else "a" * (case["name_length"] - 8) + ".service"
-    problem = _syntax.unit_name_problem(name, case.get("template", True))
+    problem = unit_name_problem(name, case.get("template", True))
     if "problem" in case:
         assert case["problem"] in problem
         if "template" not in case:
-            with pytest.raises(_syntax.UnitSyntaxError):
-                _syntax.split_unit_name(name)
+            with pytest.raises(UnitSyntaxError):
+                split_unit_name(name)
     else:
         assert problem == ""
         parts = case["parts"] if "parts" in case else ["a" * case["parts_length"], None, "service"]
-        assert list(_syntax.split_unit_name(name)) == parts
-        template = _syntax.template_of(name)
+        assert list(split_unit_name(name)) == parts
+        template = template_of(name)
         assert template == (f"{parts[0]}@.{parts[2]}" if parts[1] else "")
-        assert not template or _syntax.instance_name(template, parts[1]) == name
+        assert not template or instance_name(template, parts[1]) == name
 
 
 @pytest.mark.parametrize("case", load("syntax/escape"))
 def test_unit_escape(case: dict[str, t.Any]) -> None:
     options = case.get("options", {})
     if "error" in case:
-        with pytest.raises(_syntax.UnitSyntaxError) as caught:
+        with pytest.raises(UnitSyntaxError) as caught:
             if "unescape" in case:
-                _syntax.unit_unescape(case["unescape"], **options)
+                unit_unescape(case["unescape"], **options)
             else:
-                _syntax.unit_escape(case["text"], **options)
+                unit_escape(case["text"], **options)
         assert case["error"] in str(caught.value)
         return
-    assert _syntax.unit_escape(case["text"], **options) == case["escaped"]
+    assert unit_escape(case["text"], **options) == case["escaped"]
     if not case.get("one_way"):
-        assert _syntax.unit_unescape(case["escaped"], **options) == case["text"]
+        assert unit_unescape(case["escaped"], **options) == case["text"]
 
 
 @pytest.mark.parametrize("case", load("syntax/changed"))
 def test_changed_settings(case: dict[str, t.Any]) -> None:
-    old, new = (_syntax.parse(case[key]).settings for key in ("old", "new"))
+    old, new = (parse(case[key]).settings for key in ("old", "new"))
     dropin = case.get("dropin", False)
     assert [list(change) for change in _meaning.changed_settings(old, new, dropin)] == case["changes"]
     assert _meaning.same_meaning(old, new, dropin) is (case["changes"] == [])
@@ -174,5 +185,5 @@ def test_changed_settings(case: dict[str, t.Any]) -> None:
 
 
 def test_text_that_no_file_can_hold() -> None:
-    with pytest.raises(_syntax.UnitSyntaxError, match="lone surrogate"):
-        _syntax.quote("\ud800")
+    with pytest.raises(UnitSyntaxError, match="lone surrogate"):
+        quote("\ud800")

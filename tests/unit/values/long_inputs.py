@@ -13,33 +13,35 @@ import time
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import exec_quote, parse_exec
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import parse, read_unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import unit_escape, unit_unescape
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import split_words
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 
 LINES = 100_000
 HEAD = "[Service]\nExecStart=/bin/true\n"
-MANY = _syntax.read_unit("a.service", HEAD + "".join(f"Environment=A{number}=b c{number}\n" for number in range(LINES)))
-UNKNOWN = _syntax.read_unit("a.service", HEAD + "".join(f"Directive{number}=x\n" for number in range(LINES)))
-BAD = _syntax.read_unit("a.service", HEAD + "".join(f"TimeoutSec={number}x\n" for number in range(LINES)))
-LONG_LIST = _syntax.read_unit("a.service", HEAD + "Environment=" + "a=b " * 260_000)
+MANY = read_unit("a.service", HEAD + "".join(f"Environment=A{number}=b c{number}\n" for number in range(LINES)))
+UNKNOWN = read_unit("a.service", HEAD + "".join(f"Directive{number}=x\n" for number in range(LINES)))
+BAD = read_unit("a.service", HEAD + "".join(f"TimeoutSec={number}x\n" for number in range(LINES)))
+LONG_LIST = read_unit("a.service", HEAD + "Environment=" + "a=b " * 260_000)
 MAPPING = {"Service": {"Environment": {f"A{number}": "é %\n" for number in range(LINES)}}}
 SETTINGS = _render.settings_from_mapping("a.service", MAPPING)
 
 INPUTS = {
-    "parse a line of 2 MB": lambda: _syntax.parse("[Service]\nExecStart=" + "x" * 2_000_000),
-    "parse and write 100,000 lines": lambda: _syntax.parse("[Service]\n" + "Environment=A=b c\n" * LINES).write(),
-    "parse and write 100,000 continuations": lambda: _syntax.parse(
-        "[Service]\nExecStart=" + "a\\\n#\n" * 50_000
-    ).write(),
-    "parse 1 MB of backslashes": lambda: _syntax.parse("[Service]\nExecStart=" + "\\" * 1_000_001),
-    "words": lambda: _syntax.split_words("a " * 500_000),
-    "escapes": lambda: _syntax.split_words("\\x41" * 250_000),
-    "quotes": lambda: _syntax.split_words("''" * 500_000),
-    "commands": lambda: _syntax.parse_exec("a ; " * 250_000),
-    "blanks": lambda: _syntax.parse_exec("a" + " " * 2_000_000),
-    "arguments": lambda: _syntax.exec_quote(["/a", "$%" * 500_000, *["x y"] * 200_000]),
-    "names": lambda: _syntax.unit_unescape(_syntax.unit_escape("-/" * 200_000)),
+    "parse a line of 2 MB": lambda: parse("[Service]\nExecStart=" + "x" * 2_000_000),
+    "parse and write 100,000 lines": lambda: parse("[Service]\n" + "Environment=A=b c\n" * LINES).write(),
+    "parse and write 100,000 continuations": lambda: parse("[Service]\nExecStart=" + "a\\\n#\n" * 50_000).write(),
+    "parse 1 MB of backslashes": lambda: parse("[Service]\nExecStart=" + "\\" * 1_000_001),
+    "words": lambda: split_words("a " * 500_000),
+    "escapes": lambda: split_words("\\x41" * 250_000),
+    "quotes": lambda: split_words("''" * 500_000),
+    "commands": lambda: parse_exec("a ; " * 250_000),
+    "blanks": lambda: parse_exec("a" + " " * 2_000_000),
+    "arguments": lambda: exec_quote(["/a", "$%" * 500_000, *["x y"] * 200_000]),
+    "names": lambda: unit_unescape(unit_escape("-/" * 200_000)),
     "validate 100,000 lines": lambda: _validate.validate(MANY, 262),
     "validate 100,000 unknown directives": lambda: _validate.validate(UNKNOWN, 262),
     "validate 100,000 bad values": lambda: _validate.validate(BAD, 262),
@@ -55,7 +57,7 @@ def seconds(what: str) -> float:
     begun = time.process_time()
     try:
         INPUTS[what]()
-    except _syntax.UnitSyntaxError as error:
+    except UnitSyntaxError as error:
         if "1 MiB" not in str(error):  # the length of a line is the only fault that any of them has
             raise
     return time.process_time() - begun

@@ -13,7 +13,7 @@ import typing as t
 import pytest
 import yaml
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _model
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import lines as _syntax
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 
 CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "cases" / "validate" / "units.yml").read_text())
@@ -21,7 +21,7 @@ CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "cases" / "validate"
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in CASES])
 def test_findings(case: dict[str, t.Any]) -> None:
-    unit = _syntax.read_unit(case["unit"], case["text"], "/etc/systemd/system/" + case["unit"], case.get("dropin", ""))
+    unit = read_unit(case["unit"], case["text"], "/etc/systemd/system/" + case["unit"], case.get("dropin", ""))
     known = frozenset(map(tuple, case["known"])) if "known" in case else None
     findings = _validate.validate(unit, case["release"], known, case.get("scope", "system"))
     shown = [(one.rule, one.line, one.directive) for one in findings]
