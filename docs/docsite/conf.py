@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How Sphinx builds the site from what antsibull-docs has made of the collection."""
+"""Sphinx configuration for the site that antsibull-docs generates."""
 
 import docutils.nodes
 
@@ -24,7 +24,7 @@ ANSIBLE_PAGES = {
 
 
 def link_to_ansible(_app, _environment, node, content):
-    """What the labels of Ansible's own documentation stand for: building needs no network, so nobody else knows."""
+    """Resolves labels of Ansible's own documentation, because the build uses no network."""
     target = node.get("reftarget", "")
     namespace, _dot, page = target.rpartition(".")
     if namespace == "ansible_collections.ansible.builtin":
