@@ -67,3 +67,41 @@ class Finding(t.NamedTuple):
     directive: str = ""
     value: str = ""
     source: str = "systemd"  # systemd: systemd says so too; lint: our own rule; verify: systemd-analyze said it
+
+
+UNIT_MODE = 0o644  # of every unit file
+
+
+class File(t.NamedTuple):
+    """What stands at a path."""
+
+    kind: str = "missing"  # missing, file, link or other
+    data: bytes = b""
+    target: str = ""  # of a link
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+
+
+MISSING = File()
+
+
+class Change(t.NamedTuple):
+    """One file that becomes another one: bytes, a link, or nothing."""
+
+    unit: str
+    path: str
+    before: File
+    after: File
+    action: str  # write, remove, mask or unmask
+    reason: str
+
+
+class Failure(t.NamedTuple):
+    """One unit that did not come up."""
+
+    unit: str
+    why: str  # in words
+    result: str  # systemd's own word
+    exit_status: str  # in words; empty when no process ended
+    log: list[str]  # its journal lines since the transaction began

@@ -17,14 +17,15 @@ import typing as t
 
 from .._host.manager import RELOAD_TIMEOUT
 from .._host.systemd import SystemdError
+from .._model import Change, Failure, File
 from . import files as _files
 from .host import Host
-from .plan import RUNNING, Change, File, Plan, enables
+from .plan import RUNNING, Plan, enables
 from .store import FORMAT, Store, TransactionError
 from .timer_hold import daemon_reload, has_job
 
 if t.TYPE_CHECKING:
-    from .health import Failure, Limits
+    from .health import Limits
 
 
 def run(

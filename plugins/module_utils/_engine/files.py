@@ -10,7 +10,7 @@ import contextlib
 import os
 import typing as t
 
-from .plan import UNIT_MODE, Change, File
+from .._model import UNIT_MODE, Change, File
 
 TEMPORARY = ".#unitcraft-"  # systemd passes over hidden files and over names that end in no unit type
 _FLUSH_TOGETHER = 8  # from this many files on, one flush of the file system is cheaper than one of each file

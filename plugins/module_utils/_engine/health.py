@@ -17,6 +17,7 @@ import typing as t
 
 from .._host.manager import Manager
 from .._host.systemd import SystemdError
+from .._model import Failure
 
 LOG_LINES = 10
 _UP = ("active", "reloading", "refreshing")
@@ -86,19 +87,6 @@ _RESULT_WORDS = {
     "service-start-limit-hit": "its service was started too often in a short time",
     "trigger-limit-hit": "it was triggered too often in a short time",
 }
-
-
-class Failure(t.NamedTuple):
-    """One unit that did not come up."""
-
-    unit: str
-    why: str  # in words
-    result: str  # systemd's own word
-    exit_status: str  # in words; empty when no process ended
-    log: list[str]  # last journal lines of this start
-
-    def public(self) -> dict[str, t.Any]:
-        return self._asdict()
 
 
 class Limits(t.NamedTuple):

@@ -15,10 +15,10 @@ import typing as t
 
 from .._host.manager import Manager
 from .._host.systemd import SystemdError
+from .._model import File
 from .plan import (
     MASK_TARGET,
     STOP_FOLLOWERS,
-    File,
     Now,
     Want,
     enables,

@@ -9,7 +9,7 @@ import posixpath
 import typing as t
 
 from .. import _catalog
-from .._model import Setting
+from .._model import MISSING, UNIT_MODE, Change, File, Setting
 from .._syntax import effective as _meaning
 from .._syntax import header as _header
 from .._syntax.lines import read_unit
@@ -22,7 +22,6 @@ from .._syntax.text import (
 
 RUNNING = frozenset(("active", "activating", "reloading", "refreshing", "deactivating"))
 MASK_TARGET = "/dev/null"
-UNIT_MODE = 0o644
 
 # Reverse dependencies along which a stop travels (systemd.unit(5): Requires=, BindsTo=, PartOf=, Requisite=,
 # PropagatesStopTo=). A restart travels along all but the last.
@@ -48,20 +47,6 @@ class Step(t.NamedTuple):
 
 class PlanError(Exception):
     """The wanted state cannot be reached; the message says which option to change."""
-
-
-class File(t.NamedTuple):
-    """What stands at a path. ``kind`` is one of missing, file, link, other."""
-
-    kind: str = "missing"
-    data: bytes = b""
-    target: str = ""  # of a link
-    mode: int = 0
-    uid: int = 0
-    gid: int = 0
-
-
-MISSING = File()
 
 
 class Want:
@@ -189,17 +174,6 @@ class Now:
 
     def active(self, unit: str) -> bool:
         return self.live.get(unit, {}).get("ActiveState") in RUNNING
-
-
-class Change(t.NamedTuple):
-    """One file that becomes another one: bytes, a link, or nothing."""
-
-    unit: str
-    path: str
-    before: File
-    after: File
-    action: str  # write, remove, mask or unmask
-    reason: str
 
 
 class Plan:

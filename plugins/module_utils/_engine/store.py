@@ -14,10 +14,8 @@ import sys
 import time
 import typing as t
 
+from .._model import Failure
 from . import files as _files
-
-if t.TYPE_CHECKING:
-    from .health import Failure
 
 STATE_FOLDER = "/var/lib/unitcraft"
 LOCK_TIMEOUT = 300.0  # seconds to wait for another run on this host

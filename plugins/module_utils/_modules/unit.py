@@ -19,6 +19,7 @@ from .._engine import plan as _plan
 from .._engine import store as _store
 from .._engine.host import Host
 from .._host.systemd import SystemdError
+from .._model import MISSING, File
 from .._syntax import header as _header
 from .._syntax import render as _render
 from .._syntax.lines import parse
@@ -532,12 +533,12 @@ class Task:
     ) -> dict[str, t.Any] | None:
         """The record as it shall be after this run; None when it stays as it is."""
         after = {change.path: change.after for change in plan.changes}
-        new = {path: entry for path, entry in record.items() if after.get(path, _plan.File("file")).kind != "missing"}
+        new = {path: entry for path, entry in record.items() if after.get(path, File("file")).kind != "missing"}
         for want in wanted:
             if want.state == "absent" or (want.text is None and not want.triggers):
                 new.pop(want.path, None)
                 continue
-            file = after.get(want.path, now.files.get(want.path, _plan.MISSING))
+            file = after.get(want.path, now.files.get(want.path, MISSING))
             entry = {
                 "unit": want.name,
                 "dropin": want.dropin,
@@ -593,7 +594,7 @@ class Task:
         self.result["changed"] = error.rolled_back is False
         if error.rolled_back is not None:
             self.result["rolled_back"] = error.rolled_back
-        self.result["failed_units"] = [failure.public() for failure in error.failures]
+        self.result["failed_units"] = [failure._asdict() for failure in error.failures]
         if error.left_over:
             self.result["not_undone"] = error.left_over
 
@@ -623,7 +624,7 @@ def _unmoved(plan: _plan.Plan, systemd: Host, now: _plan.Now) -> dict[str, dict[
     return kept
 
 
-def _shown(file: _plan.File) -> str:
+def _shown(file: File) -> str:
     if file.kind == "link":
         return f"link to {file.target}\n"
     return from_bytes(file.data).encode("utf-8", "replace").decode("utf-8")
@@ -643,7 +644,7 @@ def drift_by_unit(
             from .._engine import drift as _drift  # noqa: PLC0415  rarely needed
 
             dropins = [path for path in now.files if path.startswith(f"{folder}/{name}.d/")]
-            files = {path: now.files.get(path, _plan.MISSING) for path in {*entries, *dropins}}
+            files = {path: now.files.get(path, MISSING) for path in {*entries, *dropins}}
             texts = {path: from_bytes(file.data) if file.kind == "file" else None for path, file in files.items()}
             dropins = sorted(path for path in dropins if texts[path] is not None)
             found[name] = _drift.compare(

@@ -13,14 +13,15 @@ from __future__ import annotations
 import case_files
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import plan as _plan
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import File
 
 FOLDER = "/etc/systemd/system"
 
 
 def file_of(text):
     if isinstance(text, dict):
-        return _plan.File(**text)
-    return _plan.File("file", text.encode(), "", 0o644)
+        return File(**text)
+    return File("file", text.encode(), "", 0o644)
 
 
 def now_of(case):
