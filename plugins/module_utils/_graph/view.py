@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from .._model import Setting, Unit
-from .._values import base as _values_base
+from .._values.numbers import parse_bool
 
 
 def kind(name: str) -> str:
@@ -96,7 +96,7 @@ def truth(unit: Unit, section: str, directive: str, default: bool) -> bool:
     result = default
     for setting in _at(unit, section, directive):
         try:
-            result = _values_base.parse_bool(setting.value)
+            result = parse_bool(setting.value)
         except ValueError:
             continue
     return result

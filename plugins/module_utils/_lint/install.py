@@ -11,7 +11,7 @@ import typing as t
 from .._graph import edges as _graph_edges
 from .._graph import view as _view
 from .._model import INFO, Setting, Unit
-from .._values import timespans as _values_time
+from .._values.calendar import parse_calendar
 from . import core as _lint_core
 from . import tables as _lint_tables
 from .core import Context, Remark
@@ -70,7 +70,7 @@ def calendar_never_elapses(unit: Unit, context: Context) -> t.Iterator[Remark]:
     now = datetime.datetime.combine(context.today, datetime.time())
     for setting in _view.every(unit, "Timer", "OnCalendar"):
         try:
-            spec = _values_time.parse_calendar(setting.value)
+            spec = parse_calendar(setting.value)
         except ValueError:
             continue  # validation says so
         if spec.next_elapse(now) is None:

@@ -14,7 +14,7 @@ import typing as t
 
 from .._graph import view as _view
 from .._model import Setting, Unit
-from .._values import timespans as _values_time
+from .._values.timespans import INFINITY, parse_span
 
 SECOND = 1_000_000  # all times here are whole microseconds, as in systemd; None is infinity
 DEFAULT_RESTART = SECOND // 10
@@ -126,12 +126,12 @@ def _count(text: str) -> int:
 
 # directive: how it is read, and whether it stands in [Service] alone
 _READERS: dict[str, tuple[t.Callable[[str], int], bool]] = {
-    "RestartSec": (_values_time.parse_timespan, True),
+    "RestartSec": (parse_span, True),
     "RestartSteps": (_count, True),
-    "RestartMaxDelaySec": (_values_time.parse_timespan, True),
+    "RestartMaxDelaySec": (parse_span, True),
     "StartLimitBurst": (_count, False),
-    "StartLimitIntervalSec": (_values_time.parse_timespan, False),
-    "StartLimitInterval": (_values_time.parse_timespan, False),
+    "StartLimitIntervalSec": (parse_span, False),
+    "StartLimitInterval": (parse_span, False),
 }
 
 
@@ -158,8 +158,8 @@ def _readable(unit: Unit) -> dict[str, Setting]:
 def _span(setting: Setting | None, default: int | None) -> int | None:
     if setting is None:
         return default
-    parsed = _values_time.parse_timespan(setting.value)
-    return None if parsed >= _values_time.INFINITY else parsed
+    parsed = parse_span(setting.value)
+    return None if parsed >= INFINITY else parsed
 
 
 def arithmetic(policy: Policy) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from .._values import base as _values_base
+from .._values.numbers import parse_bool, parse_size
 
 # capabilities(7), up to CAP_CHECKPOINT_RESTORE (Linux 5.9), the newest there is
 CAPABILITIES = frozenset(
@@ -43,7 +43,7 @@ CONDITION_VALUES = {
 def is_boolean(text: str) -> bool:
     """True when systemd reads the text as a boolean."""
     try:
-        _values_base.parse_bool(text)
+        parse_bool(text)
     except ValueError:
         return False
     return True
@@ -55,7 +55,7 @@ def is_comparison(kind: str, value: str) -> bool:
     if kind == "CPUs":
         return number.isascii() and number.isdigit()
     try:
-        _values_base.parse_size(number)
+        parse_size(number)
     except ValueError:
         return False
     return True
@@ -64,7 +64,7 @@ def is_comparison(kind: str, value: str) -> bool:
 def virtualization_matches(wanted: str, found: str) -> bool:
     """Does ConditionVirtualization=``wanted`` hold where ``systemd-detect-virt`` prints ``found``?"""
     if is_boolean(wanted):
-        return _values_base.parse_bool(wanted) == (found != "none")
+        return parse_bool(wanted) == (found != "none")
     if wanted == "vm":
         return found in _MACHINES
     if wanted == "container":

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What most grammars are made of: numbers, sizes, words, specifiers, paths and names, as systemd reads them.
+"""What most grammars are made of: words, specifiers, paths and names, as systemd reads them.
 
 Each function takes a text and gives its value, or raises ValueError with the reason.
-Source: ``parse-util.c``, ``extract-word.c``, ``specifier.c``, ``unit-printf.c`` and ``path-util.c`` of systemd 247 to 262.
+Source: ``extract-word.c``, ``specifier.c``, ``unit-printf.c`` and ``path-util.c`` of systemd 247 to 262.
 """
 
 from __future__ import annotations
@@ -13,12 +13,9 @@ import re
 import typing as t
 
 from .._syntax.names import unit_unescape
+from .._syntax.text import shorten
 from .._syntax.words import split_words, word_reader
-from . import timespans as _values_time
 
-INT_MAX = 2**31 - 1
-UINT_MAX = 2**32 - 1
-UINT64_MAX = 2**64 - 1
 NAME_MAX = 255
 PATH_MAX = 4096
 LINE_MAX = 1048576  # the longest text that specifiers may make, in bytes
@@ -39,152 +36,6 @@ class Context(t.NamedTuple):
 
 def byte_length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-
-
-def shorten(text: str, limit: int = 60) -> str:
-    """A text to quote in a message."""
-    return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-# ------------------------------------------------------------------------------------------------------------- numbers
-
-_NUMBER = re.compile(r"[ \t\n\r\v\f]*([+-]?)([0-9a-zA-Z]+)")
-_DIGITS = {
-    2: re.compile("[01]+"),
-    8: re.compile("[0-7]+"),
-    10: re.compile("[0-9]+"),
-    16: re.compile("[0-9a-fA-F]+"),
-}
-
-
-def parse_integer(text: str, low: int, high: int, base: int = 0) -> int:
-    """A whole number as ``strtol()`` reads it. Base 0 takes ``0x10``, ``010`` (octal), ``0b1`` and ``0o7``.
-
-    :raises ValueError: when the text is no such number, or lies outside of ``low`` to ``high``.
-    """
-    rest = text.lstrip(BLANKS)
-    if not base and rest[:2].lower() in ("0b", "0o"):
-        base = 2 if rest[1] in "bB" else 8
-        rest = rest[2:]
-    match = _NUMBER.fullmatch(rest)
-    if match is None:
-        raise ValueError("'%s' is no whole number" % shorten(text))
-    sign, digits = match.groups()
-    if base in (0, 16) and digits[:2].lower() == "0x" and len(digits) > 2:
-        base, digits = 16, digits[2:]
-    if not base:
-        base = 8 if digits[0] == "0" else 10
-    if not _DIGITS[base].fullmatch(digits):
-        raise ValueError("'%s' is no whole number" % shorten(text))
-    digits = digits.lstrip("0") or "0"
-    number = int(digits, base) if len(digits) <= 65 else UINT64_MAX + 1
-    number = -number if sign == "-" else number
-    if not low <= number <= high:
-        raise ValueError("%s is out of range: from %d to %d" % (shorten(text), low, high))
-    return number
-
-
-def parse_unsigned(text: str, high: int = UINT_MAX, base: int = 0) -> int:
-    """A number that is not negative; ``-0`` is fine."""
-    return parse_integer(text, 0, high, base)
-
-
-_TRUE = frozenset(("1", "yes", "y", "true", "t", "on"))
-_FALSE = frozenset(("0", "no", "n", "false", "f", "off"))
-
-
-def parse_bool(text: str) -> bool:
-    """Yes or no in any of systemd's spellings, upper case too.
-
-    :raises ValueError: when it is neither.
-    """
-    lower = text.lower() if text.isascii() else text
-    if lower in _TRUE:
-        return True
-    if lower in _FALSE:
-        return False
-    raise ValueError("'%s' is neither yes nor no" % shorten(text))
-
-
-_SIZE_SUFFIXES = "EPTGMKB"
-_SIZE_TERM = re.compile(
-    r"[ \t\n\r\v\f]*(?P<sign>[+-]?)(?P<whole>[0-9]+)(?:\.(?P<fraction>[0-9]*))?[ \t\n\r]*(?P<suffix>[EPTGMKB]?)"
-)
-
-
-def parse_size(text: str, base: int = 1024) -> int:
-    """Bytes of a size such as ``1.5G`` or ``1G 512M``; suffixes in falling order.
-
-    :param base: 1024, or 1000 for rates.
-    :raises ValueError: when systemd does not take it.
-    """
-    total = 0
-    used = 0
-    position = 0
-    while True:
-        match = _SIZE_TERM.match(text, position)
-        if match is None:
-            raise ValueError("'%s' is no size: a number with K, M, G, T, P or E" % shorten(text[position:]))
-        if match.group("sign") == "-":
-            raise ValueError("a size is not negative")
-        suffix = match.group("suffix")
-        index = _SIZE_SUFFIXES.index(suffix) if suffix else len(_SIZE_SUFFIXES)
-        if index < used:
-            raise ValueError("the units of a size come in falling order, each once")
-        used = index + 1
-        factor = base ** max(0, 6 - index)
-        whole = _values_time.decimal(match.group("whole"), UINT64_MAX)
-        digits = match.group("fraction") or ""
-        fraction = _values_time.decimal(digits, UINT64_MAX)
-        if whole + (1 if fraction else 0) > UINT64_MAX // factor:
-            raise ValueError("the size is too large")
-        total += whole * factor + (fraction * factor // 10 ** len(digits) if len(digits) < 40 else 0)
-        if total > UINT64_MAX:
-            raise ValueError("the size is too large")
-        position = match.end()
-        if position >= len(text):
-            return total
-
-
-def _parts(text: str, symbol: str, places: int) -> int:
-    """A number before a sign, in units of its last decimal place: 1.5 with two places is 150."""
-    if not text.endswith(symbol):
-        raise ValueError("'%s' does not end in %s" % (shorten(text), symbol))
-    whole, point, fraction = text[: -len(symbol)].partition(".")
-    if not places:
-        whole, fraction, point = text[: -len(symbol)], "", ""
-    if point and not (0 < len(fraction) <= places and fraction.isascii() and fraction.isdigit()):
-        raise ValueError("a percentage has at most %d digits after the point" % places)
-    number = parse_integer(whole, 0, INT_MAX) * 10**places + int(fraction.ljust(places, "0") or "0")
-    if number > INT_MAX:
-        raise ValueError("the number is too large")
-    return number
-
-
-def parse_permyriad(text: str, release: int = 262, bounded: bool = True) -> int:
-    """Hundredths of a percent of ``50%``, ``0.5%``, ``5\u2030`` or (since 248) ``1.25%`` and ``5\u2031``.
-
-    :param bounded: refuse more than 100 %.
-    :raises ValueError: when it is none of these.
-    """
-    fine = release >= 248
-    if fine and text.endswith("\u2031"):
-        value = _parts(text, "\u2031", 0)
-    elif text.endswith("\u2030"):
-        value = _parts(text, "\u2030", 1) if fine else 10 * _parts(text, "\u2030", 0)
-    else:
-        value = _parts(text, "%", 2) if fine else 10 * _parts(text, "%", 1)
-    if bounded and value > 10000:
-        raise ValueError("%s is more than 100%%" % shorten(text))
-    return value
-
-
-def parse_percent(text: str, bounded: bool = True) -> int:
-    """Whole percent."""
-    value = _parts(text, "%", 0)
-    if bounded and value > 100:
-        raise ValueError("%s is more than 100%%" % shorten(text))
-    return value
 
 
 # ------------------------------------------------------------------------------------------------- words, specifiers

@@ -19,6 +19,7 @@ from .. import _catalog
 from .._syntax.commands import parse_exec
 from .._syntax.lines import LONG_LINE_MAX
 from .._syntax.names import UNIT_NAME_MAX, unit_name_problem
+from .._syntax.text import shorten
 from .._syntax.words import (
     _unescape_one,
     c_unescape,
@@ -27,27 +28,37 @@ from .._syntax.words import (
 )
 from . import base as _values_base
 from . import identifiers as _values_names
-from . import timespans as _values_time
-
-# What others reuse.
-INFINITY = _values_time.INFINITY
-CalendarSpec = _values_time.CalendarSpec
-parse_timespan = _values_time.parse_timespan
-parse_calendar = _values_time.parse_calendar
-parse_bool = _values_base.parse_bool
-parse_size = _values_base.parse_size
-parse_percent = _values_base.parse_percent
+from .calendar import parse_calendar
+from .numbers import (
+    INT_MAX as _INT_MAX,
+)
+from .numbers import (
+    UINT64_MAX as _UINT64_MAX,
+)
+from .numbers import (
+    UINT_MAX as _UINT_MAX,
+)
+from .numbers import (
+    parse_bool,
+    parse_mode,
+    parse_percent,
+    parse_permyriad,
+    parse_size,
+)
+from .numbers import (
+    parse_integer as _integer,
+)
+from .numbers import (
+    parse_unsigned as _unsigned,
+)
+from .timespans import INFINITY, parse_nanoseconds, parse_span
 
 Context = _values_base.Context
 Grammar = t.Callable[[str, Context], object]
 
-_integer = _values_base.parse_integer
-_unsigned = _values_base.parse_unsigned
 _words = _values_base.words
 _expand = _values_base.expand
 _path = _values_base.unit_path
-_INT_MAX = _values_base.INT_MAX
-_UINT64_MAX = _values_base.UINT64_MAX
 
 
 class Problem(t.NamedTuple):
@@ -203,7 +214,7 @@ def _later(name: str, names: str) -> str:
     for item in names.split():
         if item.startswith(name + "@"):
             return "'%s' comes with systemd %s" % (name, item.partition("@")[2])
-    return "'%s' is not known" % _values_base.shorten(name)
+    return "'%s' is not known" % shorten(name)
 
 
 def _one_of(text: str, names: str, release: int) -> None:
@@ -275,11 +286,11 @@ def _string(text: str, c: Context) -> None:
 
 
 def _sec(text: str, c: Context) -> None:
-    parse_timespan(text, release=c.release)
+    parse_span(text, release=c.release)
 
 
 def _nsec(text: str, c: Context) -> None:
-    _values_time.parse_nanoseconds(text, c.release)
+    parse_nanoseconds(text, c.release)
 
 
 def _range(low: int, high: int, base: int = 0) -> Grammar:
@@ -298,9 +309,7 @@ def _infinity_or(grammar: Grammar) -> Grammar:
 
 
 def _mode(text: str, c: Context) -> None:
-    if text[:1] in ("+", "-"):
-        raise ValueError("'%s' is no octal number" % _values_base.shorten(text))
-    _integer(text, 0, 0o7777, 8)
+    parse_mode(text)
 
 
 def _iec_size(text: str, c: Context) -> None:
@@ -313,14 +322,14 @@ def _iec_size_long(text: str, c: Context) -> None:
 
 
 def _cpu_quota(text: str, c: Context) -> None:
-    if _values_base.parse_permyriad(text, c.release, bounded=False) <= 0:
+    if parse_permyriad(text, c.release, bounded=False) <= 0:
         raise ValueError("the quota must be more than 0%")
 
 
 def _percent_or_size(text: str, release: int) -> int:
     """Bytes; a share of what the host has counts as 1 (or 0)."""
     try:
-        return min(1, _values_base.parse_permyriad(text, release))
+        return min(1, parse_permyriad(text, release))
     except ValueError:
         if text[-1:] in ("%", "\u2030", "\u2031"):
             raise
@@ -345,7 +354,7 @@ def _tasks_max(text: str, c: Context) -> None:
     if not text or text == "infinity":
         return
     if text[-1] in "%\u2030\u2031":
-        _values_base.parse_permyriad(text, c.release)
+        parse_permyriad(text, c.release)
     else:
         _integer(text, 1, _UINT64_MAX - 1)
 
@@ -366,10 +375,10 @@ _COUNTED_LIMITS = frozenset(("RLIMIT_NOFILE", "RLIMIT_NPROC", "RLIMIT_LOCKS", "R
 def _limit(text: str, ltype: str, release: int) -> int:
     """One resource limit; INFINITY when there is none."""
     if ltype == "RLIMIT_CPU":
-        span = parse_timespan(text, release=release)
+        span = parse_span(text, release=release)
         return INFINITY if span == INFINITY else -(-span // 1_000_000)
     if ltype == "RLIMIT_RTTIME":
-        return parse_timespan(text, "us", release)
+        return parse_span(text, "us", release)
     if ltype == "RLIMIT_NICE":
         if text[:1] == "+":
             return 20 - _unsigned(text[1:], 19)
@@ -414,7 +423,7 @@ def parse_signal(text: str) -> int:
         return 34 + _integer(name[5:], 0, 30)
     if name.startswith("RTMAX-"):
         return 64 + _integer(name[5:], -30, 0)
-    raise ValueError("'%s' is no signal" % _values_base.shorten(text))
+    raise ValueError("'%s' is no signal" % shorten(text))
 
 
 _SIGNALS = {
@@ -441,7 +450,7 @@ def _exit_statuses(text: str, c: Context) -> None:
             try:
                 parse_signal(word)
             except ValueError:
-                raise ValueError("'%s' is neither an exit status nor a signal" % _values_base.shorten(word)) from None
+                raise ValueError("'%s' is neither an exit status nor a signal" % shorten(word)) from None
 
 
 def _cpu_sched_prio(text: str, c: Context) -> None:
@@ -467,7 +476,7 @@ def _timer(text: str, c: Context) -> None:
 
 def _pressure_duration(text: str, c: Context) -> None:
     _only(c, "Service Scope Slice")
-    if text and not 1_000_000 <= parse_timespan(text, release=c.release) < INFINITY:
+    if text and not 1_000_000 <= parse_span(text, release=c.release) < INFINITY:
         raise ValueError("the time must be at least 1s and not infinity")
 
 
@@ -481,7 +490,7 @@ def _pressure_limit(text: str, c: Context) -> None:
     if text and c.release < 248:
         parse_percent(text)
     elif text:
-        _values_base.parse_permyriad(text, c.release)
+        parse_permyriad(text, c.release)
 
 
 def _oom_mode(text: str, c: Context) -> None:
@@ -494,7 +503,7 @@ def _oom_rules(text: str, c: Context) -> None:
     _only(c, "Service Scope Slice")
     for word in _each(text, retain_escape=True):
         if not _is_filename(word) or not _is_safe(word, globs=False):
-            raise ValueError("'%s' is no name of a rule" % _values_base.shorten(word))
+            raise ValueError("'%s' is no name of a rule" % shorten(word))
 
 
 def _emergency_action(text: str, c: Context) -> None:
@@ -553,9 +562,9 @@ def _cpu_set(text: str, c: Context) -> None:
         first = _unsigned(low)
         last = _unsigned(high) if dash else first
         if first > last:
-            raise ValueError("the range '%s' runs backwards" % _values_base.shorten(word))
+            raise ValueError("the range '%s' runs backwards" % shorten(word))
         if last >= _CPU_LIMIT:
-            raise ValueError("'%s' is no CPU that a kernel can have" % _values_base.shorten(word))
+            raise ValueError("'%s' is no CPU that a kernel can have" % shorten(word))
 
 
 _CPU_LIMIT = 8192
@@ -602,9 +611,9 @@ def _luo_sessions(text: str, c: Context) -> None:
     seen = set()
     for word in _words(text, unquote=False):
         if not _is_fdname(word) or not _is_safe(word, globs=False) or set(word) & set(_values_base.BLANKS):
-            raise ValueError("'%s' is no name of a session" % _values_base.shorten(word))
+            raise ValueError("'%s' is no name of a session" % shorten(word))
         if word in seen:
-            raise ValueError("the session '%s' is named twice" % _values_base.shorten(word))
+            raise ValueError("the session '%s' is named twice" % shorten(word))
         seen.add(word)
 
 
@@ -631,20 +640,20 @@ def _trigger_unit(text: str, c: Context) -> None:
 
 def _socket_service(text: str, c: Context) -> None:
     if not _unit_name(text, c, template=False).endswith(".service"):
-        raise ValueError("'%s' is no service" % _values_base.shorten(text))
+        raise ValueError("'%s' is no service" % shorten(text))
 
 
 def _service_sockets(text: str, c: Context) -> None:
     for word in _each(text, unquote=False):
         if not _unit_name(word, c).endswith(".socket"):
-            raise ValueError("'%s' is no socket unit" % _values_base.shorten(word))
+            raise ValueError("'%s' is no socket unit" % shorten(word))
 
 
 def _unit_slice(text: str, c: Context) -> None:
     _only(c, "Service Socket Mount Swap Scope")
     name = _unit_name(text, c, template=False)
     if not name.endswith(".slice"):
-        raise ValueError("'%s' is no slice" % _values_base.shorten(text))
+        raise ValueError("'%s' is no slice" % shorten(text))
 
 
 _URL = re.compile("(?:https?://|file:/|info:|man:)[\x00-\x7f]+")
@@ -653,7 +662,7 @@ _URL = re.compile("(?:https?://|file:/|info:|man:)[\x00-\x7f]+")
 def _documentation(text: str, c: Context) -> None:
     for word in _each(_expand(text, c), retain_escape=True):
         if not _URL.fullmatch(word):
-            raise ValueError("'%s' is no URL" % _values_base.shorten(word))
+            raise ValueError("'%s' is no URL" % shorten(word))
 
 
 _BUS_NAME = re.compile(
@@ -664,7 +673,7 @@ _BUS_NAME = re.compile(
 def _bus_name(text: str, c: Context) -> None:
     text = _expand(text, c, 255)
     if not _BUS_NAME.fullmatch(text):
-        raise ValueError("'%s' is no name on the bus" % _values_base.shorten(text))
+        raise ValueError("'%s' is no name on the bus" % shorten(text))
 
 
 def _user(text: str, c: Context) -> None:
@@ -676,13 +685,13 @@ def _user_name(text: str) -> None:
         number = text if len(text) < 12 else "9" * 12
         if (text[0] != "0" or text == "0") and int(number) < 2**32 - 1 and int(number) != 65535:
             return
-        raise ValueError("'%s' is no user or group number" % _values_base.shorten(text))
+        raise ValueError("'%s' is no user or group number" % shorten(text))
     bad = (
         not text or text[0] == " " or text[-1] == " " or set(":/") & set(text) or text in (".", "..")
         or re.fullmatch("-[0-9]*", text) or _CONTROL.search(text) or re.search("[\x80-\x9f\ud800-\udfff]", text)
     )  # fmt: skip
     if bad:
-        raise ValueError("'%s' is no name of a user or group" % _values_base.shorten(text))
+        raise ValueError("'%s' is no name of a user or group" % shorten(text))
 
 
 def _users(text: str, c: Context) -> None:
@@ -701,7 +710,7 @@ def _environ(text: str, c: Context) -> None:
 def _assignment(word: str) -> None:
     name, equals, value = word.partition("=")
     if not equals or not _ENV_NAME.fullmatch(name):
-        raise ValueError("'%s' is no assignment of a variable" % _values_base.shorten(word))
+        raise ValueError("'%s' is no assignment of a variable" % shorten(word))
     if re.search("[\ud800-\udfff]", value):
         raise ValueError("the value of %s is not UTF-8" % name)
 
@@ -709,7 +718,7 @@ def _assignment(word: str) -> None:
 def _pass_environ(text: str, c: Context) -> None:
     for word in _each(text):
         if not _ENV_NAME.fullmatch(_expand(word, c)):
-            raise ValueError("'%s' is no name of a variable" % _values_base.shorten(word))
+            raise ValueError("'%s' is no name of a variable" % shorten(word))
 
 
 def _unset_environ(text: str, c: Context) -> None:
@@ -726,7 +735,7 @@ def _log_extra_fields(text: str, c: Context) -> None:
     for word in _each(text, cunescape=True):
         name, equals, _value = _expand(word, c).partition("=")
         if not equals or not _FIELD.fullmatch(name):
-            raise ValueError("'%s' is no journal field" % _values_base.shorten(word))
+            raise ValueError("'%s' is no journal field" % shorten(word))
 
 
 def _log_filter_patterns(text: str, c: Context) -> None:
@@ -740,7 +749,7 @@ _INSTANCE = re.compile(r"[0-9a-zA-Z:_.\\@-]+")
 def _log_namespace(text: str, c: Context) -> None:
     text = _expand(text, c, 255)
     if not _is_filename(text) or len(text) > 222 or not _INSTANCE.fullmatch(text) or not _is_safe(text, globs=False):
-        raise ValueError("'%s' is no name of a journal namespace" % _values_base.shorten(text))
+        raise ValueError("'%s' is no name of a journal namespace" % shorten(text))
 
 
 _HOST_NAME = re.compile(
@@ -756,11 +765,11 @@ def _protect_hostname(text: str, c: Context) -> None:
     if not text:
         return
     if mode != "private" and not _is_bool(mode):
-        raise ValueError("'%s' is not known" % _values_base.shorten(mode))
+        raise ValueError("'%s' is not known" % shorten(mode))
     if colon:
         host = _expand(host, c, 64)
         if not _HOST_NAME.fullmatch(host):
-            raise ValueError("'%s' is no host name" % _values_base.shorten(host))
+            raise ValueError("'%s' is no host name" % shorten(host))
         if mode != "private" and not parse_bool(mode):
             raise ValueError("a host name goes with private: or yes: only")
 
@@ -786,18 +795,18 @@ def _bind_to_device(text: str, c: Context) -> None:
     if c.release >= 258:
         text = _expand(text, c)
     if not _is_interface(text, c.release, alternative=False):
-        raise ValueError("'%s' is no name of a network interface" % _values_base.shorten(text))
+        raise ValueError("'%s' is no name of a network interface" % shorten(text))
 
 
 def _bind_interface(text: str, c: Context) -> None:
     if not _is_interface(_expand(text, c), c.release, alternative=True):
-        raise ValueError("'%s' is no name of a network interface" % _values_base.shorten(text))
+        raise ValueError("'%s' is no name of a network interface" % shorten(text))
 
 
 def _interfaces(text: str, c: Context) -> None:
     for word in _each(text[1:] if text[0] == "~" else text):
         if not _is_interface(word, c.release, alternative=c.release >= 256):
-            raise ValueError("'%s' is no name of a network interface" % _values_base.shorten(word))
+            raise ValueError("'%s' is no name of a network interface" % shorten(word))
 
 
 def _delegate(text: str, c: Context) -> None:
@@ -815,12 +824,12 @@ def _delegate_subgroup(text: str, c: Context) -> None:
     front = text.partition(".")[0]
     controller = "." in text and (front == "cgroup" or front in _known(_CONTROLLERS, c.release))
     if not _is_filename(text) or text[0] in "_." or text in reserved or controller:
-        raise ValueError("'%s' is no name that a control group can have" % _values_base.shorten(text))
+        raise ValueError("'%s' is no name that a control group can have" % shorten(text))
 
 
 def _disable_controllers(text: str, c: Context) -> None:
     if not set(_words(text, unquote=False)) & _known(_CONTROLLERS, c.release):
-        raise ValueError("'%s' names no controller" % _values_base.shorten(text))
+        raise ValueError("'%s' names no controller" % shorten(text))
 
 
 def _namespaces(text: str, c: Context) -> None:
@@ -840,7 +849,7 @@ def _address_families(text: str, c: Context) -> None:
     for word in _each(text[1:] if text[0] == "~" else text):
         name = word.lower() if word.isascii() else word
         if name[:3] != "af_" or name[3:] not in _known(_values_names.ADDRESS_FAMILIES, c.release):
-            raise ValueError("'%s' is no address family" % _values_base.shorten(word))
+            raise ValueError("'%s' is no address family" % shorten(word))
 
 
 def _errno(text: str, low: int = 0) -> None:
@@ -854,22 +863,20 @@ def _syscall_filter(text: str, c: Context) -> None:
         name, colon, error = word.partition(":")
         if colon:
             if c.name == "SystemCallLog" or not name:
-                raise ValueError("'%s' is no system call" % _values_base.shorten(word))
+                raise ValueError("'%s' is no system call" % shorten(word))
             if error != "kill":
                 _errno(error)
             if not inverted and c.release >= 248:
-                raise ValueError(
-                    "an error number goes with a list that starts with ~: '%s'" % _values_base.shorten(word)
-                )
+                raise ValueError("an error number goes with a list that starts with ~: '%s'" % shorten(word))
         _syscall(name, c.release)
 
 
 def _syscall(name: str, release: int) -> None:
     if name[:1] == "@":
         if name[1:] not in _known(_values_names.SYSCALL_GROUPS, release):
-            raise ValueError("'%s' is no group of system calls" % _values_base.shorten(name))
+            raise ValueError("'%s' is no group of system calls" % shorten(name))
     elif name not in _known(_values_names.SYSCALLS, release):
-        raise ValueError("'%s' is no system call" % _values_base.shorten(name))
+        raise ValueError("'%s' is no system call" % shorten(name))
 
 
 def _syscall_archs(text: str, c: Context) -> None:
@@ -890,7 +897,7 @@ def _syscall_errno(text: str, c: Context) -> None:
 def _filesystems(text: str, c: Context) -> None:
     for word in _each(text[1:] if text[:1] == "~" else text):
         if word[:1] == "@" and word[1:] not in _known(_values_names.FILESYSTEM_GROUPS, c.release):
-            raise ValueError("'%s' is no group of file systems" % _values_base.shorten(word))
+            raise ValueError("'%s' is no group of file systems" % shorten(word))
 
 
 def _refresh_on_reload(text: str, c: Context) -> None:
@@ -925,7 +932,7 @@ def _ip_version(address: str) -> int:
             return ipaddress.ip_address(address).version
     except ValueError:
         pass
-    raise ValueError("'%s' is no IP address" % _values_base.shorten(address))
+    raise ValueError("'%s' is no IP address" % shorten(address))
 
 
 def _port(text: str) -> None:
@@ -945,7 +952,7 @@ def _socket_listen(text: str, c: Context) -> None:
         _netlink(text)
     elif text[:1] in ("/", "@"):
         if not 2 <= _values_base.byte_length(text) <= 107:
-            raise ValueError("the path of a socket has at most 107 bytes: '%s'" % _values_base.shorten(text))
+            raise ValueError("the path of a socket has at most 107 bytes: '%s'" % shorten(text))
     elif text.startswith("vsock") and _VSOCK.match(text):
         _vsock(text, c.release)
         if c.name == "ListenSequentialPacket":
@@ -962,11 +969,11 @@ _VSOCK = re.compile("vsock(-stream|-dgram|-seqpacket)?:")
 def _vsock(text: str, release: int) -> None:
     match = _VSOCK.match(text)
     if match is None or (match.group(1) and release < 254):
-        raise ValueError("'%s' is no address of a socket" % _values_base.shorten(text))
+        raise ValueError("'%s' is no address of a socket" % shorten(text))
     cid, colon, port = text[match.end() :].partition(":")
     if not colon:
         raise ValueError("the port is missing")
-    _unsigned(port, _values_base.UINT_MAX - 1 if release >= 256 else _values_base.UINT_MAX)
+    _unsigned(port, _UINT_MAX - 1 if release >= 256 else _UINT_MAX)
     if cid and not (release >= 256 and cid in ("hypervisor", "local", "host", "any", "-1")):
         _unsigned(cid)
 
@@ -990,14 +997,14 @@ def _ip_socket(text: str) -> None:
     except ValueError:
         pass
     if "#" in text or text.count("%") > 1:
-        raise ValueError("'%s' is no address of a socket" % _values_base.shorten(text))
+        raise ValueError("'%s' is no address of a socket" % shorten(text))
     address, colon, port = text.rpartition(":")
     address, percent, interface = address.partition("%")
     if percent or "%" in port:
         # Whether the interface is there only the target knows; most often it is not when the unit is read.
-        raise ValueError("'%s' names an interface; use BindToDevice=" % _values_base.shorten(text))
+        raise ValueError("'%s' names an interface; use BindToDevice=" % shorten(text))
     if not colon:
-        raise ValueError("'%s' is neither a port nor address:port" % _values_base.shorten(text))
+        raise ValueError("'%s' is neither a port nor address:port" % shorten(text))
     if address[:1] == "[" and address[-1:] == "]":
         if _ip_version(address[1:-1]) != 6:
             raise ValueError("brackets go around an IPv6 address only")
@@ -1021,7 +1028,7 @@ def _socket_bind_item(text: str, c: Context) -> None:
             if token != "any":
                 _port_range(token, c.release)
         else:
-            raise ValueError("'%s' is left over" % _values_base.shorten(token))
+            raise ValueError("'%s' is left over" % shorten(token))
 
 
 def _port_range(token: str, release: int) -> None:
@@ -1029,7 +1036,7 @@ def _port_range(token: str, release: int) -> None:
     low = _unsigned(first)
     high = _unsigned(last) if dash else low
     if high > 65535 or high < low or (low == 0 and release < 256):
-        raise ValueError("'%s' is no range of ports" % _values_base.shorten(token))
+        raise ValueError("'%s' is no range of ports" % shorten(token))
 
 
 # --------------------------------------------------------------------------------------------------------------- paths
@@ -1125,7 +1132,7 @@ def _directories(text: str, c: Context) -> None:
         if target:
             _path(target, c, absolute=False)
         if len(fields) > 2 and c.release >= 257 and fields[2] not in ("", "ro"):
-            raise ValueError("'%s' is no flag of a directory" % _values_base.shorten(fields[2]))
+            raise ValueError("'%s' is no flag of a directory" % shorten(fields[2]))
 
 
 def _colon_fields(text: str, coalesce: bool = True) -> list[str]:
@@ -1196,7 +1203,7 @@ def _bind_paths(text: str, c: Context) -> None:
         for item in _each(text, retain_escape=True):
             fields = _colon_fields(item, coalesce=False)
             if len(fields) > 3:
-                raise ValueError("'%s' has more than three parts" % _values_base.shorten(item))
+                raise ValueError("'%s' has more than three parts" % shorten(item))
             _bind_path(fields, c)
         return
     for fields in _old_bind_items(text):
@@ -1230,7 +1237,7 @@ def _bind_path(fields: list[str], c: Context) -> None:
     if len(fields) > 1:
         _path(fields[1], c)
     if len(fields) > 2 and fields[2] not in ("", "rbind", "norbind"):
-        raise ValueError("'%s' is no option of a bind mount" % _values_base.shorten(fields[2]))
+        raise ValueError("'%s' is no option of a bind mount" % shorten(fields[2]))
 
 
 def _partition(name: str, release: int) -> None:
@@ -1243,7 +1250,7 @@ def _root_image_options(text: str, c: Context) -> None:
     for item in _each(text, retain_escape=True):
         fields = _colon_fields(item)
         if len(fields) > 2:
-            raise ValueError("'%s' has more than two parts" % _values_base.shorten(item))
+            raise ValueError("'%s' has more than two parts" % shorten(item))
         if len(fields) == 2:
             _partition(fields[0], c.release)
         if fields:
@@ -1260,7 +1267,7 @@ def _images(destination: bool) -> Grammar:
             _path(source, c, no_api=True, dev_ok=destination)
             if destination:
                 if len(fields) < 2:
-                    raise ValueError("the place to mount '%s' is missing" % _values_base.shorten(item))
+                    raise ValueError("the place to mount '%s' is missing" % shorten(item))
                 _path(fields[1], c, no_api=True, dev_ok=True)
             options = fields[2 if destination else 1 :]
             for name, option in zip(options[::2], options[1::2]):
@@ -1285,13 +1292,13 @@ def _image_policy(text: str, c: Context) -> None:
         name, equals, flags = rule.partition("=")
         name = name.strip(_values_base.BLANKS)
         if not equals:
-            raise ValueError("'%s' lacks its =" % _values_base.shorten(rule))
+            raise ValueError("'%s' lacks its =" % shorten(rule))
         if name in seen:
-            raise ValueError("the partition '%s' is named twice" % _values_base.shorten(name))
+            raise ValueError("the partition '%s' is named twice" % shorten(name))
         if not name or name in _known(_PARTITIONS, c.release):
             seen.add(name)
         elif c.release < 259:
-            raise ValueError("the partition '%s' is not known" % _values_base.shorten(name))
+            raise ValueError("the partition '%s' is not known" % shorten(name))
         flags = flags.strip(_values_base.BLANKS)
         for flag in flags.split("+") if c.release < 259 and flags not in ("", "-") else ():
             _one_of(flag.strip(_values_base.BLANKS), _POLICY_FLAGS, c.release)
@@ -1310,9 +1317,9 @@ def _device_allow(text: str, c: Context) -> None:
     if not path.startswith(("block-", "char-")):
         path = _values_base.check_path(path, c.release, absolute=None)
         if not _DEVICE_NODE.match(path):
-            raise ValueError("'%s' is no device" % _values_base.shorten(path))
+            raise ValueError("'%s' is no device" % shorten(path))
     if not set(rights) <= set("rwm"):
-        raise ValueError("'%s' are no rights: r, w and m will do" % _values_base.shorten(rights))
+        raise ValueError("'%s' are no rights: r, w and m will do" % shorten(rights))
 
 
 def _device_value(grammar: Grammar) -> Grammar:
@@ -1342,7 +1349,7 @@ def _old_io_rate(text: str, c: Context) -> None:
 
 def _credential_name(text: str) -> None:
     if not _is_filename(text) or not _is_fdname(text):
-        raise ValueError("'%s' is no name of a credential" % _values_base.shorten(text))
+        raise ValueError("'%s' is no name of a credential" % shorten(text))
 
 
 def _load_credential(text: str, c: Context) -> None:
@@ -1358,7 +1365,7 @@ def _load_credential(text: str, c: Context) -> None:
     if source[:1] != "/":
         _credential_name(source)
     elif "//" in source or {"", ".", ".."} & set(source[1:].split("/")[:-1]) or source.endswith(("/.", "/..")):
-        raise ValueError("'%s' is no plain path" % _values_base.shorten(source))
+        raise ValueError("'%s' is no plain path" % shorten(source))
 
 
 _BASE64 = re.compile("[A-Za-z0-9+/]*")
@@ -1410,13 +1417,13 @@ def _root_hash(text: str, c: Context) -> None:
     if text and text[0] != "/":
         digits = re.sub("[%s]+" % _values_base.BLANKS, "", text)
         if not re.fullmatch("(?:[0-9a-fA-F]{2}){16,}", digits):
-            raise ValueError("'%s' is neither a path nor at least 32 hexadecimal digits" % _values_base.shorten(text))
+            raise ValueError("'%s' is neither a path nor at least 32 hexadecimal digits" % shorten(text))
 
 
 def _root_hash_signature(text: str, c: Context) -> None:
     if text and text[0] != "/":
         if not text.startswith("base64:"):
-            raise ValueError("'%s' is neither a path nor starts with base64:" % _values_base.shorten(text))
+            raise ValueError("'%s' is neither a path nor starts with base64:" % shorten(text))
         _base64(text[len("base64:") :], c.release)
 
 
@@ -1433,7 +1440,7 @@ def _open_file(text: str, c: Context) -> None:
         return
     fields = _words(text, unquote=False, cunescape=True, separators=":")
     if len(fields) > 3:
-        raise ValueError("'%s' has more than three parts" % _values_base.shorten(text))
+        raise ValueError("'%s' has more than three parts" % shorten(text))
     flags = _words(fields[2], unquote=False, separators=",") if len(fields) > 2 and fields[2] else []
     flags = [flag for flag in flags if flag]
     for flag in flags:
@@ -1443,7 +1450,7 @@ def _open_file(text: str, c: Context) -> None:
     _values_base.check_path(fields[0].replace("..", "__"), c.release)
     name = fields[1] if len(fields) > 1 and fields[1] else fields[0].rstrip("/").rpartition("/")[2]
     if not name or name in (".", "..") or not _is_fdname(name):
-        raise ValueError("'%s' is no name of a file descriptor" % _values_base.shorten(name))
+        raise ValueError("'%s' is no name of a file descriptor" % shorten(name))
 
 
 _NFT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9/\\_.]{0,30}")
@@ -1453,12 +1460,12 @@ def _nft_set(text: str, c: Context) -> None:
     for item in _each(text, retain_escape=True):
         fields = [field for field in split_words(item, unquote=False, separators=":") if field]
         if len(fields) != 4:
-            raise ValueError("'%s' has not four parts" % _values_base.shorten(item))
+            raise ValueError("'%s' has not four parts" % shorten(item))
         _one_of(fields[0], "cgroup user group", c.release)
         _one_of(fields[1], "arp bridge inet ip ip6 netdev", c.release)
         for name in fields[2:]:
             if not _NFT_NAME.fullmatch(name):
-                raise ValueError("'%s' is no name in nftables" % _values_base.shorten(name))
+                raise ValueError("'%s' is no name in nftables" % shorten(name))
 
 
 _BPF_ATTACH = (
@@ -1483,7 +1490,7 @@ def _xattr(text: str, c: Context) -> None:
         return
     name, equals, value = text.partition("=")
     if not equals or not _expand(name, c).startswith("user."):
-        raise ValueError("'%s' is no attribute whose name starts with user." % _values_base.shorten(text))
+        raise ValueError("'%s' is no attribute whose name starts with user." % shorten(text))
     _expand(value, c)
 
 
@@ -1495,7 +1502,7 @@ def _stream(names: str, prefixes: str) -> Grammar:
         kind, colon, rest = text.partition(":")
         if colon and kind == "fd":
             if not _is_fdname(_expand(rest, c, 255)):
-                raise ValueError("'%s' is no name of a file descriptor" % _values_base.shorten(rest))
+                raise ValueError("'%s' is no name of a file descriptor" % shorten(rest))
         elif colon and kind in _known(prefixes, c.release):
             _path(rest, c)
         else:
@@ -1544,11 +1551,11 @@ def _command(prefixes: str, path: str, argv: list[str], c: Context) -> None:
         if not path:
             raise ValueError("the program is missing")
         if not _is_safe(path, globs=c.release < 261):
-            raise ValueError("the program's path holds special characters: '%s'" % _values_base.shorten(path))
+            raise ValueError("the program's path holds special characters: '%s'" % shorten(path))
         if path.endswith("/") or (c.release >= 256 and path.rpartition("/")[2] in (".", "..")):
-            raise ValueError("'%s' is a folder" % _values_base.shorten(path))
+            raise ValueError("'%s' is a folder" % shorten(path))
         if path[0] != "/" and not (_is_filename(path) or (c.release < 249 and _is_filename(path[:200]))):
-            raise ValueError("'%s' is neither an absolute path nor a plain name" % _values_base.shorten(path))
+            raise ValueError("'%s' is neither an absolute path nor a plain name" % shorten(path))
         too_long = any(_values_base.byte_length(part) > 255 for part in path.split("/"))
         if c.release >= 249 and (too_long or _values_base.byte_length(path) >= _values_base.PATH_MAX):
             raise ValueError("the program's path is too long")
@@ -1587,7 +1594,7 @@ _GRAMMARS: dict[str, tuple[Grammar, str]] = {
     "cgroup_nft_set": (_nft_set, "write source:family:table:set, for example cgroup:inet:filter:services"),
     "cgroup_socket_bind": (_socket_bind_item, "write [family:][protocol:]port, for example ipv4:tcp:8000-8080"),
     "colon_separated_paths": (_colon_paths, "write absolute paths with colons between, for example /opt/bin:/usr/bin"),
-    "concurrency_max": (_infinity_or(_range(0, _values_base.UINT_MAX)), "write a whole number or infinity"),
+    "concurrency_max": (_infinity_or(_range(0, _UINT_MAX)), "write a whole number or infinity"),
     "cpu_quota": (_empty_or(_cpu_quota), "write a percentage of one CPU, for example 20% or 150%"),
     "cpu_shares": (_empty_or(_range(2, 262144)), "write a number from 2 to 262144"),
     "delegate": (_delegate, "write yes, no or controllers, for example cpu memory"),
@@ -1694,7 +1701,7 @@ _GRAMMARS: dict[str, tuple[Grammar, str]] = {
     "timer": (_timer, "write a time such as 15min (OnCalendar=: Mon..Fri 08:00 or daily)"),
     "trigger_unit": (_trigger_unit, "write one unit, for example foo.service"),
     "tristate": (_empty_or(_bool), "write yes or no"),
-    "tty_size": (_empty_or(_range(0, _values_base.UINT_MAX)), _NUMBER_WANT),
+    "tty_size": (_empty_or(_range(0, _UINT_MAX)), _NUMBER_WANT),
     "unit_condition_path": (_condition_path, "write an absolute path, after | or ! if wanted"),
     "unit_condition_string": (_condition_string, _SPEC_WANT),
     "unit_cpu_set": (_cpu_set, _CPUS_WANT),
@@ -1710,7 +1717,7 @@ _GRAMMARS: dict[str, tuple[Grammar, str]] = {
     "unit_slice": (_unit_slice, "write a slice, for example batch.slice"),
     "unit_string_printf": (_string, _SPEC_WANT),
     "unset_environ": (_unset_environ, "write names or assignments, for example LANG TERM=vt100"),
-    "unsigned": (_range(0, _values_base.UINT_MAX), _NUMBER_WANT),
+    "unsigned": (_range(0, _UINT_MAX), _NUMBER_WANT),
     "user_group_compat": (_empty_or(_user), _USER_WANT),
     "user_group_strv_compat": (_users, _USER_WANT),
     "working_directory": (_working_directory, "write an absolute path or ~, for example /srv/foo"),

@@ -13,7 +13,8 @@ import typing as t
 import pytest
 import yaml
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import check as _values
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import check, numbers, timespans
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values.calendar import parse_calendar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,17 +34,17 @@ PARSED = [
 
 @pytest.mark.parametrize(("function", "text", "wanted"), PARSED)
 def test_parse_functions(function: str, text: str, wanted: t.Any) -> None:
-    call = getattr(_values, function)
+    call = getattr(numbers, function, None) or getattr(timespans, function)
     if wanted == "refused":
         with pytest.raises(ValueError):
             call(text)
     else:
-        assert call(text) == (_values.INFINITY if wanted == "infinity" else wanted)
+        assert call(text) == (timespans.INFINITY if wanted == "infinity" else wanted)
 
 
 @pytest.mark.parametrize(("event", "after", "wanted"), [tuple(case) for case in load("calendar.yml")])
 def test_next_elapse(event: str, after: datetime.datetime, wanted: datetime.datetime | None) -> None:
-    assert _values.parse_calendar(event).next_elapse(after) == wanted
+    assert parse_calendar(event).next_elapse(after) == wanted
 
 
 ONE_OF_EACH = {
@@ -64,5 +65,5 @@ TEXTS = st.one_of(st.lists(PIECES, max_size=8).map("".join), st.text(max_size=40
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(value=TEXTS, release=st.sampled_from([247, 250, 252, 255, 257, 260, 262]))
 def test_no_text_breaks_a_grammar(parser: str, value: str, release: int) -> None:
-    problem = _values.check(ONE_OF_EACH[parser], value, release, "a@b.service")
+    problem = check.check(ONE_OF_EACH[parser], value, release, "a@b.service")
     assert problem is None or (problem.message and "; " in problem.message)
