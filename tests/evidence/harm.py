@@ -26,6 +26,7 @@ sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host  # noqa: E402
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.registry import RULES
 from evidence.vendor_units import carry_over  # noqa: E402
 from lab import containers  # noqa: E402
 
@@ -55,7 +56,7 @@ for key, text in proof["units"].items():
     units.append(read_unit(name, text, str(folder / key), file_name[: -len(".conf")] if is_dropin else ""))
 systemd = _manager.Manager()
 facts = _host_facts.host_facts(systemd, _lint_host.needed(units))
-found = [f.rule for f in _lint.lint(units, systemd.version(), facts, proof.get("enabled", ()), more=_lint_host.RULES)]
+found = [f.rule for f in _lint.lint(units, systemd.version(), facts, proof.get("enabled", ()), host_rules=_lint_host.RULES)]
 for key, text in proof["units"].items():
     (folder / key).parent.mkdir(exist_ok=True)
     (folder / key).write_text(text)
@@ -136,7 +137,7 @@ def main() -> int:
     options = parser.parse_args()
     proofs = yaml.safe_load((Path(__file__).parent / "harm.yml").read_text(encoding="utf-8"))
     proved = {proof["rule"] for proof in proofs} | {"start-limit-reboot-loop"} | EXCUSED
-    bad = sorted({rule.id for rule in (*_lint.RULES, *_lint_host.RULES)} - proved)
+    bad = sorted({rule.id for rule in (*RULES, *_lint_host.RULES)} - proved)
     if bad:
         print(f"no proof for {', '.join(bad)}")
     for release in options.releases or list(containers.SUITES):

@@ -36,6 +36,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._host import fac
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import manager as _manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 systemd = _manager.Manager()
 units = []
 for folder in ("/usr/lib/systemd/system", "/lib/systemd/system"):
@@ -49,7 +50,7 @@ for folder in ("/usr/lib/systemd/system", "/lib/systemd/system"):
 begun = time.monotonic()
 facts = _host_facts.host_facts(systemd, _lint_host.needed(units))
 asked = time.monotonic()
-findings = _lint.lint(units, systemd.version(), facts, more=_lint_host.RULES)
+findings = _lint.lint(units, systemd.version(), facts, host_rules=_lint_host.RULES)
 done = time.monotonic()
 rows = [finding._asdict() for finding in findings]
 print(json.dumps({"files": len(units), "findings": rows, "facts": asked - begun, "lint": done - asked}))

@@ -15,9 +15,9 @@ import stat
 import typing as t
 
 from .._graph import edges as _graph_edges
-from .._lint import core as _lint_core
-from .._lint import host as _lint_host
-from .._lint import values as _lint_values
+from .._lint.facts import HostFacts, PathFact, Questions
+from .._lint.host import is_executable
+from .._lint.values import looks_secret
 from .._syntax.lines import read_unit
 from .._syntax.text import UnitSyntaxError, from_bytes
 from . import unit_path as _unitfiles
@@ -45,14 +45,14 @@ _ARCHITECTURES = {
 
 
 def host_facts(
-    systemd: Manager, questions: _lint_host.Questions, live: t.Mapping[str, t.Mapping[str, str]] | None = None
-) -> _lint_core.HostFacts:
+    systemd: Manager, questions: Questions, live: t.Mapping[str, t.Mapping[str, str]] | None = None
+) -> HostFacts:
     """The facts of the host or image that ``systemd`` stands for. What cannot be read counts as unknown.
 
     :param live: what ``Manager.show`` said of units already, so that they are not asked about again.
     """
     host = _Host(systemd, live or {})
-    return _lint_core.HostFacts(
+    return HostFacts(
         users=host.accounts(questions.users, "passwd"),
         groups=host.accounts(questions.groups, "group"),
         paths={path: fact for path in questions.paths for fact in [host.path(path)] if fact is not None},
@@ -95,23 +95,23 @@ class _Host:
         lines = (content.data or b"").decode("utf-8", "replace").splitlines()
         return {line.partition(":")[0] for line in lines}
 
-    def path(self, path: str) -> _lint_core.PathFact | None:
+    def path(self, path: str) -> PathFact | None:
         """What is at a path; None when that cannot be told."""
         try:
             info = os.stat(self._below(path))
         except (FileNotFoundError, NotADirectoryError):
-            return _lint_core.PathFact("missing")
+            return PathFact("missing")
         except OSError:
             return None
         kind = "file" if stat.S_ISREG(info.st_mode) else "directory" if stat.S_ISDIR(info.st_mode) else "other"
-        return _lint_core.PathFact(kind, stat.S_IMODE(info.st_mode), info.st_size)
+        return PathFact(kind, stat.S_IMODE(info.st_mode), info.st_size)
 
     def has_program(self, name: str) -> bool:
         """Is a program in one of the folders that systemd looks into?"""
         facts = [self.path(f"{folder}/{name}") for folder in _PROGRAM_FOLDERS]
-        return any(fact is None or _lint_host.is_executable(fact) for fact in facts)
+        return any(fact is None or is_executable(fact) for fact in facts)
 
-    def environment_files(self, pattern: str) -> list[tuple[str, _lint_core.PathFact]]:
+    def environment_files(self, pattern: str) -> list[tuple[str, PathFact]]:
         """The files that EnvironmentFile= with this path or glob reads, with the secrets that they name."""
         root = self._systemd.root
         paths = [pattern]
@@ -121,10 +121,10 @@ class _Host:
         for path in paths:
             fact = self.path(path)
             if fact is None or fact.kind != "missing":
-                found.append((path, (fact or _lint_core.PathFact("other"))._replace(secrets=self._secrets(path, fact))))
+                found.append((path, (fact or PathFact("other"))._replace(secrets=self._secrets(path, fact))))
         return found
 
-    def _secrets(self, path: str, fact: _lint_core.PathFact | None) -> tuple[str, ...]:
+    def _secrets(self, path: str, fact: PathFact | None) -> tuple[str, ...]:
         if fact is None or fact.kind != "file" or fact.size > _MAX_ENVIRONMENT_FILE or not fact.mode & 0o004:
             return ()  # what others cannot read need not be looked into
         try:
@@ -133,7 +133,7 @@ class _Host:
         except OSError:
             return ()
         pairs = [(match.group(1), match.group(2).strip().strip("\"'")) for match in matches if match]
-        return tuple(name for name, value in pairs if _lint_values.looks_secret(name, value))
+        return tuple(name for name, value in pairs if looks_secret(name, value))
 
     def units(self, names: t.Sequence[str]) -> dict[str, str | None]:
         """Text of the units asked for and of those that they name in turn; None where there is no such unit."""

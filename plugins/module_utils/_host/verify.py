@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import typing as t
 
-from .._lint.judge import WHOLE, Candidate
+from .._lint.judge import WHOLE, PendingFile
 from .._model import ERROR, INFO, WARNING, Finding
 from .._syntax.names import template_of
 from .._syntax.text import to_bytes
@@ -190,19 +190,19 @@ def staged_file(unit: str, dropin: str, text: str) -> Staged:
     return Staged(unit, f"{unit}.d/{dropin}.conf" if dropin else unit, to_bytes(text))
 
 
-def staged(candidates: t.Sequence[Candidate]) -> list[Staged]:
-    """The candidates as the files that systemd-analyze is to judge."""
-    return [staged_file(candidate.unit, candidate.dropin, candidate.text) for candidate in candidates]
+def staged(pending: t.Sequence[PendingFile]) -> list[Staged]:
+    """The files of a set, as those that systemd-analyze is to judge."""
+    return [staged_file(file.unit, file.dropin, file.text) for file in pending]
 
 
 def news(
-    candidates: t.Sequence[Candidate], systemd: Systemd, release: int, said: t.Sequence[Finding] = ()
+    pending: t.Sequence[PendingFile], systemd: Systemd, release: int, said: t.Sequence[Finding] = ()
 ) -> list[Finding]:
     """What ``verify`` finds in the whole staged set beyond what is known.
 
     :param said: findings that we have already; what verify says of the same line, or of the same unit as a whole, is left out.
     """
-    found = verify(systemd, staged(candidates), release)
+    found = verify(systemd, staged(pending), release)
     lines = {(finding.unit, finding.line) for finding in said if finding.line}
     whole = {finding.unit for finding in said if finding.rule in WHOLE}
     return [f for f in found if ((f.unit, f.line) not in lines if f.line else f.unit not in whole)]

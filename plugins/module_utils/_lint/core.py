@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the lint rules work on: the set of units, the facts of the host, and the shape of a rule."""
+"""What the lint rules work on: the set of units, the facts of the host, the shape of a rule, and what units execute."""
 
 from __future__ import annotations
 
@@ -9,40 +9,19 @@ import datetime
 import functools
 import typing as t
 
-from .._graph import build as _graph
-from .._graph import edges as _graph_edges
 from .._graph import view as _view
+from .._graph.build import Cycle, Graph, build
+from .._graph.edges import EXEC_SECTIONS
 from .._model import Setting, Unit
 from .._syntax.commands import ExecCommand, parse_exec
 from .._syntax.lines import read_unit
 from .._syntax.names import template_of
 from .._syntax.text import UnitSyntaxError
 from .._syntax.words import split_words
+from .facts import HostFacts
 
 
-class PathFact(t.NamedTuple):
-    """What the host says about one path; symbolic links are followed."""
-
-    kind: str  # "missing", "file", "directory" or "other"
-    mode: int = 0  # permission bits
-    size: int = 0  # bytes
-    secrets: tuple[str, ...] = ()  # names of variables in an environment file that look like secrets and have a value
-
-
-class HostFacts(t.NamedTuple):
-    """The answers to Questions. What was not asked counts as unknown, never as missing."""
-
-    users: t.Mapping[str, bool] = {}  # name or uid -> True when the host has that user
-    groups: t.Mapping[str, bool] = {}  # the same of groups
-    paths: t.Mapping[str, PathFact] = {}
-    programs: t.Mapping[str, bool] = {}  # name -> True when it is in systemd's search path
-    environment_files: t.Mapping[str, t.Sequence[tuple[str, PathFact]]] = {}  # path or glob -> what it stands for
-    units: t.Mapping[str, str | None] = {}  # name -> text as systemd loads it, drop-ins too; None: no such unit
-    architecture: str = ""  # as ConditionArchitecture= names it, empty when unknown
-    virtualization: str = ""  # as systemd-detect-virt prints it, empty when unknown
-
-
-class Remark(t.NamedTuple):
+class Diagnostic(t.NamedTuple):
     """What a rule found in the unit it looked at."""
 
     message: str  # what happens
@@ -74,70 +53,87 @@ class Context:
         self.facts = facts
         self.enabled = frozenset(enabled)
         self.today = today or datetime.date.today()
-        self.host_units = self._read_host_units()
-        self._graph: _graph.Graph | None = None
-        self._cycles: list[_graph.Cycle] | None = None
 
-    def _read_host_units(self) -> dict[str, Unit]:
+    def with_unit(self, unit: Unit) -> Context:
+        """The same set and host with another text of one unit of the set."""
+        other = Context({**self.units, unit.name: unit}, self.release, self.facts, self.enabled, self.today)
+        other.host_units = self.host_units
+        return other
+
+    @functools.cached_property
+    def host_units(self) -> dict[str, Unit]:
+        """The units of the host that are not in the set, by name."""
         found: dict[str, Unit] = {}
         for name, text in (self.facts.units if self.facts is not None else {}).items():
             if text is not None and name not in self.units:
                 try:
                     found[name] = read_unit(name, text)
-                except UnitSyntaxError:  # the host's own broken unit is none of ours
+                except UnitSyntaxError:  # a unit of the host that cannot be read is not under lint
                     found[name] = Unit(name)
         return found
 
-    @property
-    def graph(self) -> _graph.Graph:
+    @functools.cached_property
+    def graph(self) -> Graph:
         """Dependencies of the set together with the units of the host that it refers to."""
-        if self._graph is None:
-            self._graph = _graph.build([*self.units.values(), *self.host_units.values()])
-        return self._graph
+        return build([*self.units.values(), *self.host_units.values()])
 
-    @property
-    def cycles(self) -> list[_graph.Cycle]:
+    @functools.cached_property
+    def cycles(self) -> list[Cycle]:
         """Ordering cycles of the graph."""
-        if self._cycles is None:
-            self._cycles = self.graph.cycles()
-        return self._cycles
+        return self.graph.cycles()
 
     def unit(self, name: str) -> Unit | None:
         """A unit of the set or of the host by name, a template's instance by its template; None when unknown."""
-        for known in (self.units, self.host_units):
+        for units in (self.units, self.host_units):
             for candidate in (name, template_of(name)):
-                if candidate in known:
-                    return known[candidate]
+                if candidate in units:
+                    return units[candidate]
         return None
 
     def absent(self, name: str) -> bool:
         """True when it is certain that neither the set nor the host has the unit."""
-        if self.facts is None or self.unit(name) is not None or name in self._aliases():
+        if self.facts is None or self.unit(name) is not None or name in self._aliases:
             return False
         asked = [candidate for candidate in (name, template_of(name)) if candidate]
         return all(self.facts.units.get(candidate, "") is None for candidate in asked)
 
-    def _aliases(self) -> set[str]:
-        return {
-            alias
-            for unit in [*self.units.values(), *self.host_units.values()]
-            for alias, _setting in _view.names(unit, "Install", "Alias")
-        }
+    @functools.cached_property
+    def _aliases(self) -> frozenset[str]:
+        units = (*self.units.values(), *self.host_units.values())
+        return frozenset(alias for unit in units for alias, _setting in _view.names(unit, "Install", "Alias"))
 
 
-RuleFunction = t.Callable[[Unit, Context], t.Iterator[Remark]]
+RuleFunction = t.Callable[[Unit, Context], t.Iterator[Diagnostic]]
 
 
 class Rule(t.NamedTuple):
-    """One row of the table of rules."""
+    """A lint rule. Its explanation, example and fix stand in the Markdown file beside the rule's own file."""
 
     id: str
-    severity: str  # the rule's usual severity; a Remark may lessen it
+    severity: str  # the usual one; a Diagnostic may lessen it
     check: RuleFunction
-    directives: tuple[
-        str, ...
-    ] = ()  # it has nothing to say of a unit without any of these; empty: it looks at every unit
+    directives: tuple[str, ...] = ()  # it finds nothing in a unit without any of these; empty: it looks at every unit
     lines_only: bool = False  # judges single assignments, so it can look at a drop-in whose fragment is unknown
+
+    @property
+    def why(self) -> str:
+        """What the rule finds, in one line: the docstring of its check."""
+        return (self.check.__doc__ or "").partition("\n")[0]
+
+
+class RuleTable(list[Rule]):
+    """The rules of one file, in the order of their findings."""
+
+    def rule(
+        self, rule_id: str, severity: str, *directives: str, lines_only: bool = False
+    ) -> t.Callable[[RuleFunction], RuleFunction]:
+        """Enter the decorated check as a rule; for the parameters see Rule."""
+
+        def enter(check: RuleFunction) -> RuleFunction:
+            self.append(Rule(rule_id, severity, check, directives, lines_only))
+            return check
+
+        return enter
 
 
 INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Also", "Alias", "DefaultInstance")
@@ -176,7 +172,7 @@ class Command(t.NamedTuple):
 SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "busybox"))
 
 
-def commands(unit: Unit, directives: t.Collection[str] = ()) -> list[Command]:
+def exec_commands(unit: Unit, directives: t.Collection[str] = ()) -> list[Command]:
     """The commands of a unit's Exec lines, of all of them or of the directives given; unreadable lines are left out."""
     kind = _view.kind(unit.name)
     section = exec_section(unit)
@@ -209,7 +205,7 @@ def service_type(unit: Unit) -> str:
 
 def exec_section(unit: Unit) -> str:
     """The section that holds the settings of a unit's processes; empty for a type without."""
-    return _graph_edges.EXEC_SECTIONS.get(_view.kind(unit.name), "")
+    return EXEC_SECTIONS.get(_view.kind(unit.name), "")
 
 
 def literal(text: str) -> bool:

@@ -7,33 +7,17 @@ from __future__ import annotations
 
 import typing as t
 
-from .._graph import build as _graph
-from .._graph import edges as _graph_edges
 from .._graph import view as _view
+from .._graph.build import merge
+from .._graph.edges import declared, triggered
 from .._model import INFO, WARNING, Setting, Unit
 from .._syntax.names import template_of
-from . import core as _lint_core
-from . import links as _lint_links
-from . import values as _lint_values
-from .core import (
-    Context,
-    PathFact,
-    Remark,
-    Rule,
-    literal,
-)
+from .core import INSTALL, Command, Context, Diagnostic, RuleTable, exec_commands, exec_section, literal
+from .facts import PathFact, Questions
+from .links import dependencies
+from .values import PATH_CONDITIONS, conditions, never_here
 
-
-class Questions(t.NamedTuple):
-    """What the rules want to know of the host, so that one query can answer it all. Every field is sorted."""
-
-    users: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()  # absolute paths
-    programs: tuple[str, ...] = ()  # names without slash, looked for in systemd's search path
-    environment_files: tuple[str, ...] = ()  # absolute paths or globs
-    units: tuple[str, ...] = ()  # the answer also has those that they name in turn, for cycles through the host
-    machine: tuple[str, ...] = ()  # of "architecture" and "virtualization"
+RULES = RuleTable()
 
 
 _DIRECTORIES = ("RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory", "ConfigurationDirectory")
@@ -41,14 +25,14 @@ _DIRECTORIES = ("RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDir
 
 def _rooted(unit: Unit) -> bool:
     """True when the unit's processes see another file tree than the host's."""
-    section = _lint_core.exec_section(unit)
+    section = exec_section(unit)
     keys = ("RootDirectory", "RootImage", "RootMStack", "BindPaths", "BindReadOnlyPaths", "ExtensionImages")
     return _view.has(unit, section, (*keys, "TemporaryFileSystem", "MountImages", "ExtensionDirectories"))
 
 
 def users_of(unit: Unit) -> list[tuple[str, Setting]]:
     """User names that the host must know, with their assignments."""
-    section = _lint_core.exec_section(unit)
+    section = exec_section(unit)
     found = [_view.last(unit, section, "User")] if section else []
     if _view.kind(unit.name) == "socket":
         found.append(_view.last(unit, "Socket", "SocketUser"))
@@ -58,7 +42,7 @@ def users_of(unit: Unit) -> list[tuple[str, Setting]]:
 
 def groups_of(unit: Unit) -> list[tuple[str, Setting]]:
     """Group names that the host must know, with their assignments."""
-    section = _lint_core.exec_section(unit)
+    section = exec_section(unit)
     found = [_view.last(unit, section, "Group")] if section else []
     dynamic = bool(section) and _view.truth(unit, section, "DynamicUser", False)
     result = _people(found, dynamic)
@@ -74,20 +58,20 @@ def _people(found: t.Iterable[Setting | None], dynamic: bool) -> list[tuple[str,
     return [(setting.value, setting) for setting in found if setting and literal(setting.value) and not dynamic]
 
 
-def programs_of(unit: Unit) -> list[_lint_core.Command]:
+def programs_of(unit: Unit) -> list[Command]:
     """Commands whose program must be there when they run."""
     if _rooted(unit):
         return []
     return [
         found
-        for found in _lint_core.commands(unit)
+        for found in exec_commands(unit)
         if "-" not in found.command.prefixes and "|" not in found.command.prefixes and literal(found.command.path)
     ]
 
 
 def working_directory_of(unit: Unit) -> Setting | None:
     """WorkingDirectory= when it must be there before the start."""
-    section = _lint_core.exec_section(unit)
+    section = exec_section(unit)
     found = _view.last(unit, section, "WorkingDirectory") if section else None
     if found is None or not found.value.startswith("/") or not literal(found.value) or _rooted(unit):
         return None
@@ -102,7 +86,7 @@ def working_directory_of(unit: Unit) -> Setting | None:
 
 def environment_files_of(unit: Unit) -> list[tuple[str, bool, Setting]]:
     """``(path or glob, may be missing, assignment)`` of each EnvironmentFile=."""
-    section = _lint_core.exec_section(unit)
+    section = exec_section(unit)
     found = []
     for setting in _view.every(unit, section, "EnvironmentFile") if section else []:
         path = setting.value[1:] if setting.value.startswith("-") else setting.value
@@ -113,7 +97,7 @@ def environment_files_of(unit: Unit) -> list[tuple[str, bool, Setting]]:
 
 def credential_files_of(unit: Unit) -> list[tuple[str, Setting]]:
     """Absolute paths that LoadCredential= reads."""
-    section = _lint_core.exec_section(unit)
+    section = exec_section(unit)
     settings = _view.every(unit, section, "LoadCredential") if section else []
     found = [(setting.value.partition(":")[2], setting) for setting in settings]
     return [(path, setting) for path, setting in found if path.startswith("/") and literal(path)]
@@ -126,8 +110,8 @@ def condition_paths_of(unit: Unit) -> list[str]:
     """Absolute paths that the unit's conditions look at."""
     return [
         value
-        for kind, _trigger, _negated, value, _setting in _lint_values.conditions(unit)
-        if kind in _lint_values.PATH_CONDITIONS and value.startswith("/") and literal(value)
+        for kind, _trigger, _negated, value, _setting in conditions(unit)
+        if kind in PATH_CONDITIONS and value.startswith("/") and literal(value)
     ]
 
 
@@ -147,7 +131,7 @@ def _needed_by(unit: Unit) -> Questions:
         environment_files=tuple(path for path, _optional, _setting in environment_files_of(unit)),
         machine=tuple(
             kind.lower()
-            for kind, _trigger, _negated, _value, _setting in _lint_values.conditions(unit)
+            for kind, _trigger, _negated, _value, _setting in conditions(unit)
             if kind in _MACHINE_CONDITIONS
         ),
     )
@@ -158,7 +142,34 @@ def is_executable(fact: PathFact) -> bool:
     return fact.kind == "file" and bool(fact.mode & 0o111)
 
 
-def exec_not_found(unit: Unit, context: Context) -> t.Iterator[Remark]:
+_MUST_EXIST = ("Requires", "BindsTo", "Requisite", "OnFailure", "OnSuccess")
+_MAY_LACK = ("Wants", "PartOf", "Upholds", "Conflicts", "After", "Before", "PropagatesStopTo", "PropagatesReloadTo")
+
+
+@RULES.rule("missing-unit-referenced", WARNING, lines_only=True)
+def missing_unit_referenced(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
+    """A dependency on a unit that is not there."""
+    for directive, other, setting in dependencies(unit, *_MUST_EXIST, *_MAY_LACK):
+        if not context.absent(other) or "%" in other:
+            continue
+        if directive in ("Requires", "BindsTo"):
+            what, severity = f"{unit.name} cannot be started", ""
+        elif directive == "Requisite":
+            what, severity = f"{unit.name} always fails to start", ""
+        elif directive in ("OnFailure", "OnSuccess"):
+            what, severity = "nothing happens then", ""
+        else:
+            what, severity = "systemd ignores it without a word", INFO
+        yield Diagnostic(
+            f"{directive}={other}: neither this set nor the host has such a unit, so {what}",
+            "correct the name, install what brings the unit, or declare it in the set",
+            setting,
+            severity,
+        )
+
+
+@RULES.rule("exec-not-found", WARNING)
+def exec_not_found(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """The program is not on the host."""
     if context.facts is None:
         return
@@ -173,7 +184,7 @@ def exec_not_found(unit: Unit, context: Context) -> t.Iterator[Remark]:
             what = "is no file" if fact.kind != "file" else f"may not be executed (mode {fact.mode:04o})"
         else:
             continue
-        yield Remark(
+        yield Diagnostic(
             f"{path} {what}: the start fails with 203/EXEC",
             "install it before this unit, correct the path, or put '-' before a command that may be missing",
             found.setting,
@@ -184,35 +195,37 @@ def exec_not_found(unit: Unit, context: Context) -> t.Iterator[Remark]:
 def _guarded(unit: Unit, context: Context) -> bool:
     """True when a condition on a path keeps the unit from starting here, or may do so."""
     return any(
-        kind in _lint_values.PATH_CONDITIONS
-        and (not literal(value) or _lint_values.never_here(kind, negated, value, context))
-        for kind, _trigger, negated, value, _setting in _lint_values.conditions(unit)
+        kind in PATH_CONDITIONS and (not literal(value) or never_here(kind, negated, value, context))
+        for kind, _trigger, negated, value, _setting in conditions(unit)
     )
 
 
-def user_missing(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("user-missing", WARNING)
+def user_missing(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """User= names nobody the host knows."""
     for name, setting in users_of(unit):
         if context.facts is not None and context.facts.users.get(name) is False:
-            yield Remark(
+            yield Diagnostic(
                 f"the host has no user '{name}': the start fails with 217/USER",
                 "create the user first (ansible.builtin.user), or let systemd make one up: DynamicUser=yes",
                 setting,
             )
 
 
-def group_missing(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("group-missing", WARNING)
+def group_missing(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Group= or SupplementaryGroups= name a group the host does not know."""
     for name, setting in groups_of(unit):
         if context.facts is not None and context.facts.groups.get(name) is False:
-            yield Remark(
+            yield Diagnostic(
                 f"the host has no group '{name}': the start fails with 216/GROUP",
                 "create the group first (ansible.builtin.group), or correct the name",
                 setting,
             )
 
 
-def working_directory_missing(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("working-directory-missing", WARNING, "WorkingDirectory")
+def working_directory_missing(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """WorkingDirectory= is not there."""
     found = working_directory_of(unit)
     if found is None or context.facts is None:
@@ -220,28 +233,30 @@ def working_directory_missing(unit: Unit, context: Context) -> t.Iterator[Remark
     fact = context.facts.paths.get(found.value)
     if fact is not None and fact.kind != "directory":
         what = "does not exist" if fact.kind == "missing" else "is no directory"
-        yield Remark(
+        yield Diagnostic(
             f"{found.value} {what}: the start fails with 200/CHDIR",
             "create it first, use StateDirectory= and a path below it, or write WorkingDirectory=-PATH to do without",
             found,
         )
 
 
-def environment_file_missing(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("environment-file-missing", WARNING, "EnvironmentFile", lines_only=True)
+def environment_file_missing(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """EnvironmentFile= is not there and not optional."""
     for path, optional, setting in environment_files_of(unit):
         if optional or context.facts is None or path not in context.facts.environment_files:
             continue
         if not context.facts.environment_files[path]:
             hint = "one path a line, and no comment behind it; " if " " in path else ""
-            yield Remark(
+            yield Diagnostic(
                 f"{path} does not exist: the start fails with result 'resources' before the program runs",
                 f"{hint}create the file first, or write EnvironmentFile=-{path} when it may be missing",
                 setting,
             )
 
 
-def world_readable_secret(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("world-readable-secret", WARNING, "EnvironmentFile", "LoadCredential", lines_only=True)
+def world_readable_secret(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A file with secrets that everybody on the host can read."""
     if context.facts is None:
         return
@@ -255,57 +270,35 @@ def world_readable_secret(unit: Unit, context: Context) -> t.Iterator[Remark]:
             yield _world_readable(path, known, "the credential", setting)
 
 
-def _world_readable(path: str, fact: PathFact, what: str, setting: Setting) -> Remark:
-    return Remark(
+def _world_readable(path: str, fact: PathFact, what: str, setting: Setting) -> Diagnostic:
+    return Diagnostic(
         f"{path} has mode {fact.mode:04o}: every user of the host can read {what}",
         f"chmod 0600 {path}: systemd reads it as root before it changes the user",
         setting,
     )
 
 
-_MUST_EXIST = ("Requires", "BindsTo", "Requisite", "OnFailure", "OnSuccess")
-_MAY_LACK = ("Wants", "PartOf", "Upholds", "Conflicts", "After", "Before", "PropagatesStopTo", "PropagatesReloadTo")
-
-
-def missing_unit_referenced(unit: Unit, context: Context) -> t.Iterator[Remark]:
-    """A dependency on a unit that is not there."""
-    for directive, other, setting in _lint_links.dependencies(unit, *_MUST_EXIST, *_MAY_LACK):
-        if not context.absent(other) or "%" in other:
-            continue
-        if directive in ("Requires", "BindsTo"):
-            what, severity = f"{unit.name} cannot be started", ""
-        elif directive == "Requisite":
-            what, severity = f"{unit.name} always fails to start", ""
-        elif directive in ("OnFailure", "OnSuccess"):
-            what, severity = "nothing happens then", ""
-        else:
-            what, severity = "systemd ignores it without a word", INFO
-        yield Remark(
-            f"{directive}={other}: neither this set nor the host has such a unit, so {what}",
-            "correct the name, install what brings the unit, or declare it in the set",
-            setting,
-            severity,
-        )
-
-
 def _without_partner(unit: Unit, context: Context) -> str:
-    partner = _graph_edges.triggered(unit)
+    partner = triggered(unit)
     return partner if partner and "%" not in partner and context.absent(partner) else ""
 
 
-def timer_without_service(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("timer-without-service", WARNING)
+def timer_without_service(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A timer that starts nothing."""
     if _view.kind(unit.name) == "timer":
         yield from _no_partner(unit, context, "Timer", "Unit", "'systemctl start' of the timer fails")
 
 
-def path_without_service(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("path-without-service", WARNING)
+def path_without_service(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A path unit that starts nothing."""
     if _view.kind(unit.name) == "path":
         yield from _no_partner(unit, context, "Path", "Unit", "'systemctl start' of the path unit fails")
 
 
-def socket_without_service(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("socket-without-service", WARNING)
+def socket_without_service(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A socket without the service that it hands connections to."""
     # a service may claim the socket itself, with Sockets=
     claimed = [name for name in context.graph.targets("Triggers", unit.name) if context.unit(name) is not None]
@@ -315,10 +308,10 @@ def socket_without_service(unit: Unit, context: Context) -> t.Iterator[Remark]:
         )
 
 
-def _no_partner(unit: Unit, context: Context, section: str, directive: str, what: str) -> t.Iterator[Remark]:
+def _no_partner(unit: Unit, context: Context, section: str, directive: str, what: str) -> t.Iterator[Diagnostic]:
     partner = _without_partner(unit, context)
     if partner:
-        yield Remark(
+        yield Diagnostic(
             f"{unit.name} is there to start {partner}, and neither this set nor the host has that: {what}",
             f"declare {partner} in the set, or write {directive}= in [{section}] with the right name",
             _view.last(unit, section, directive),
@@ -327,19 +320,20 @@ def _no_partner(unit: Unit, context: Context, section: str, directive: str, what
 
 
 def _starts_somehow(unit: Unit, context: Context) -> bool:
-    if _view.has(unit, "Install", _lint_core.INSTALL) or unit.name in context.enabled:
+    if _view.has(unit, "Install", INSTALL) or unit.name in context.enabled:
         return True
     return any(context.graph.sources(kind, unit.name) for kind in ("Wants", "Requires", "BindsTo", "Upholds"))
 
 
-def drop_in_for_missing_unit(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("drop-in-for-missing-unit", WARNING, lines_only=True)
+def drop_in_for_missing_unit(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A drop-in for a unit that is not there."""
     if not unit.dropin:
         return
     host = {} if context.facts is None else context.facts.units
     asked = [name for name in (unit.name, template_of(unit.name)) if name]
     if context.facts is not None and all(host.get(name, "") is None for name in asked):
-        yield Remark(
+        yield Diagnostic(
             f"neither this set nor the host has {unit.name}: systemd reads the drop-in '{unit.dropin}' for nothing",
             "correct the unit's name, install what brings the unit first, or declare the unit itself in the set",
         )
@@ -347,13 +341,13 @@ def drop_in_for_missing_unit(unit: Unit, context: Context) -> t.Iterator[Remark]
 
 def needed(units: t.Sequence[Unit]) -> Questions:
     """What the rules want to know of the host about these units, so that one query can ask for it all."""
-    merged = _graph.merge(units)
+    merged = merge(units)
     asked = [_needed_by(unit) for unit in merged.values()]
     names: set[str] = set()
     for unit in merged.values():
         names.add(unit.name)
-        names.add(_graph_edges.triggered(unit))
-        for edge in _graph_edges.declared(unit, installed=True):
+        names.add(triggered(unit))
+        for edge in declared(unit, installed=True):
             names.update((edge.source, edge.target))
     names.update([template_of(name) for name in names])
     return Questions(
@@ -369,20 +363,3 @@ def needed(units: t.Sequence[Unit]) -> Questions:
 
 def _union(lists: t.Iterable[t.Iterable[str]]) -> tuple[str, ...]:
     return tuple(sorted({item for items in lists for item in items}))
-
-
-RULES = (
-    Rule("missing-unit-referenced", WARNING, missing_unit_referenced, lines_only=True),
-    Rule("exec-not-found", WARNING, exec_not_found),
-    Rule("user-missing", WARNING, user_missing),
-    Rule("group-missing", WARNING, group_missing),
-    Rule("working-directory-missing", WARNING, working_directory_missing, ("WorkingDirectory",)),
-    Rule("environment-file-missing", WARNING, environment_file_missing, ("EnvironmentFile",), lines_only=True),
-    Rule(
-        "world-readable-secret", WARNING, world_readable_secret, ("EnvironmentFile", "LoadCredential"), lines_only=True
-    ),
-    Rule("timer-without-service", WARNING, timer_without_service),
-    Rule("socket-without-service", WARNING, socket_without_service),
-    Rule("path-without-service", WARNING, path_without_service),
-    Rule("drop-in-for-missing-unit", WARNING, drop_in_for_missing_unit, lines_only=True),
-)

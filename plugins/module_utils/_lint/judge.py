@@ -10,19 +10,20 @@ import typing as t
 from .._model import SEVERITIES, Finding, Setting, Unit
 from .._syntax.lines import read_unit
 from .._syntax.text import UnitSyntaxError
-from .._values import validate as _validate
-from . import run as _lint
-from .core import HostFacts, Rule
+from .._values.validate import validate
+from .core import Rule
+from .facts import HostFacts
+from .run import lint
 
 # About the unit as a whole; everything else is about one line of one file.
 WHOLE = ("missing-directive", "refused-unit")
 
 
-class Candidate(t.NamedTuple):
+class PendingFile(t.NamedTuple):
     """One text that is about to become a file.
 
-    ``merged`` are the settings of the whole unit as it will be loaded, or None when its fragment is not known. ``read`` is
-    the text read as a unit, by those who have it already.
+    :ivar merged: the settings of the whole unit as it will be loaded, or None when its fragment is not known.
+    :ivar read: the text read as a unit, by those who have it already.
     """
 
     unit: str
@@ -34,44 +35,42 @@ class Candidate(t.NamedTuple):
 
 
 class Target(t.NamedTuple):
-    """What the units are judged for. ``known`` are the keys that the target lists itself, see docs/design.md.
+    """What the units are judged for.
 
     ``facts`` tells about some units what ``host_rules`` want to know.
     """
 
     release: int
-    known: frozenset[tuple[str, str]] | None = None
+    known_directives: frozenset[tuple[str, str]] | None = None
     scope: str = "system"
     facts: t.Callable[[t.Sequence[Unit]], HostFacts] | None = None
-    host_rules: tuple[Rule, ...] = ()
+    host_rules: t.Sequence[Rule] = ()
 
 
-def check(candidates: t.Sequence[Candidate], target: Target, enabled: t.Collection[str] = ()) -> list[Finding]:
-    """Findings by grammar and lint, in the order of the candidates.
+def check(pending: t.Sequence[PendingFile], target: Target, enabled: t.Collection[str] = ()) -> list[Finding]:
+    """Findings by grammar and lint, in the order of the files.
 
     :param enabled: names of units that are about to be enabled.
     """
     findings: list[Finding] = []
     units: list[Unit] = []
-    for candidate in candidates:
+    for file in pending:
         try:
-            unit = candidate.read or read_unit(candidate.unit, candidate.text, candidate.path, candidate.dropin)
+            unit = file.read or read_unit(file.unit, file.text, file.path, file.dropin)
         except UnitSyntaxError as error:
             findings.append(
-                Finding(
-                    "syntax", "error", candidate.unit, str(error), "write plain UTF-8 text", candidate.path, error.line
-                )
+                Finding("syntax", "error", file.unit, str(error), "write plain UTF-8 text", file.path, error.line)
             )
             continue
         units.append(unit)
-        alone = candidate.merged == unit.settings  # no drop-in adds to it
-        findings += _validate.validate(unit, target.release, target.known, target.scope, complete=alone)
-        if candidate.merged is not None and not alone:
-            whole = Unit(candidate.unit, candidate.merged, path=candidate.path)
-            judged = _validate.validate(whole, target.release, target.known, target.scope)
+        alone = file.merged == unit.settings  # no drop-in adds to it
+        findings += validate(unit, target.release, target.known_directives, target.scope, complete=alone)
+        if file.merged is not None and not alone:
+            whole = Unit(file.unit, file.merged, path=file.path)
+            judged = validate(whole, target.release, target.known_directives, target.scope)
             findings += [finding for finding in judged if finding.rule in WHOLE and finding not in findings]
     facts = target.facts(units) if target.facts is not None and units else None
-    return findings + _lint.lint(units, target.release, facts, enabled, more=target.host_rules)
+    return findings + lint(units, target.release, facts, enabled, host_rules=target.host_rules)
 
 
 def ignored(findings: t.Sequence[Finding], ignore: t.Collection[str]) -> list[Finding]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._graph import edges as _graph_edges
 from .._graph import view as _view
-from .._model import INFO, Setting, Unit
-from . import core as _lint_core
-from .core import Context, Remark
+from .._graph.edges import UNIT_DIRECTIVES
+from .._model import INFO, WARNING, Setting, Unit
+from .core import Context, Diagnostic, RuleTable, exec_commands, service_type
+
+RULES = RuleTable()
 
 _VERBS = (
     "start",
@@ -30,9 +31,10 @@ _SYSTEMCTL = re.compile(
 )
 
 
-def systemctl_in_exec(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("systemctl-in-exec", WARNING, lines_only=True)
+def systemctl_in_exec(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A unit starts or stops another one by itself, behind the back of systemd's transactions."""
-    for found in _lint_core.commands(unit):
+    for found in exec_commands(unit):
         text = found.shell_text or " ".join([found.program, *found.command.argv[1:]])
         for match in _SYSTEMCTL.finditer(text):
             others = [word.strip("'\"") for word in match.group("rest").split() if not word.startswith("-")]
@@ -41,13 +43,11 @@ def systemctl_in_exec(unit: Unit, context: Context) -> t.Iterator[Remark]:
             remark = _systemctl_remark(unit, context.release, found.setting, match.group("verb"), others[0])
             # a oneshot service that hands a start over to systemd and does not wait for it blocks nobody
             hands_over = "--no-block" in match.group("options") and match.group("verb") == "start"
-            lesser = (
-                hands_over and found.setting.directive == "ExecStart" and _lint_core.service_type(unit) == "oneshot"
-            )
+            lesser = hands_over and found.setting.directive == "ExecStart" and service_type(unit) == "oneshot"
             yield remark._replace(severity=INFO if lesser else "")
 
 
-def _systemctl_remark(unit: Unit, release: int, setting: Setting, verb: str, other: str) -> Remark:
+def _systemctl_remark(unit: Unit, release: int, setting: Setting, verb: str, other: str) -> Diagnostic:
     directive = setting.directive
     other = other if "." in other or " " in other else other + ".service"
     me = unit.name
@@ -83,7 +83,7 @@ def _systemctl_remark(unit: Unit, release: int, setting: Setting, verb: str, oth
     else:
         what = f"every run of {directive} restarts {other} behind systemd's back, at shutdown too"
         remedy = f"PartOf={me} in {other} restarts it with {me}; Upholds={other} here (since 249) keeps it running"
-    return Remark(f"{directive} calls 'systemctl {verb} {other}': {what}", remedy, setting)
+    return Diagnostic(f"{directive} calls 'systemctl {verb} {other}': {what}", remedy, setting)
 
 
 def _ordered(context: Context, one: str, other: str) -> bool:
@@ -99,11 +99,12 @@ def dependencies(unit: Unit, *directives: str) -> t.Iterator[tuple[str, str, Set
                 yield directive, name, setting
 
 
-def requires_without_after(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("requires-without-after", WARNING, "Requires")
+def requires_without_after(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Requires= alone starts both at the same time."""
     for _directive, other, setting in dependencies(unit, "Requires"):
         if _view.kind(other) in ("service", "socket", "mount", "automount") and not _ordered(context, unit.name, other):
-            yield Remark(
+            yield Diagnostic(
                 f"Requires={other} says nothing of order: both start at the same time, so {unit.name} may be up before "
                 f"{other}, and stays up when the start of {other} fails",
                 f"add After={other}",
@@ -118,19 +119,8 @@ def _lesser_for_socket(unit: Unit, other: str, context: Context) -> str:
     return INFO if kind == "socket" or "DefaultDependencies" in {s.directive for s in unit.settings} else ""
 
 
-def bindsto_without_after(unit: Unit, context: Context) -> t.Iterator[Remark]:
-    """BindsTo= without After= does not look at the state of the other unit while this one starts."""
-    for _directive, other, setting in dependencies(unit, "BindsTo"):
-        if _view.kind(other) != "device" and not _ordered(context, unit.name, other):
-            yield Remark(
-                f"BindsTo={other} without After={other}: both start at the same time, and {unit.name} is not stopped "
-                f"when {other} fails to come up, only when it goes down later",
-                f"add After={other}",
-                setting,
-            )
-
-
-def after_without_pull_in(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("after-without-pull-in", INFO, "After")
+def after_without_pull_in(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """After= orders two units only if something else starts the other one."""
     pulls = {
         name for _d, name, _s in dependencies(unit, "Requires", "Requisite", "Wants", "BindsTo", "Upholds", "PartOf")
@@ -141,14 +131,28 @@ def after_without_pull_in(unit: Unit, context: Context) -> t.Iterator[Remark]:
         graph = context.graph
         if any(graph.sources(kind, other) for kind in ("Requires", "Wants", "BindsTo", "Upholds", "Triggers")):
             continue
-        yield Remark(
+        yield Diagnostic(
             f"After={other} orders the two, it does not start {other}, and nothing else in this set does",
             f"add Wants={other} (or Requires=), or give {other} an [Install] section and enable it",
             setting,
         )
 
 
-def dependent_stays_down(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("bindsto-without-after", WARNING, "BindsTo")
+def bindsto_without_after(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
+    """BindsTo= without After= does not look at the state of the other unit while this one starts."""
+    for _directive, other, setting in dependencies(unit, "BindsTo"):
+        if _view.kind(other) != "device" and not _ordered(context, unit.name, other):
+            yield Diagnostic(
+                f"BindsTo={other} without After={other}: both start at the same time, and {unit.name} is not stopped "
+                f"when {other} fails to come up, only when it goes down later",
+                f"add After={other}",
+                setting,
+            )
+
+
+@RULES.rule("dependent-stays-down", WARNING, "BindsTo", "Requires", "Requisite", "PartOf")
+def dependent_stays_down(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """The other unit takes this one down, and no start of it brings this one back."""
     graph = context.graph
     if graph.sources("Triggers", unit.name) or graph.sources("Upholds", unit.name):
@@ -167,15 +171,16 @@ def dependent_stays_down(unit: Unit, context: Context) -> t.Iterator[Remark]:
                 f"'systemctl stop {other}' stops {unit.name} too, and 'systemctl start {other}' does not start it again"
             )
         keep = f"Upholds={unit.name} (keeps it up) or " if context.release >= 249 else ""
-        yield Remark(
+        yield Diagnostic(
             f"{directive}={other}: {what}",
             f"put {keep}Wants={unit.name} into {other}, or WantedBy={other} into [Install] of {unit.name}",
             setting,
-            "" if directive == "BindsTo" and restarts and _lint_core.service_type(unit) != "oneshot" else INFO,
+            "" if directive == "BindsTo" and restarts and service_type(unit) != "oneshot" else INFO,
         )
 
 
-def conflicts_with_required(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("conflicts-with-required", WARNING, "Conflicts")
+def conflicts_with_required(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A unit wants another one both started and stopped."""
     needs = context.graph.comes_back_with(unit.name)
     for _directive, other, setting in dependencies(unit, "Conflicts"):
@@ -183,7 +188,7 @@ def conflicts_with_required(unit: Unit, context: Context) -> t.Iterator[Remark]:
             continue
         directly = {name for _d, name, _s in dependencies(unit, "Requires", "BindsTo", "Wants", "Upholds", "Requisite")}
         how = "pulls it in as well" if other in directly else "pulls it in through the units it wants"
-        yield Remark(
+        yield Diagnostic(
             f"Conflicts={other}, and {unit.name} {how}: with Requires= or BindsTo= systemd refuses the start, "
             f"with Wants= it leaves {other} stopped",
             f"remove either Conflicts={other} or the dependency on it",
@@ -191,7 +196,8 @@ def conflicts_with_required(unit: Unit, context: Context) -> t.Iterator[Remark]:
         )
 
 
-def ordering_cycle(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("ordering-cycle", WARNING)
+def ordering_cycle(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Units that wait for each other; systemd starts none of them, or leaves one out at random."""
     for cycle in context.cycles:
         own = [name for name in cycle.units if name in context.units]
@@ -207,7 +213,7 @@ def ordering_cycle(unit: Unit, context: Context) -> t.Iterator[Remark]:
             what = (
                 f"when {cycle.anchor} starts, systemd leaves out {who} to break the cycle, at boot without a word on it"
             )
-        yield Remark(
+        yield Diagnostic(
             f"ordering cycle {chain} (each starts before the next): {what}",
             f"remove one order of the cycle, for example the one between {before} and {unit.name} or that with {after}",
             _order_setting(unit, before, after),
@@ -222,14 +228,15 @@ def _order_setting(unit: Unit, before: str, after: str) -> Setting | None:
     return None
 
 
-def self_dependency(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("self-dependency", WARNING, lines_only=True)
+def self_dependency(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A unit that depends on itself."""
     for setting in unit.settings:
-        if setting.section != "Unit" or setting.directive not in _graph_edges.UNIT_DIRECTIVES:
+        if setting.section != "Unit" or setting.directive not in UNIT_DIRECTIVES:
             continue
         for word in setting.value.split():
             if _view.expand(word, unit.name) == unit.name:
-                yield Remark(
+                yield Diagnostic(
                     f"{setting.directive}={unit.name} names the unit itself, and systemd drops it",
                     f"name the unit that was meant, or remove {unit.name} from the line",
                     setting,

@@ -8,33 +8,43 @@ from __future__ import annotations
 import typing as t
 
 from .._graph import view as _view
-from .._model import INFO, Unit
-from . import core as _lint_core
-from . import start_limit as _start_limit
-from .core import Context, Remark
-from .start_limit import SECOND, Policy, format_span
+from .._model import INFO, WARNING, Unit
+from .core import Context, Diagnostic, RuleTable, service_type
+from .start_limit import (
+    RESTARTS_AFTER,
+    SECOND,
+    Policy,
+    arithmetic,
+    format_span,
+    restart_delay,
+    settings_of,
+    start_limit_verdict,
+)
+
+RULES = RuleTable()
 
 _REBOOTS = ("reboot", "reboot-force", "reboot-immediate", "kexec", "kexec-force", "soft-reboot", "soft-reboot-force")
 
 
-def start_limit_gives_up(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("start-limit-gives-up", WARNING, "Restart")
+def start_limit_gives_up(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Restart= is set, and systemd stops trying for good after a few failures."""
-    found = _start_limit.settings_of(unit, context.release)
+    found = settings_of(unit, context.release)
     policy = found.policy
     failure = _failure(policy)
     if not failure:
         return
-    verdict = _start_limit.start_limit_verdict(policy, failure=failure)
+    verdict = start_limit_verdict(policy, failure=failure)
     if not verdict.gives_up:
         return
     # who wrote a limit, or asked for restarts at once, has thought of it; and a service that says when it is up (or
     # sits on a console) fails in sight of whoever starts it, unless it asks for pauses to outlast an outage
     chosen = found.burst is not None or found.interval is not None or (found.delay is not None and policy.delay == 0)
-    in_sight = found.delay is None and _lint_core.service_type(unit) not in ("simple", "exec", "oneshot")
-    yield Remark(
+    in_sight = found.delay is None and service_type(unit) not in ("simple", "exec", "oneshot")
+    yield Diagnostic(
         f"Restart={policy.restart} does not keep it up: {'after' if verdict.certain else 'if restarts come on time, after'}"
         f" {verdict.starts} failures in {format_span(round(verdict.seconds * SECOND))} systemd gives up for good "
-        f'("Start request repeated too quickly"): {_start_limit.arithmetic(policy)}',
+        f'("Start request repeated too quickly"): {arithmetic(policy)}',
         _ways_out(policy, context.release),
         found.restart,
         INFO if chosen or in_sight or not verdict.certain else "",
@@ -43,7 +53,7 @@ def start_limit_gives_up(unit: Unit, context: Context) -> t.Iterator[Remark]:
 
 def _failure(policy: Policy) -> str:
     for failure in ("exit-code", "signal", "watchdog"):
-        if failure in _start_limit.RESTARTS_AFTER[policy.restart]:
+        if failure in RESTARTS_AFTER[policy.restart]:
             return failure
     return ""
 
@@ -65,18 +75,19 @@ def _just_over(interval: int, burst: int) -> str:
     return format_span(max(1, -(-interval // (burst * SECOND))) * SECOND)
 
 
-def restart_storm(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("restart-storm", WARNING, "Restart")
+def restart_storm(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Nothing ends the restarts and there is next to no pause between them."""
-    found = _start_limit.settings_of(unit, context.release)
+    found = settings_of(unit, context.release)
     policy = found.policy
     failure = _failure(policy)
-    if not failure or _start_limit.start_limit_verdict(policy, failure=failure).gives_up:
+    if not failure or start_limit_verdict(policy, failure=failure).gives_up:
         return
-    longest = _start_limit.restart_delay(policy, policy.steps + 1)
+    longest = restart_delay(policy, policy.steps + 1)
     if longest is None or longest >= SECOND:
         return
     limit = "there is no start limit" if 0 in (policy.burst, policy.interval) else "the start limit is never reached"
-    yield Remark(
+    yield Diagnostic(
         f"a program that fails is restarted for ever, every {format_span(longest)} or so: {limit} and "
         f"RestartSec is {format_span(policy.delay)}",
         "set RestartSec=1s or more" + (", or RestartSteps= with RestartMaxDelaySec=" if context.release >= 254 else ""),
@@ -84,16 +95,17 @@ def restart_storm(unit: Unit, context: Context) -> t.Iterator[Remark]:
     )
 
 
-def start_limit_action_unreachable(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("start-limit-action-unreachable", WARNING, "StartLimitAction")
+def start_limit_action_unreachable(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """StartLimitAction= is set and the limit cannot be hit."""
     action = _action(unit)
     if action is None:
         return
-    found = _start_limit.settings_of(unit, context.release)
+    found = settings_of(unit, context.release)
     policy = found.policy
     if policy.burst == 0 or policy.interval == 0:
         off = "StartLimitBurst=0" if policy.burst == 0 else "StartLimitIntervalSec=0"
-        yield Remark(
+        yield Diagnostic(
             f"StartLimitAction={action.value} never happens: {off} switches the start limit off",
             f"remove {off}, or use FailureAction= to act on the first failure",
             action,
@@ -103,23 +115,23 @@ def start_limit_action_unreachable(unit: Unit, context: Context) -> t.Iterator[R
         return
     failure = _failure(policy)
     if not failure:
-        yield Remark(
+        yield Diagnostic(
             f"StartLimitAction={action.value} happens only after {policy.burst} starts by hand within "
             f"{format_span(policy.interval)}: Restart= is not set, so nothing restarts the service",
             "set Restart=on-failure, or use FailureAction= to act on the first failure",
             action,
             INFO,
         )
-    elif not _start_limit.start_limit_verdict(policy, failure=failure).gives_up:
-        yield Remark(
-            f"StartLimitAction={action.value} never happens: {_start_limit.arithmetic(policy)}",
+    elif not start_limit_verdict(policy, failure=failure).gives_up:
+        yield Diagnostic(
+            f"StartLimitAction={action.value} never happens: {arithmetic(policy)}",
             f"raise StartLimitIntervalSec= above {_needed_interval(policy)}, or shorten RestartSec=",
             action,
         )
 
 
 def _needed_interval(policy: Policy) -> str:
-    delays = [_start_limit.restart_delay(policy, number) for number in range(1, policy.burst + 1)]
+    delays = [restart_delay(policy, number) for number in range(1, policy.burst + 1)]
     return format_span(None if None in delays else sum(delay for delay in delays if delay is not None))
 
 
@@ -128,17 +140,18 @@ def _action(unit: Unit) -> t.Any:
     return found if found is not None and found.value != "none" else None
 
 
-def start_limit_reboot_loop(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("start-limit-reboot-loop", WARNING, "StartLimitAction")
+def start_limit_reboot_loop(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A unit that starts at boot reboots the host when it fails a few times."""
     action = _action(unit)
     if action is None or action.value not in _REBOOTS:
         return
-    policy = _start_limit.settings_of(unit, context.release).policy
+    policy = settings_of(unit, context.release).policy
     failure = _failure(policy)
-    verdict = _start_limit.start_limit_verdict(policy, failure=failure or "exit-code")
+    verdict = start_limit_verdict(policy, failure=failure or "exit-code")
     at_boot = _view.has(unit, "Install", ("WantedBy", "RequiredBy", "UpheldBy")) or unit.name in context.enabled
     if failure and verdict.gives_up and at_boot:
-        yield Remark(
+        yield Diagnostic(
             f"a fault that is still there after the reboot makes a reboot loop: {verdict.starts} failures in "
             f"{format_span(round(verdict.seconds * SECOND))} mean StartLimitAction={action.value}, and the unit "
             "starts again at boot",

@@ -10,20 +10,22 @@ import typing as t
 
 from .._graph import view as _view
 from .._model import INFO, WARNING, Setting, Unit
-from . import core as _lint_core
-from .core import Context, Remark
+from .core import Context, Diagnostic, RuleTable, exec_commands, service_type
+
+RULES = RuleTable()
 
 _ONLINE = "network-online.target"
 
 
-def network_online_not_pulled_in(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("network-online-not-pulled-in", WARNING, "After")
+def network_online_not_pulled_in(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """After=network-online.target alone waits for something that nobody starts."""
     order = _named(unit, "After", _ONLINE)
     if order is None or any(_named(unit, key, _ONLINE) for key in ("Wants", "Requires", "BindsTo", "Requisite")):
         return
     if any(_ONLINE in context.graph.targets("Wants", other) for other in _pulled(unit)):
         return
-    yield Remark(
+    yield Diagnostic(
         f"After={_ONLINE} only orders: where nothing else starts that target, {unit.name} does not wait for the network",
         f"add Wants={_ONLINE}",
         order,
@@ -38,12 +40,13 @@ def _pulled(unit: Unit) -> set[str]:
     return {name for key in ("Wants", "Requires", "BindsTo") for name, _setting in _view.names(unit, "Unit", key)}
 
 
-def network_target_is_not_online(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("network-target-is-not-online", INFO, "After")
+def network_target_is_not_online(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """network.target says that network management runs, not that there is a network."""
     order = _named(unit, "After", "network.target")
     if order is None or _view.kind(unit.name) != "service" or _named(unit, "After", _ONLINE) is not None:
         return
-    yield Remark(
+    yield Diagnostic(
         "network.target does not mean that the network is up: no address need be there yet. That is enough for a "
         "program that listens on any address, not for one that binds to a certain address or connects at start",
         f"for such a program write Wants={_ONLINE} and After={_ONLINE}",
@@ -51,19 +54,20 @@ def network_target_is_not_online(unit: Unit, context: Context) -> t.Iterator[Rem
     )
 
 
-def oneshot_restart(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("oneshot-restart", WARNING, "Restart")
+def oneshot_restart(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Type=oneshot and Restart= do not go well together."""
     restart = _view.last(unit, "Service", "Restart")
-    if restart is None or restart.value == "no" or _lint_core.service_type(unit) != "oneshot":
+    if restart is None or restart.value == "no" or service_type(unit) != "oneshot":
         return
     if restart.value in ("always", "on-success"):
-        yield Remark(
+        yield Diagnostic(
             f"systemd refuses the unit: Restart={restart.value} would run a Type=oneshot service without end",
             "use a timer to run it again and again, Restart=on-failure to try again after a failure, or another Type=",
             restart,
         )
         return
-    yield Remark(
+    yield Diagnostic(
         f"units that wait for {unit.name} fail at its first failure (result 'dependency') and are not started when a "
         f"later attempt of Restart={restart.value} succeeds",
         "let the program itself try again, or give the waiting units Restart= too",
@@ -75,9 +79,10 @@ def oneshot_restart(unit: Unit, context: Context) -> t.Iterator[Remark]:
 _BINDING = (("BindsTo", WARNING), ("Requisite", WARNING), ("Requires", INFO), ("PartOf", INFO))
 
 
-def oneshot_without_remain_after_exit(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("oneshot-without-remain-after-exit", WARNING)
+def oneshot_without_remain_after_exit(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A oneshot service is dead as soon as it is done, and takes along what is bound to it."""
-    if _view.kind(unit.name) != "service" or _lint_core.service_type(unit) != "oneshot":
+    if _view.kind(unit.name) != "service" or service_type(unit) != "oneshot":
         return
     if _view.truth(unit, "Service", "RemainAfterExit", False):
         return
@@ -88,7 +93,7 @@ def oneshot_without_remain_after_exit(unit: Unit, context: Context) -> t.Iterato
                 "BindsTo": f"{bound[0]} (BindsTo=) is stopped, or not started, as soon as {unit.name} is done",
                 "Requisite": f"{bound[0]} (Requisite=) finds {unit.name} inactive and fails",
             }.get(kind, f"{bound[0]} ({kind}=) runs {unit.name} again at each start, and no stop reaches it")
-            yield Remark(
+            yield Diagnostic(
                 f"a oneshot service is inactive again once it has run: {what}",
                 "add RemainAfterExit=yes",
                 _view.last(unit, "Service", "Type"),
@@ -97,14 +102,15 @@ def oneshot_without_remain_after_exit(unit: Unit, context: Context) -> t.Iterato
             return
 
 
-def forking_without_pidfile(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("forking-without-pidfile", INFO, "Type")
+def forking_without_pidfile(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Type=forking without PIDFile=: systemd guesses the main process (systemd.service(5), GuessMainPID=)."""
     kind = _view.last(unit, "Service", "Type")
     if kind is None or kind.value != "forking" or _view.last(unit, "Service", "PIDFile") is not None:
         return
     if _view.last(unit, "Service", "GuessMainPID") is not None:
         return
-    yield Remark(
+    yield Diagnostic(
         "systemd guesses which process is the main one: when more than one is left on its own after the fork it knows "
         "none, sees neither a crash nor an exit code while another process lives, and Restart= does nothing",
         "add PIDFile= with the file that the program writes, or better run it in the foreground with Type=exec "
@@ -113,26 +119,28 @@ def forking_without_pidfile(unit: Unit, context: Context) -> t.Iterator[Remark]:
     )
 
 
-def pidfile_under_var_run(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("pidfile-under-var-run", INFO, "PIDFile", lines_only=True)
+def pidfile_under_var_run(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """PIDFile= below /var/run."""
     found = _view.last(unit, "Service", "PIDFile")
     if found is not None and found.value.startswith("/var/run/"):
-        yield Remark(
+        yield Diagnostic(
             "/var/run is an old name of /run: systemd logs a notice at each reload and uses the new one",
             f"write PIDFile={found.value[len('/var') :]}",
             found,
         )
 
 
-def type_simple_hides_exec_failure(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("type-simple-hides-exec-failure", INFO, "ExecStart")
+def type_simple_hides_exec_failure(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """With Type=simple a start succeeds although the program cannot even be executed."""
-    if _view.kind(unit.name) != "service" or _lint_core.service_type(unit) != "simple" or context.release < 240:
+    if _view.kind(unit.name) != "service" or service_type(unit) != "simple" or context.release < 240:
         return
     start = _view.last(unit, "Service", "ExecStart")
     if start is None:
         return
     kind = _view.last(unit, "Service", "Type")
-    yield Remark(
+    yield Diagnostic(
         f"with {'Type=simple' if kind else 'no Type='} 'systemctl start' says success before the program is executed: a "
         "missing program, user or folder shows only afterwards, and units ordered after it start all the same",
         "write Type=exec, or Type=notify where the program says when it is ready",
@@ -140,23 +148,25 @@ def type_simple_hides_exec_failure(unit: Unit, context: Context) -> t.Iterator[R
     )
 
 
-def dbus_without_busname(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("dbus-without-busname", WARNING, "Type")
+def dbus_without_busname(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Type=dbus needs the name to wait for."""
     kind = _view.last(unit, "Service", "Type")
     if kind is not None and kind.value == "dbus" and _view.last(unit, "Service", "BusName") is None:
-        yield Remark(
+        yield Diagnostic(
             "systemd refuses the unit: Type=dbus waits for a name on the bus, and BusName= does not say which",
             "add BusName= with the name that the program takes",
             kind,
         )
 
 
-def notify_access(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("notify-access", WARNING, "Type")
+def notify_access(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Messages to systemd from a process that is not the main one are thrown away."""
-    kind = _lint_core.service_type(unit) if _view.kind(unit.name) == "service" else ""
+    kind = service_type(unit) if _view.kind(unit.name) == "service" else ""
     if kind not in ("notify", "notify-reload") or _view.value(unit, "Service", "NotifyAccess", "main") != "main":
         return
-    for found in _lint_core.commands(unit, ("ExecStart",)):
+    for found in exec_commands(unit, ("ExecStart",)):
         script = found.shell_text
         # a shell makes way for the only command, and for one with exec
         if not re.search(r"[;&|\n]", script) or re.search(r"\bexec\s+[^0-9<>;&|\s]", script):
@@ -164,7 +174,7 @@ def notify_access(unit: Unit, context: Context) -> t.Iterator[Remark]:
         calls = "systemd-notify" in script
         if calls and not _view.has(unit, "Service", ("User", "DynamicUser")):
             continue  # of root, systemd-notify may speak for the process that started it
-        yield Remark(
+        yield Diagnostic(
             f"Type={kind} waits for a message of the main process, which is the shell here: what "
             f"{'systemd-notify' if calls else 'a program that the shell starts'} sends is thrown away, and the start "
             "ends with a timeout",
@@ -177,14 +187,15 @@ _OPERATORS = frozenset(("&&", "||", "|", "&", ">", ">>", "<", "<<", "2>", "2>>",
 _REDIRECTION = re.compile(r"(?:[012&]?>>?|<)(?:/|&[012]$)\S*")
 
 
-def shell_syntax_in_exec(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("shell-syntax-in-exec", WARNING, lines_only=True)
+def shell_syntax_in_exec(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """systemd runs programs, not shell lines."""
-    for found in _lint_core.commands(unit):
+    for found in exec_commands(unit):
         if found.shell_text or found.program in ("test", "[", "expr", "find"):
             continue
         for word in found.command.argv[1:]:
             if word in _OPERATORS or _REDIRECTION.fullmatch(word) or "$(" in word or re.search("`[^`]+`", word):
-                yield Remark(
+                yield Diagnostic(
                     f"'{word}' in {found.setting.directive}= is shell syntax, and systemd starts no shell: "
                     f"{found.program} gets it as an argument",
                     _instead_of(word, found.command.raw),
@@ -210,16 +221,17 @@ def _shell_example(raw: str) -> str:
 _DATE_PLUS = re.compile(r"\+[^%]*%[A-Za-z]")
 
 
-def specifier_in_date_format(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("specifier-in-date-format", WARNING, lines_only=True)
+def specifier_in_date_format(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """%Y, %m, %d are systemd's specifiers before any program sees them."""
-    for found in _lint_core.commands(unit):
+    for found in exec_commands(unit):
         text = " ".join(found.command.argv)
         if not re.search(r"\bdate\b|strftime", text) and not _DATE_PLUS.search(text):
             continue
         match = re.search(r"(?<!%)%[YymdHMSjFTBbaAeuVs](?![\w{])|(?<!%)%[YymdHMS](?=%|[-_:./T])", text)
         if match and re.search(r"\+\S*(?<!%)%[A-Za-z]|date.*(?<!%)%[A-Za-z]|strftime", text):
             letter = match.group()
-            yield Remark(
+            yield Diagnostic(
                 f"systemd takes {letter} in {found.setting.directive}= for one of its own specifiers: it fills in "
                 "something else than the date, or refuses the unit",
                 f"write %{letter} (two percent signs)",
@@ -232,14 +244,15 @@ _FOREGROUND = ("--no-detach", "--foreground", "--no-fork", "--nofork", "--nodaem
 _DETACHERS = frozenset(("nohup", "setsid", "daemonize", "start-stop-daemon", "daemon", "disown"))
 
 
-def daemonises_itself(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("daemonises-itself", WARNING, "ExecStart")
+def daemonises_itself(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """The program goes to the background, and systemd takes that for its end."""
     if _view.kind(unit.name) != "service":
         return
-    kind = _lint_core.service_type(unit)
+    kind = service_type(unit)
     if kind in ("forking", "oneshot"):
         return
-    for found in _lint_core.commands(unit, ("ExecStart",)):
+    for found in exec_commands(unit, ("ExecStart",)):
         words = found.command.argv[1:]
         if any(word.startswith(_FOREGROUND) for word in words):
             continue
@@ -249,7 +262,7 @@ def daemonises_itself(unit: Unit, context: Context) -> t.Iterator[Remark]:
         if not sign and re.search(r"&\s*$", found.shell_text):
             sign = "&"
         if sign:
-            yield Remark(
+            yield Diagnostic(
                 f"'{sign}' sends the program to the background: with Type={kind} systemd sees the first process end, "
                 "takes the service for stopped and kills what is left of it",
                 "run the program in the foreground; where it cannot, write Type=forking and PIDFile=",
@@ -268,16 +281,17 @@ def _background_flag(words: t.Sequence[str]) -> str:
 _SUDO_IN_SHELL = re.compile(r"(?:^|[;&|(]\s*|\bexec\s+)(?:/\S*/)?(sudo|su|runuser|doas)\s")
 
 
-def sudo_or_su_in_exec(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("sudo-or-su-in-exec", WARNING, lines_only=True)
+def sudo_or_su_in_exec(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """systemd changes the user itself, before the program starts."""
-    for found in _lint_core.commands(unit):
+    for found in exec_commands(unit):
         program = found.program
         if program not in ("sudo", "su", "runuser", "doas"):
             match = _SUDO_IN_SHELL.search(found.shell_text)
             if not match:
                 continue
             program = match.group(1)
-        yield Remark(
+        yield Diagnostic(
             f"{program} in {found.setting.directive}= opens a session of its own: the processes leave this unit's "
             "control group (PAM), signals and the main PID are those of the wrapper, and Type=notify does not work",
             "write User= (and Group=) instead, or a '+' before a command that needs root in a unit with User=",
@@ -289,7 +303,8 @@ _COMMENT = re.compile(r"\s#(?:\s|\w)")
 _FREE_TEXT = frozenset(("Description", "Environment", "SetCredential", "StandardInputText", "X-"))
 
 
-def inline_comment_in_value(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("inline-comment-in-value", WARNING, lines_only=True)
+def inline_comment_in_value(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """systemd knows comments only on lines of their own."""
     for setting in unit.settings:
         if "#" not in setting.value:
@@ -298,7 +313,7 @@ def inline_comment_in_value(unit: Unit, context: Context) -> t.Iterator[Remark]:
             continue
         match = _COMMENT.search(_without_quotes(setting.value))
         if match:
-            yield Remark(
+            yield Diagnostic(
                 f"the comment is part of the value of {setting.directive}=: systemd knows comments only on lines of "
                 "their own",
                 "put the comment on a line of its own above",

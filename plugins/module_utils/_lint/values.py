@@ -9,10 +9,19 @@ import re
 import typing as t
 
 from .._graph import view as _view
-from .._model import INFO, Setting, Unit
-from . import core as _lint_core
-from . import tables as _lint_tables
-from .core import Context, Remark, literal
+from .._model import INFO, WARNING, Setting, Unit
+from .core import Context, Diagnostic, RuleTable, assignments, exec_section, literal
+from .tables import (
+    CAPABILITIES,
+    CONDITION_VALUES,
+    condition_hint,
+    is_boolean,
+    is_comparison,
+    nearest_capability,
+    virtualization_matches,
+)
+
+RULES = RuleTable()
 
 SECRET_NAME = re.compile(r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY"
                          r"|SECRET_?KEY|CREDENTIALS?)(?:_\d+)?$", re.IGNORECASE)  # fmt: skip
@@ -27,13 +36,14 @@ def looks_secret(name: str, value: str) -> bool:
     return bool(SECRET_NAME.search(name) and not _NO_SECRET.fullmatch(value)) or bool(_URL_SECRET.match(value))
 
 
-def secret_in_environment(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("secret-in-environment", WARNING, "Environment", lines_only=True)
+def secret_in_environment(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A secret in the unit file itself."""
-    section = _lint_core.exec_section(unit)
+    section = exec_section(unit)
     for setting in _view.every(unit, section, "Environment") if section else []:
-        for name, value in _lint_core.assignments(setting.value):
+        for name, value in assignments(setting.value):
             if looks_secret(name, value):
-                yield Remark(
+                yield Diagnostic(
                     f"{name} is a secret in the unit file: every user of the host can read it with 'systemctl show "
                     f"{unit.name}' and every child process inherits it",
                     "use LoadCredential= (the program reads $CREDENTIALS_DIRECTORY/...), or an EnvironmentFile= with "
@@ -44,7 +54,7 @@ def secret_in_environment(unit: Unit, context: Context) -> t.Iterator[Remark]:
 
 
 def _capability_words(unit: Unit) -> t.Iterator[tuple[Setting, list[str], list[str]]]:
-    section = _lint_core.exec_section(unit)
+    section = exec_section(unit)
     for directive in ("CapabilityBoundingSet", "AmbientCapabilities"):
         for setting in _view.every(unit, section, directive) if section else []:
             words = setting.value.lstrip("~").split()
@@ -53,30 +63,31 @@ def _capability_words(unit: Unit) -> t.Iterator[tuple[Setting, list[str], list[s
 
 
 def _is_capability(word: str) -> bool:
-    return word.upper() in _lint_tables.CAPABILITIES or (word.isdigit() and int(word) < 64) or "%" in word
+    return word.upper() in CAPABILITIES or (word.isdigit() and int(word) < 64) or "%" in word
 
 
-def unknown_capability(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("unknown-capability", WARNING, "CapabilityBoundingSet", "AmbientCapabilities", lines_only=True)
+def unknown_capability(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """systemd drops capability names it does not know without a word."""
     for setting, words, unknown in _capability_words(unit):
         if not unknown or (unknown == words and not setting.value.startswith("~")):
             continue  # when nothing is left, empties-capability-set says more
-        yield Remark(
+        yield Diagnostic(
             f"{setting.directive}= names no capability with '{unknown[0]}', and systemd drops it without a word",
-            _lint_tables.nearest_capability(unknown[0]),
+            nearest_capability(unknown[0]),
             setting,
         )
 
 
-def empties_capability_set(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("empties-capability-set", WARNING, "CapabilityBoundingSet", "AmbientCapabilities", lines_only=True)
+def empties_capability_set(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A typo that leaves the program without any capability."""
     for setting, words, unknown in _capability_words(unit):
         if words and unknown == words and not setting.value.startswith("~"):
-            yield Remark(
+            yield Diagnostic(
                 f"none of the names in {setting.directive}={setting.value} is a capability: systemd drops them without "
                 "a word, and the program has no capability at all",
-                _lint_tables.nearest_capability(unknown[0])
-                + f"; an intended empty set is written {setting.directive}=",
+                nearest_capability(unknown[0]) + f"; an intended empty set is written {setting.directive}=",
                 setting,
             )
 
@@ -98,17 +109,18 @@ def conditions(unit: Unit) -> t.Iterator[tuple[str, bool, bool, str, Setting]]:
         yield kind, trigger, negated, _view.expand(text, unit.name), setting
 
 
-def bad_condition_value(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("bad-condition-value", WARNING, lines_only=True)
+def bad_condition_value(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """systemd does not look at a condition's value until it tests it, and then it counts as not met."""
     for kind, _trigger, negated, value, setting in conditions(unit):
         problem = _condition_problem(kind, value)
         if problem:
             always = negated and kind in ("Virtualization", "Security")
             skipped = setting.directive.startswith("Condition") and not always
-            yield Remark(
+            yield Diagnostic(
                 f"{problem}; systemd says nothing when it loads the unit, and the condition is "
                 f"{'always' if always else 'never'} met{', so that the unit is skipped without an error' if skipped else ''}",
-                _lint_tables.condition_hint(kind, value),
+                condition_hint(kind, value),
                 setting,
             )
 
@@ -116,26 +128,27 @@ def bad_condition_value(unit: Unit, context: Context) -> t.Iterator[Remark]:
 def _condition_problem(kind: str, value: str) -> str:
     if not literal(value):
         return ""
-    known = _lint_tables.CONDITION_VALUES.get(kind)
-    if known is not None and value not in known and not (kind == "Virtualization" and _lint_tables.is_boolean(value)):
+    known = CONDITION_VALUES.get(kind)
+    if known is not None and value not in known and not (kind == "Virtualization" and is_boolean(value)):
         return f"'{value}' is nothing that Condition{kind}= knows"
-    if kind in ("ACPower", "FirstBoot") and not _lint_tables.is_boolean(value):
+    if kind in ("ACPower", "FirstBoot") and not is_boolean(value):
         return f"Condition{kind}= wants yes or no, not '{value}'"
-    if kind in ("CPUs", "Memory") and not _lint_tables.is_comparison(kind, value):
+    if kind in ("CPUs", "Memory") and not is_comparison(kind, value):
         return f"'{value}' is no comparison that Condition{kind}= can read"
     if kind == "Capability" and not _is_capability(value):
         return f"'{value}' is no capability"
     return ""
 
 
-def condition_never_true_here(unit: Unit, context: Context) -> t.Iterator[Remark]:
+@RULES.rule("condition-never-true-here", WARNING, lines_only=True)
+def condition_never_true_here(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Conditions that exclude each other, or that this host does not meet."""
     demands: dict[tuple[str, str], bool] = {}
     for kind, trigger, negated, value, setting in conditions(unit):
         if trigger:
             continue
         if demands.setdefault((kind, value), negated) != negated:
-            yield Remark(
+            yield Diagnostic(
                 f"{setting.directive}= is asked for both ways with '{value}': the unit can never start, and no error "
                 "says so",
                 "remove one of the two, or put | before both when one of them is enough",
@@ -143,7 +156,7 @@ def condition_never_true_here(unit: Unit, context: Context) -> t.Iterator[Remark
             )
             continue
         if never_here(kind, negated, value, context):
-            yield Remark(
+            yield Diagnostic(
                 f"{setting.directive}={'!' if negated else ''}{value} does not hold on this host now: a start is skipped "
                 "and counts as success",
                 "check the value; use Assert* instead of Condition* when the start shall fail then",
@@ -162,5 +175,5 @@ def never_here(kind: str, negated: bool, value: str, context: Context) -> bool:
     if kind == "Architecture" and facts.architecture and value != "native":
         return (value != facts.architecture) != negated
     if kind == "Virtualization" and facts.virtualization:
-        return (not _lint_tables.virtualization_matches(value, facts.virtualization)) != negated
+        return (not virtualization_matches(value, facts.virtualization)) != negated
     return False

@@ -409,7 +409,7 @@ class Task:
         for want in wanted:
             by_unit.setdefault(want.name, []).append(want)
         candidates = [
-            _check.Candidate(
+            _check.PendingFile(
                 want.name,
                 want.dropin,
                 want.path,

@@ -166,7 +166,7 @@ def _declared(item: t.Mapping[str, t.Any]) -> tuple[str, str, str, str]:
     return name, item["dropin"] or "", "", text
 
 
-def _candidates(texts: t.Sequence[tuple[str, str, str, str]]) -> list[_check.Candidate]:
+def _candidates(texts: t.Sequence[tuple[str, str, str, str]]) -> list[_check.PendingFile]:
     """The texts with the whole unit each belongs to: its fragment, then its drop-ins by file name."""
     whole: dict[str, list[Setting]] = {}
     read: dict[int, Unit] = {}
@@ -180,7 +180,7 @@ def _candidates(texts: t.Sequence[tuple[str, str, str, str]]) -> list[_check.Can
             whole.setdefault(unit, []).extend(read[number].settings)
     fragments = {unit for unit, dropin, _path, _text in texts if not dropin}
     return [
-        _check.Candidate(
+        _check.PendingFile(
             unit, dropin, path, text, whole.get(unit) if unit in fragments and not dropin else None, read.get(number)
         )
         for number, (unit, dropin, path, text) in enumerate(texts)

@@ -8,7 +8,7 @@ import pathlib
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import facts as _host_facts
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.facts import Questions
 
 FILES = {
     "usr/bin/tool": (0o755, ""),
@@ -29,7 +29,7 @@ def test_facts_of_an_image(tmp_path: pathlib.Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         path.chmod(mode)
-    questions = _lint_host.Questions(
+    questions = Questions(
         users=("worker", "nobody-here", "4711"),
         groups=("root", "worker"),
         paths=("/usr/bin/tool", "/usr/bin", "/usr/bin/none"),

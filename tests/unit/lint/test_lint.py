@@ -12,15 +12,16 @@ import typing as t
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _model
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import core as _lint_core
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import registry, run
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import start_limit as _start_limit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.facts import HostFacts, PathFact
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.run import lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from case_files import CASES, load
 
 ROOT = pathlib.Path(__file__).parents[3]
-RULES = (*_lint.RULES, *_lint_host.RULES)
+RULES = (*registry.RULES, *_lint_host.RULES)
 TOPICS = ("restart", "links", "startup", "host", "install")
 SYSTEMD_RULES = (
     "syntax unknown-section unknown-directive wrong-section too-new-directive removed-directive deprecated-directive "
@@ -38,7 +39,7 @@ def read_units(texts: dict[str, str]) -> list[_model.Unit]:
     return units
 
 
-def read_facts(given: dict[str, t.Any] | None) -> _lint_core.HostFacts | None:
+def read_facts(given: dict[str, t.Any] | None) -> HostFacts | None:
     if given is None:
         return None
     facts = dict(given)
@@ -47,11 +48,11 @@ def read_facts(given: dict[str, t.Any] | None) -> _lint_core.HostFacts | None:
         pattern: [(path, read_path_fact(fact)) for path, fact in found.items()]
         for pattern, found in given.get("environment_files", {}).items()
     }
-    return _lint_core.HostFacts(**facts)
+    return HostFacts(**facts)
 
 
-def read_path_fact(given: dict[str, t.Any]) -> _lint_core.PathFact:
-    return _lint_core.PathFact(
+def read_path_fact(given: dict[str, t.Any]) -> PathFact:
+    return PathFact(
         given["kind"], int(given.get("mode", "0"), 8), given.get("size", 0), tuple(given.get("secrets", ()))
     )
 
@@ -59,7 +60,7 @@ def read_path_fact(given: dict[str, t.Any]) -> _lint_core.PathFact:
 def findings(case: dict[str, t.Any]) -> list[_model.Finding]:
     today = case.get("today", datetime.date(2026, 11, 21))
     facts, enabled = read_facts(case.get("facts")), case.get("enabled", ())
-    return _lint.lint(read_units(case["units"]), case.get("release", 252), facts, enabled, today, _lint_host.RULES)
+    return lint(read_units(case["units"]), case.get("release", 252), facts, enabled, today, _lint_host.RULES)
 
 
 @pytest.mark.parametrize("case", [case for topic in TOPICS for case in load(f"lint/{topic}")])
@@ -83,7 +84,7 @@ def test_rule(case: dict[str, t.Any]) -> None:
 def test_a_rule_says_nothing_without_its_directives(case: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaving rules out by the directives they name leaves no finding out."""
     expected = findings(case)
-    for module in (_lint, _lint_host):
+    for module in (run, _lint_host):
         monkeypatch.setattr(module, "RULES", tuple(rule._replace(directives=()) for rule in module.RULES))
     assert findings(case) == expected
 

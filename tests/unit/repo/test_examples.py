@@ -228,7 +228,7 @@ def shown_units(example: Example) -> dict[str, str]:
 def findings(texts: dict[str, str], release: int, facts: dict[str, t.Any] | None = None) -> list[_model.Finding]:
     units = read_units(texts)
     found = [finding for unit in units for finding in _validate.validate(unit, release)]
-    return found + _lint.lint(units, release, read_facts(facts), more=_lint_host.RULES)
+    return found + _lint.lint(units, release, read_facts(facts), host_rules=_lint_host.RULES)
 
 
 def rule_examples() -> list[t.Any]:
