@@ -25,8 +25,8 @@ def exposure(systemd: Systemd, files: t.Sequence[Staged], release: int, highest:
         return []
     if release < _SECURITY_OFFLINE_SINCE:
         raise SystemdError(
-            f"max_exposure: systemd-analyze judges files before they are in place since systemd {_SECURITY_OFFLINE_SINCE}, and"
-            f" this host has {release}; leave max_exposure out here"
+            "max_exposure: systemd-analyze judges files before they are in place since systemd"
+            f" {_SECURITY_OFFLINE_SINCE}, and this host has {release}; leave max_exposure out here"
         )
     with stage_files(files) as stage:
         # A template is judged by an instance; the name is as good as any.

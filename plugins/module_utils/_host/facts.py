@@ -107,7 +107,7 @@ class _Host:
         return PathFact(kind, stat.S_IMODE(info.st_mode), info.st_size)
 
     def has_program(self, name: str) -> bool:
-        """Is a program in one of the folders that systemd looks into?"""
+        """Whether a program is in one of the folders that systemd looks into."""
         facts = [self.path(f"{folder}/{name}") for folder in _PROGRAM_FOLDERS]
         return any(fact is None or is_executable(fact) for fact in facts)
 

@@ -90,7 +90,7 @@ class Reader:
         places = {
             "config": home + "/.config",
             "data": home + "/.local/share",
-            "runtime": "/run/user/%d" % account.pw_uid,
+            "runtime": f"/run/user/{account.pw_uid}",
         }
         return [path.format(**places) for path in _USER_PATH]
 
@@ -114,7 +114,7 @@ class Reader:
                 resolved[folder] = self.real(folder)
                 for name, entry in entries.items():
                     if entry.kind == _unitfiles.FOLDER and name.endswith(_SUBFOLDERS):
-                        place = "%s/%s" % (folder, name)
+                        place = f"{folder}/{name}"
                         listing[place] = dict.fromkeys(self._names(place), _unitfiles.Entry(_unitfiles.FILE))
                         resolved[place] = self.real(place)
         return _unitfiles.UnitFiles(path, listing, resolved)
@@ -140,7 +140,7 @@ class Reader:
                         _finding("unreadable-file", path, "it is not a regular file", hint="put a text file there"),
                     )
                 if info.st_size > MAX_BYTES:
-                    words = "it has %d bytes; files of more than %d are not read" % (info.st_size, MAX_BYTES)
+                    words = f"it has {info.st_size} bytes; files of more than {MAX_BYTES} are not read"
                     return Content(
                         None, _finding("unreadable-file", path, words, hint="keep data and long comments out of it")
                     )
@@ -185,7 +185,7 @@ class Reader:
     def _entry(self, folder: str, item: os.DirEntry[str]) -> _unitfiles.Entry | None:
         if item.is_dir(follow_symlinks=False):
             return _unitfiles.Entry(_unitfiles.FOLDER)
-        path = "%s/%s" % (folder, item.name)
+        path = f"{folder}/{item.name}"
         if not item.is_symlink():
             if not item.is_file(follow_symlinks=False):
                 return None
@@ -214,9 +214,9 @@ class Reader:
     def _link_target(self, path: str) -> str:
         """Where the text of a link leads: folders resolved, its own end not followed."""
         parent, own_name = os.path.split(path)
-        text = os.readlink(self._below("%s/%s" % (self.real(parent), own_name)))
+        text = os.readlink(self._below(f"{self.real(parent)}/{own_name}"))
         folder, name = os.path.split(os.path.normpath(os.path.join(parent, text)))
-        return "%s/%s" % (self.real(folder).rstrip("/"), name)
+        return "{}/{}".format(self.real(folder).rstrip("/"), name)
 
     def real(self, path: str) -> str:
         """Like realpath(3), but inside of the root. A missing part is kept as it is.
@@ -232,9 +232,9 @@ class Reader:
                 done = done.rpartition("/")[0]
             elif part != ".":
                 try:
-                    target = os.readlink("%s%s/%s" % (self._root, done, part))
+                    target = os.readlink(f"{self._root}{done}/{part}")
                 except OSError:
-                    done = "%s/%s" % (done, part)
+                    done = f"{done}/{part}"
                     continue
                 links += 1
                 if links > _MAX_LINKS:
@@ -261,7 +261,7 @@ def _manager_path(default: t.Sequence[str]) -> list[str]:
 
 def _finding(rule: str, path: str, words: str, severity: str = ERROR, hint: str = "") -> Finding:
     unit = _unit_of(path)
-    return Finding(rule, severity, unit, "%s: %s" % (path, words), hint, path, source="read")
+    return Finding(rule, severity, unit, f"{path}: {words}", hint, path, source="read")
 
 
 def _unit_of(path: str) -> str:
@@ -277,7 +277,7 @@ def _cannot_read(path: str, error: OSError, rule: str = "unreadable-file") -> Fi
     if error.errno == errno.ENOENT:
         return _finding("vanished-file", path, "it was there when the folder was listed and is not any more", WARNING)
     hint = "run with become, or give the user read permission" if error.errno in (errno.EACCES, errno.EPERM) else ""
-    return _finding(rule, path, "it cannot be read: %s" % os.strerror(error.errno or 0), hint=hint)
+    return _finding(rule, path, f"it cannot be read: {os.strerror(error.errno or 0)}", hint=hint)
 
 
 def _broken_link(path: str, target: str, error: OSError) -> Finding:
@@ -287,5 +287,5 @@ def _broken_link(path: str, target: str, error: OSError) -> Finding:
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return _cannot_read(path, error)
-    words = "the link leads to %s, which does not exist" % target
+    words = f"the link leads to {target}, which does not exist"
     return _finding("broken-link", path, words, WARNING, "remove the link, or bring back the file")

@@ -39,7 +39,7 @@ _INVERSE = {
     "PropagatesStopTo": "stop_propagated_from",
 }
 
-Properties = t.Dict[str, t.List[str]]
+Properties = dict[str, list[str]]
 
 
 class Live:
@@ -92,8 +92,8 @@ class Live:
             if self._state_call is not None:
                 reply = self._state_call.result()
                 if reply.code != 0 and not reply.out.strip():
-                    words = reply.err.strip() or "it ended with exit status %d" % reply.code
-                    raise SystemdError("systemctl show: %s" % words)
+                    words = reply.err.strip() or f"it ended with exit status {reply.code}"
+                    raise SystemdError(f"systemctl show: {words}")
                 self._units = _show.parse(reply.out, self._properties)
                 self._clocks = (time.time(), time.monotonic())
             for unit_id, properties in self._units.items():
@@ -186,10 +186,10 @@ class Live:
 
     def _journalctl(self, names: t.Sequence[str]) -> list[str]:
         entries = min(_MAX_JOURNAL_ENTRIES, max(200, 20 * self._journal_lines * len(names)))
-        argv = ["journalctl", "--no-pager", "--quiet", "--output=json", "--reverse", "--lines=%d" % entries]
+        argv = ["journalctl", "--no-pager", "--quiet", "--output=json", "--reverse", f"--lines={entries}"]
         argv.append("--output-fields=" + ",".join(_show.JOURNAL_FIELDS))
         if self._systemd.scope == "user" and self._systemd.account is not None:
-            argv.append("_UID=%d" % self._systemd.account.pw_uid)
+            argv.append(f"_UID={self._systemd.account.pw_uid}")
         elif len(names) <= _JOURNAL_BY_UNIT:
             argv += ["--unit=" + name for name in names]
         return argv
@@ -218,8 +218,8 @@ class Live:
         return self._journal.get(name, [])
 
     def _complain(self, program: str, reply: Reply) -> None:
-        words = reply.err.strip() or "no output, exit status %d" % reply.code
-        self.findings.append(Finding("no-answer", WARNING, "", "%s: %s" % (program, words[:500]), source="read"))
+        words = reply.err.strip() or f"no output, exit status {reply.code}"
+        self.findings.append(Finding("no-answer", WARNING, "", f"{program}: {words[:500]}", source="read"))
 
 
 def _aspects(what: t.Container[str]) -> list[str]:

@@ -29,7 +29,7 @@ UNIT_TYPES = (
 # unit_type_may_alias() and unit_type_may_template() of systemd 247 to 262
 _MAY_ALIAS = frozenset(("service", "socket", "target", "device", "timer", "path"))
 _MAY_TEMPLATE = frozenset(("service", "socket", "target", "timer", "path"))
-_NAME = re.compile(r"([A-Za-z0-9:_.\\-]+)(?:@([A-Za-z0-9:_.\\@-]*))?\.(%s)\Z" % "|".join(UNIT_TYPES))
+_NAME = re.compile(r"([A-Za-z0-9:_.\\-]+)(?:@([A-Za-z0-9:_.\\@-]*))?\.({})\Z".format("|".join(UNIT_TYPES)))
 _MAX_ALIAS_HOPS = 8
 _MAX_NAME_BYTES = 255
 
@@ -45,7 +45,7 @@ class UnitName(t.NamedTuple):
 
     def __str__(self) -> str:
         middle = "" if self.instance is None else "@" + self.instance
-        return "%s%s.%s" % (self.prefix, middle, self.type)
+        return f"{self.prefix}{middle}.{self.type}"
 
 
 @functools.lru_cache(maxsize=4096)
@@ -58,6 +58,7 @@ def split_name(name: str) -> UnitName | None:
 
 
 def is_template(name: str) -> bool:
+    """Whether a name is that of a template, as ``worker@.service``."""
     parts = split_name(name)
     return parts is not None and parts.instance == ""
 
@@ -101,7 +102,7 @@ class UnitFiles:
         self._search_path = list(search_path)
         self._listing = listing
         self._resolved = dict(resolved or {})
-        self._inside = tuple("%s/" % p for p in [*search_path, *(self._resolved.get(p, p) for p in search_path)])
+        self._inside = tuple(f"{p}/" for p in [*search_path, *(self._resolved.get(p, p) for p in search_path)])
         self._found: dict[str, Found] = {}
         self._ids = self._build_ids()
         self._aliases = self._build_aliases()
@@ -113,7 +114,7 @@ class UnitFiles:
             for name, entry in self._listing.get(folder, {}).items():
                 if name in ids or entry.kind == FOLDER or split_name(name) is None:
                     continue
-                target = "%s/%s" % (folder, name)
+                target = f"{folder}/{name}"
                 if entry.kind == LINK and entry.target.startswith(self._inside):
                     target = entry.target.rpartition("/")[2]
                     if not _may_be_alias(name, target):
@@ -164,7 +165,7 @@ class UnitFiles:
     def _find(self, name: str) -> Found:
         parts = split_name(name)
         if parts is None:
-            raise ValueError("%r is not a valid unit name" % name)
+            raise ValueError(f"{name!r} is not a valid unit name")
         fragment = self._path_of(name)
         if not fragment and parts.instance:
             fragment = self._path_of(str(parts._replace(instance="")))
@@ -197,11 +198,11 @@ class UnitFiles:
             owners = dropin_owners(name)
             for folder in self._search_path:
                 for owner in owners:
-                    place = "%s/%s.d" % (folder, owner)
+                    place = f"{folder}/{owner}.d"
                     for conf in self._listing.get(place, ()):
                         if conf.endswith(".conf") and not conf.startswith("."):
                             # systemd names a drop-in by its real folder, a fragment by the folder it looked into
-                            chosen.setdefault(conf, "%s/%s" % (self._resolved.get(place, place), conf))
+                            chosen.setdefault(conf, f"{self._resolved.get(place, place)}/{conf}")
         return [chosen[conf] for conf in sorted(chosen)]
 
     def linked_from(self, kind: str) -> dict[str, list[str]]:
@@ -211,7 +212,7 @@ class UnitFiles:
         for folder in self._search_path:
             for owner, entry in self._listing.get(folder, {}).items():
                 if entry.kind == FOLDER and owner.endswith(suffix):
-                    names = self._listing.get("%s/%s" % (folder, owner), ())
+                    names = self._listing.get(f"{folder}/{owner}", ())
                     known = found.setdefault(owner[: -len(suffix)], [])
                     known.extend(n for n in sorted(names) if split_name(n) and n not in known)
         return found
@@ -240,8 +241,8 @@ def _may_be_alias(name: str, target: str) -> bool:
 def dropin_owners(name: str) -> list[str]:
     """Names whose ``.d`` folder speaks of this unit, the most special first.
 
-    ``foo-bar@x.service`` -> itself, ``foo-bar@.service``, ``foo-.service``, ``foo-@x.service``, ``foo-@.service``; a bare
-    type name (``service``) stands for itself.
+    ``foo-bar@x.service`` -> itself, ``foo-bar@.service``, ``foo-.service``, ``foo-@x.service``, ``foo-@.service``;
+    a bare type name (``service``) stands for itself.
     """
     owners = [name]
     parts = split_name(name)

@@ -148,7 +148,7 @@ class _Verify:
         level, path, number, message = int(match.group(1)) & 7, match.group(2), match.group(3), match.group(4)
         if _NO_CGROUP in message:
             unit = sorted(self.units)[0]
-            return _told(
+            return _reported(
                 unit, INFO, "systemd-analyze verify cannot run here (no cgroup); only our own checks were made", ""
             )
         if path:
@@ -156,14 +156,14 @@ class _Verify:
             if file is None:
                 return None
             place = posixpath.join(self.systemd.folder, file.place)
-            return _told(file.unit, self._severity(level, message), message, place, int(number))
+            return _reported(file.unit, self._severity(level, message), message, place, int(number))
         in_front = _UNIT_IN_FRONT.match(message)
         about = in_front.group(1) if in_front else ""
         owner = about if about in self.units else self._owner(about, message)
         if not owner or level > 5:
             return None
         text = message[in_front.end() :] if in_front and about == owner else message
-        return _told(owner, self._severity(level, message), text.replace(self.stage + "/", ""), "")
+        return _reported(owner, self._severity(level, message), text.replace(self.stage + "/", ""), "")
 
     def _owner(self, about: str, message: str) -> str:
         """Whose message it is: of an instance of our template, or one that names our unit's start job."""
@@ -181,7 +181,7 @@ class _Verify:
         return WARNING if level == 5 else INFO
 
 
-def _told(unit: str, severity: str, message: str, path: str, line: int = 0) -> Finding:
+def _reported(unit: str, severity: str, message: str, path: str, line: int = 0) -> Finding:
     return Finding("verify", severity, unit, message, path=path, line=line, source="verify")
 
 
@@ -195,14 +195,16 @@ def staged(pending: t.Sequence[PendingFile]) -> list[Staged]:
     return [staged_file(file.unit, file.dropin, file.text) for file in pending]
 
 
-def news(
-    pending: t.Sequence[PendingFile], systemd: Systemd, release: int, said: t.Sequence[Finding] = ()
+def unreported(
+    pending: t.Sequence[PendingFile], systemd: Systemd, release: int, reported: t.Sequence[Finding] = ()
 ) -> list[Finding]:
-    """What ``verify`` finds in the whole staged set beyond what is known.
+    """Findings of ``verify`` about the whole staged set that are not reported already.
 
-    :param said: findings that we have already; what verify says of the same line, or of the same unit as a whole, is left out.
+    :param reported: findings made so far. What verify says of the same line, or of the same unit as a whole, is left
+        out.
+    :raises SystemdError: as ``verify`` does.
     """
     found = verify(systemd, staged(pending), release)
-    lines = {(finding.unit, finding.line) for finding in said if finding.line}
-    whole = {finding.unit for finding in said if finding.rule in WHOLE}
+    lines = {(finding.unit, finding.line) for finding in reported if finding.line}
+    whole = {finding.unit for finding in reported if finding.rule in WHOLE}
     return [f for f in found if ((f.unit, f.line) not in lines if f.line else f.unit not in whole)]

@@ -52,13 +52,13 @@ def full_name(name: str) -> str:
     :raises ValueError: when it can be no unit name and no glob of unit names.
     """
     suffix = name.rpartition(".")[2]
-    if suffix not in _unitfiles.UNIT_TYPES and not _GLOB.search(suffix) and not (name == "*"):
+    if suffix not in _unitfiles.UNIT_TYPES and not _GLOB.search(suffix) and name != "*":
         name += ".service"
     if not re.match(r"[A-Za-z0-9:_.\\@*?\[\]!-]+\Z", name) or (
         not _GLOB.search(name) and _unitfiles.split_name(name) is None
     ):
         raise ValueError(
-            "name: %r is no unit name and no glob of unit names, for example 'rot13.service' or 'worker@*'" % name
+            f"name: {name!r} is no unit name and no glob of unit names, for example 'rot13.service' or 'worker@*'"
         )
     return name
 
@@ -118,7 +118,7 @@ def _add_drift(
         record = records.get(name)
         unit["drift"] = None
         if record is not None:
-            dropins = [p for p in files.find(name).dropins if p.startswith("%s/%s.d/" % (systemd.folder, name))]
+            dropins = [p for p in files.find(name).dropins if p.startswith(f"{systemd.folder}/{name}.d/")]
             texts = {path: reader.text(path) for path in {*record, *dropins}}
             unit["drift"] = _drift.compare(name, record, _drift.Now(texts, dropins, live.state(name) or {}))
 
@@ -265,11 +265,11 @@ class _Definitions:
         except UnitSyntaxError as error:
             hint = "save the file as UTF-8 text" if "UTF-8" in error.message else ""
             self.findings.append(
-                Finding("syntax", ERROR, unit, "%s:%d: %s" % (path, error.line, error.message), hint, path, error.line)
+                Finding("syntax", ERROR, unit, f"{path}:{error.line}: {error.message}", hint, path, error.line)
             )
             return shown, []
         for line, message in parsed.problems:
-            self.findings.append(Finding("syntax", WARNING, unit, "%s:%d: %s" % (path, line, message), "", path, line))
+            self.findings.append(Finding("syntax", WARNING, unit, f"{path}:{line}: {message}", "", path, line))
         return shown, parsed.settings
 
 

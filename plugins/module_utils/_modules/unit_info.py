@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""unit_info's side of Ansible: options in, result out. Apart from _module.py, so that it does not carry the engine."""
+"""``unit_info`` as Ansible runs it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from . import info as _info
 
 
 def argument_spec() -> dict[str, t.Any]:
+    """The options of ``unit_info`` as AnsibleModule takes them."""
     return {
         "name": {"type": "list", "elements": "str", "default": ["*"], "aliases": ["names"]},
         "what": {
@@ -31,6 +32,7 @@ def argument_spec() -> dict[str, t.Any]:
 
 
 def run_unit_info() -> None:
+    """The module ``unit_info``."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     options = module.params
     if options["user"] and options["scope"] != "user":
@@ -38,7 +40,7 @@ def run_unit_info() -> None:
     if options["root"] and options["scope"] == "user":
         module.fail_json(msg="root: the units of one user cannot be read below a root; use scope: system or global")
     if not 0 < options["journal_lines"] <= 1000:
-        module.fail_json(msg="journal_lines: %d is not between 1 and 1000" % options["journal_lines"])
+        module.fail_json(msg=f"journal_lines: {options['journal_lines']} is not between 1 and 1000")
     try:
         names = tuple(_info.full_name(name) for name in options["name"])
         question = _info.Question(names, frozenset(options["what"]), options["journal_lines"])

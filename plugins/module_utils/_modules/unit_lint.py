@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""unit_lint's side of Ansible: options in, findings out. Apart from _module.py, so that it does not carry the engine's."""
+"""``unit_lint`` as Ansible runs it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class LintError(Exception):
 
 
 def argument_spec() -> dict[str, t.Any]:
+    """The options of ``unit_lint`` as AnsibleModule takes them."""
     unit = {
         "name": {"type": "str", "required": True},
         "content": {"type": "str"},
@@ -50,6 +51,7 @@ def argument_spec() -> dict[str, t.Any]:
 
 
 def run_unit_lint() -> None:
+    """The module ``unit_lint``."""
     gc.disable()  # the process is short, leaves no cycles of any size, and saves a tenth of its time
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
@@ -85,9 +87,9 @@ def lint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     findings += _check.check(candidates, _check.Target(release, known))
     if params["verify"]:
         # Here, as in _declared: what few tasks need is loaded by those.
-        from .._host import verify as _verify  # noqa: PLC0415
+        from .._host.verify import unreported
 
-        findings += _verify.news(candidates, systemd, here, findings)
+        findings += unreported(candidates, systemd, here, findings)
     findings = _check.ignored(findings, params["ignore"])
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return {
@@ -157,7 +159,7 @@ def _declared(item: t.Mapping[str, t.Any]) -> tuple[str, str, str, str]:
         raise LintError(f"units: name: {problem}")
     if item["content"] is not None:
         return name, item["dropin"] or "", "", item["content"]
-    from .._syntax import render as _render  # noqa: PLC0415
+    from .._syntax import render as _render
 
     try:
         text = _render.render(_render.settings_from_mapping(name, item["sections"]))

@@ -20,7 +20,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _model
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
-from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit as _module
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import options
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_info as _module_info
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_lint as _module_lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
@@ -33,10 +33,10 @@ from test_lint import read_facts, read_units
 COLLECTION = "unitcraft.systemd."
 RELEASE = 257
 EXAMPLES = all_examples()
-_UNITS = {"type": "list", "elements": "dict", "required": True, "options": _module.unit_options()}
+_UNITS = {"type": "list", "elements": "dict", "required": True, "options": options.unit_options()}
 SPECS = {
-    "unit": {**_module.unit_options(), **_module.set_options()},
-    "units": {"units": _UNITS, **_module.set_options()},
+    "unit": {**options.unit_options(), **options.set_options()},
+    "units": {"units": _UNITS, **options.set_options()},
     "unit_info": _module_info.argument_spec(),
     "unit_lint": _module_lint.argument_spec(),
 }

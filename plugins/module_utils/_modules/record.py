@@ -1,0 +1,80 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The record of what was deployed: what it says of this task's units, and what it says after the task."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import typing as t
+
+from .._engine import drift
+from .._engine.plan import Now, Plan, Want
+from .._model import MISSING, File
+from .._syntax.text import from_bytes
+
+Record = dict[str, dict[str, t.Any]]  # path -> entry, as Store.read_record documents it
+
+
+def trigger_sums(record: Record) -> dict[str, dict[str, str]]:
+    """``{unit: {path: checksum}}`` of the triggers when the unit was deployed."""
+    sums: dict[str, dict[str, str]] = {}
+    for entry in record.values():
+        if entry.get("sums"):
+            sums.setdefault(entry["unit"], {}).update(entry["sums"])
+    return sums
+
+
+def drift_by_unit(
+    folder: str, state: Now, desired: t.Sequence[Want], record: Record
+) -> dict[str, list[dict[str, str]]]:
+    """What was changed by hand since the last run, for each declared unit of which that run has left a record."""
+    deployed: dict[str, Record] = {unit.name: {} for unit in desired}
+    for path, entry in record.items():
+        if entry["unit"] in deployed and path.startswith(f"{folder}/"):
+            deployed[entry["unit"]][path] = entry
+    found = {}
+    for name, entries in deployed.items():
+        if entries:
+            dropins = [path for path in state.files if path.startswith(f"{folder}/{name}.d/")]
+            files = {path: state.files.get(path, MISSING) for path in {*entries, *dropins}}
+            texts = {path: from_bytes(file.data) if file.kind == "file" else None for path, file in files.items()}
+            dropins = sorted(path for path in dropins if texts[path] is not None)
+            present = drift.Now(texts, dropins, drift.state_of(state.live.get(name, {})))
+            found[name] = drift.compare(name, entries, present)
+    return found
+
+
+def record_after(
+    record: Record, plan: Plan, state: Now, desired: t.Sequence[Want], params: t.Mapping[str, t.Any]
+) -> Record | None:
+    """The record as it shall be after this run; None when it stays as it is."""
+    after = {change.path: change.after for change in plan.changes}
+    new = {path: entry for path, entry in record.items() if after.get(path, File("file")).kind != "missing"}
+    for unit in desired:
+        if unit.state == "absent" or (unit.text is None and not unit.triggers):
+            new.pop(unit.path, None)
+            continue
+        file = after.get(unit.path, state.files.get(unit.path, MISSING))
+        entry = _entry(unit, file, state, params)
+        old = record.get(unit.path, {})
+        if {key: old.get(key) for key in entry} != entry:
+            new[unit.path] = {**entry, "time": int(time.time())}
+    return new if new != record else None
+
+
+def _entry(unit: Want, file: File, state: Now, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {
+        "unit": unit.name,
+        "dropin": unit.dropin,
+        "scope": params["scope"],
+        "user": params["user"] or "",
+        "set": params["set_name"] or "",
+        "sha256": hashlib.sha256(file.data).hexdigest() if unit.text is not None else "",
+        "text": from_bytes(file.data) if unit.text is not None else None,
+        "enabled": unit.enabled,
+        "masked": unit.masked,
+        "state": unit.state,
+        "sums": {path: state.trigger_sums.get(path, "") for path, _reload in unit.triggers},
+    }

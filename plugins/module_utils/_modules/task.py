@@ -1,0 +1,175 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One task of ``unit`` or ``units``: read, plan, check, carry out, tell."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from .._engine.host import Host
+from .._engine.plan import Now, Plan, Want, make_plan, to_prune
+from .._engine.store import Store
+from .._host.systemd import SystemdError
+from .desired import Item, announced_triggers, desired_units
+from .options import check_set_options
+from .record import Record, drift_by_unit, record_after, trigger_sums
+from .result import States, describe_plan, describe_units, places_of, unmoved
+
+
+class FindingsError(Exception):
+    """The units are not fit for this host; the message has a line for each finding."""
+
+
+class Task:
+    """One task: from declared items to a result.
+
+    :param params: values of ``set_options``.
+    :param listed: whether messages name the place in the list ``units``.
+    :ivar result: what the module returns, filled as the task goes on, so that a failure returns what is known.
+    :ivar warnings: list of str, for Ansible to show.
+    """
+
+    def __init__(self, params: t.Mapping[str, t.Any], items: t.Sequence[Item], listed: bool, check_mode: bool) -> None:
+        self.params = params
+        self.items = items
+        self.listed = listed
+        self.check_mode = check_mode
+        self.warnings: list[str] = []
+        self.result: dict[str, t.Any] = {"changed": False, "actions": [], "diff": [], "findings": [], "units": {}}
+        self.store = Store()
+        self.drift: dict[str, list[dict[str, str]]] = {}
+
+    def run(self) -> dict[str, t.Any]:
+        """Do all of it.
+
+        :returns: the result of the module.
+        :raises DeclarationError, PlanError, SystemdError, FindingsError: before anything was changed.
+        :raises TransactionError: when what was begun could not be carried out.
+        """
+        params = self.params
+        check_set_options(params)
+        host = Host(params["scope"], params["user"] or "", params["runtime"], params["root"] or "")
+        desired = desired_units(self.items, host.folder, params["set_name"], self.listed)
+        with host.as_owner():
+            problem = host.folder_problem()
+        if problem:
+            raise SystemdError(f"{'root' if params['root'] else 'scope'}: {problem}")
+        lock_problem = self._lock()
+        record = self.store.read_record()
+        desired += self._to_prune(host, desired)
+        state = host.read_now(desired, trigger_sums(record))
+        self.drift = drift_by_unit(host.folder, state, desired, record)
+        plan = self._plan(host, state, desired)
+        self._check(plan, host, state, desired)
+        if plan.changed() and lock_problem:
+            raise SystemdError(lock_problem)
+        self.result["units"] = self._carry_out(plan, host, state, desired, record)
+        return self.result
+
+    def _lock(self) -> str:
+        """Keep other runs out and undo what a killed one left; returns why that is impossible, if it is."""
+        if self.check_mode:
+            if self.store.read_intent() is not None:
+                self.warnings.append(
+                    "a run on this host was interrupted; the next run without check mode first undoes it"
+                )
+            return ""
+        try:
+            self.store.lock()
+        except OSError as error:
+            return (
+                f"{self.store.folder}: {error.strerror}; the lock and the snapshot that a rollback needs have to be"
+                " written there. Make room, or make the folder writable"
+            )
+        if self.store.read_intent() is not None:
+            from .._engine.execute import recover
+
+            recovered = recover(self.store)
+            self.result["recovered"] = recovered
+            self.warnings.append(recovered)
+        return ""
+
+    def _to_prune(self, host: Host, desired: t.Sequence[Want]) -> list[Want]:
+        """What carries the name of this set and is declared no more."""
+        if not self.params["prune"]:
+            return []
+        declared = {unit.path for unit in desired}
+        with host.as_owner():
+            files = {path: host.read_file(path) for path in host.list_unit_files() if path not in declared}
+        return to_prune(files, host.folder, self.params["set_name"])
+
+    def _plan(self, host: Host, state: Now, desired: t.Sequence[Want]) -> Plan:
+        if self.check_mode:
+            state.trigger_sums.update(announced_triggers(self.items))
+        plan = make_plan(state, desired, host.has_manager)
+        linger = self.params["linger"]
+        if linger is not None and os.path.exists(host.linger_file()) != linger:
+            plan.linger = linger
+            plan.manager_unit = host.manager_unit()
+        if plan.needs_manager() and not plan.linger and not host.manager_answers():
+            host.wait_for_manager(0)
+        self.warnings += plan.warnings
+        self.result.update(describe_plan(plan))
+        return plan
+
+    def _check(self, plan: Plan, host: Host, state: Now, desired: t.Sequence[Want]) -> None:
+        """Stop before anything is written when it cannot be, or when a text that changes is not fit for this host.
+
+        :raises FindingsError: with every finding that is severe enough.
+        """
+        with host.as_owner():
+            problem = host.place_problem(change.path for change in plan.changes if change.path)
+        if problem:
+            raise SystemdError(problem)
+        if not any(change.action == "write" for change in plan.changes):
+            return
+        # Only now: an unchanged run needs none of the grammar, the rules and the catalogue's details.
+        from .review import refusal, review, warnings
+
+        findings = review(plan, host, state, desired, self.params)
+        self.result["findings"] = [finding._asdict() for finding in findings]
+        problem = refusal(findings, self.params["fail_on"])
+        if problem:
+            raise FindingsError(problem)
+        self.warnings += warnings(findings)
+
+    def _carry_out(
+        self, plan: Plan, host: Host, state: Now, desired: t.Sequence[Want], record: Record
+    ) -> dict[str, dict[str, t.Any]]:
+        """Make the changes; returns the state of every declared unit after them, or in check mode before them."""
+        new_record = None if self.check_mode else record_after(record, plan, state, desired, self.params)
+        if self.check_mode or not plan.changed():
+            self._write_record(new_record)
+            return self._units(host, desired, state.live)
+        # Only now: a run that changes nothing needs none of it.
+        from .._engine.execute import run, take_snapshot
+
+        snapshot = take_snapshot(plan, host, state.live, state.links)
+        states = run(plan, host, self.store, snapshot, self.params["rollback"])
+        # Only now: a record of what was then undone would hide that a trigger's file has changed.
+        self._write_record(new_record)
+        try:
+            return self._units(host, desired, {**unmoved(plan, host, state), **states})
+        except SystemdError as error:  # the transaction is over, and not to know is no reason to fail
+            self.warnings.append(f"everything was done, but the state of all units cannot be told: {error}")
+            return describe_units(places_of(host.folder, desired), states, self.drift)
+
+    def _write_record(self, record: Record | None) -> None:
+        try:
+            if record is not None:
+                self.store.write_record(record)
+        except OSError as error:
+            self.warnings.append(
+                f"{self.store.folder}: the record of what was deployed cannot be written ({error.strerror}); the next"
+                " run tries again. Until then drift and triggers are told by the old record"
+            )
+
+    def _units(self, host: Host, desired: t.Sequence[Want], states: States) -> dict[str, dict[str, t.Any]]:
+        """The state of every declared unit; what is not in ``states`` is asked for."""
+        places = places_of(host.folder, desired)
+        unknown = [name for name in places if "@." not in name and name not in states]
+        if unknown and not self.check_mode and host.has_manager:
+            states = {**states, **host.show(unknown)}
+        return describe_units(places, states, self.drift)
