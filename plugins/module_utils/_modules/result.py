@@ -71,7 +71,7 @@ def unmoved(plan: Plan, host: Host, state: Now) -> dict[str, t.Mapping[str, str]
     touched = {*plan.touched(), *plan.dragged}
     names = [name for name in state.live if name not in touched and "@." not in name]
     seen = host.activity(names) if host.has_manager else {}
-    kept = {}
+    kept: dict[str, t.Mapping[str, str]] = {}
     for name in names:
         before = state.live[name]
         if seen.get(before.get("Id", name)) == (before.get("ActiveState"), before.get("SubState")):

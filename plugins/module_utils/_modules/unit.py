@@ -18,7 +18,7 @@ from .result import describe_failure
 from .task import FindingsError, Task
 
 
-class _Module(AnsibleModule):
+class _Module(AnsibleModule):  # type: ignore[misc]  # Ansible has no type annotations
     def log(self, msg: t.Any, log_args: t.Any = None) -> None:
         """Log a text. Python 3.14 ends the module for a NUL in it, before anybody could say where the NUL stands."""
         super().log(msg.replace("\0", "\\0") if isinstance(msg, str) else msg, log_args)
