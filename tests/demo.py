@@ -72,7 +72,7 @@ def start() -> None:
         container("--publish", f"127.0.0.1:{PORT}:10000/udp", "up", f"demo={RELEASE}")
     listed = json.loads(container("inventory", capture=True).stdout)
     INVENTORY.parent.mkdir(exist_ok=True)
-    INVENTORY.write_text(json.dumps({"rot13": listed["systemd_hosts"], **dict.fromkeys(OTHER_GROUPS, {})}))
+    INVENTORY.write_text(json.dumps({"rot13": listed["systemd_hosts"], **{group: {} for group in OTHER_GROUPS}}))
 
 
 def deploy() -> str:

@@ -7,7 +7,7 @@
 import docutils.nodes
 
 project = "unitcraft.systemd"
-copyright = "The unitcraft.systemd contributors"  # noqa: A001  Sphinx's name
+copyright = "The unitcraft.systemd contributors"
 extensions = ["sphinx_antsibull_ext"]
 html_theme = "alabaster"
 html_theme_options = {"page_width": "1200px", "sidebar_width": "310px"}
@@ -37,4 +37,5 @@ def link_to_ansible(_app, _environment, node, content):
 
 
 def setup(app):
+    """Called by Sphinx."""
     app.connect("missing-reference", link_to_ansible)

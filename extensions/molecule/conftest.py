@@ -16,13 +16,16 @@ EVIDENCE = ("systemctl --failed --no-pager", "journalctl --no-pager --lines=60")
 
 @pytest.fixture(scope="module")
 def release(host):
-    """systemd's release on the host as an integer, for example 252."""
+    """The host's systemd release as an integer, for example 252."""
     return int(host.check_output("systemctl --version").split()[1].partition(".")[0])
 
 
 @pytest.fixture(scope="module")
 def actions(host):
-    """Function of a service's name: what check mode said on the empty host, and what was then done (record_actions.yml)."""
+    """Function of a service's name: the actions that check mode predicted on the empty host, and those then done.
+
+    shared/tasks/record_actions.yml writes both.
+    """
     records = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
     short = host.backend.name.rpartition("-")[2]
 

@@ -100,7 +100,7 @@ def resolve_mirror(uri: str) -> str:
 
 
 def proxy_options() -> list[str]:
-    """mmdebstrap does not read the host's apt.conf: hand on its proxy."""
+    """Options that hand the host's proxy on: mmdebstrap does not read its apt.conf."""
     options = []
     for key in ("Acquire::http::Proxy", "Acquire::https::Proxy"):
         shown = subprocess.run(["apt-config", "shell", "value", key], capture_output=True, text=True, check=False)

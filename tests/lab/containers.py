@@ -153,7 +153,7 @@ def inventory(containers: dict[str, str]) -> dict:
 
 
 def split_wanted(words: list[str]) -> dict[str, str]:
-    """["252", "web=257"] -> {"s252": "252", "web": "257"}"""
+    """Read words of the command line: ``["252", "web=257"]`` gives ``{"s252": "252", "web": "257"}``."""
     pairs = [word.rpartition("=") for word in words]
     return {name or f"s{release}": release for name, _equals, release in pairs}
 

@@ -209,8 +209,10 @@ def containers_of(run: str) -> list[str]:
 
 
 def reconnect(container: str, network: str) -> None:
-    """Repair a container whose network namespace is not mounted here, as after a killed sandbox. Podman lists nothing
-    while there is one; removed as it is, it would leave its bridge and its port forwarding behind."""
+    """Repair a container whose network namespace is not mounted here, as after a killed sandbox.
+
+    Podman lists nothing while there is one; removed as it is, it would leave its bridge and its port forwarding behind.
+    """
     pid, _unused, image = (
         podman("inspect", "--format", "{{.State.Pid}} {{.ImageName}}", container).strip().partition(" ")
     )

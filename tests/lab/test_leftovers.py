@@ -1,7 +1,10 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""However the command of a sandbox ends, nothing of it is left. Runs in a sandbox and starts further ones from there."""
+"""However the command of a sandbox ends, nothing of it is left.
+
+Runs in a sandbox and starts further ones from there.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ from lab.build import image_name
 # Starts a container on a network of its own and a process that would outlive it, tells of them, then goes on as {end}.
 COMMAND = """
 podman network create "$UNITCRAFT_RUN-net" > /dev/null || exit 90
-podman run --detach --privileged --network="$UNITCRAFT_RUN-net" --name="$UNITCRAFT_RUN-left" {image} sleep infinity > /dev/null || exit 91
+podman run --detach --privileged --network="$UNITCRAFT_RUN-net" --name="$UNITCRAFT_RUN-left" \\
+    {image} sleep infinity > /dev/null || exit 91
 setsid sleep 987 &
 echo "$UNITCRAFT_RUN $! $(podman inspect --format '{{{{.State.Status}}}}' "$UNITCRAFT_RUN-left")"
 {end}

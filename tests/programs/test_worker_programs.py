@@ -346,7 +346,7 @@ def test_nothing_is_lost_when_workers_are_killed_at_random(tmp_path, url, langua
     with capsys.disabled():
         twice = sum(1 for run in runs if run > 1)
         print(
-            f"\n{language}: {jobs} jobs, {kills} kills, {counts['lost']} given out again, {twice} done twice (seed {seed})"
+            f"\n{language}: {jobs} jobs, {kills} kills, {counts['lost']} given out again, {twice} twice (seed {seed})"
         )
     assert min(runs) >= 1
     assert (counts["dead"], counts["ready"], counts["taken"], counts["delayed"]) == (0, 0, 0, 0)

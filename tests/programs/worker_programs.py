@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
-from lab import containers  # noqa: E402
+from lab import containers
 
 HOST = "programs"
 # At the end of the path, and not by PYTHONPATH: the workers are to see nothing but the distribution's packages.

@@ -4,10 +4,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Role worker under a storm: jobs are counted while workers are killed at random, and made fewer and more.
 
-    tests/lab/sandbox.py run python3 tests/programs/worker_storm.py [--jobs 10000] [--release 257] [--seed 1] [LANGUAGE...]
+    tests/lab/sandbox.py run python3 tests/programs/worker_storm.py [--jobs 10000] [--release 257] [--seed 1]
+        [LANGUAGE...]
 
-A job leaves one character in a file of its own for each time it is done, so what was done is counted where it was done and
-not believed. Exit status 1 when a job was lost.
+A job leaves one character in a file of its own for each time it is done, so what was done is counted where it was done
+and not believed. Exit status 1 when a job was lost.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
-from lab import containers  # noqa: E402
+from lab import containers
 
 HOST = "storm"
 JOB_SECONDS = 0.02
@@ -56,7 +57,10 @@ print(kills)
 
 
 def on_host(*command: str, stdin: str | None = None) -> str:
-    """Run a command on the host and return what it prints; a command that fails, for example while Redis starts, says nothing."""
+    """Run a command on the host.
+
+    :returns: what it prints; nothing when it fails, for example while Redis starts.
+    """
     return containers.run(HOST, list(command), data=stdin, check=False).stdout
 
 

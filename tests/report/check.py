@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Open audit pages in a real browser: that of a made-up fleet of 50 hosts with 300 units each, and those that are named.
+"""Open audit pages in a real browser: that of a made-up fleet (50 hosts, 300 units each), and those that are named.
 
 Needs node, npm and a Chromium. The npm packages of package-lock.json go to .cache/report.
 """

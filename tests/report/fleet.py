@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,10 @@ sys.path.insert(0, str(ROOT / ".ansible" / "collections"))
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report
 
 GENERATED = "2026-11-21T06:00:00Z"
-NAMES = "api web queue mail cache search billing auth index export import thumbs feed audit proxy sync".split()
+NAMES = (
+    *("api", "web", "queue", "mail", "cache", "search", "billing", "auth"),
+    *("index", "export", "import", "thumbs", "feed", "audit", "proxy", "sync"),
+)
 RULES = [
     ("start-limit-gives-up", "warning", "after 5 failures in 10 s systemd gives up on this unit for good"),
     ("bad-value", "error", "RestartSec=5secs: 'secs' is no unit of time"),
@@ -33,46 +37,69 @@ HOSTILE = "</script><script>window.broken = true</script><img src=x onerror='win
 
 
 def unit(chance: random.Random, number: int) -> dict[str, t.Any]:
+    """What unit_info says of one unit, made up."""
     kind = "timer" if number % 12 == 0 else "socket" if number % 17 == 0 else "service"
-    name = "%s-%d.%s" % (NAMES[number % len(NAMES)], number, kind)
-    failed, looping = chance.random() < 0.01, chance.random() < 0.005
-    score = round(chance.uniform(1, 9.8), 1) if kind == "service" else None
+    name = f"{name_of(number)}.{kind}"
     told: dict[str, t.Any] = {
         "name": name,
         "id": name,
         "exists": True,
         "origin": "administrator" if number < 40 else "vendor",
-        "state": {
-            "description": HOSTILE if number == 1 else "Makes %s work, part %d" % (NAMES[number % len(NAMES)], number),
-            "active_state": "failed" if failed else "activating" if looping else "active",
-            "sub_state": "failed" if failed else "auto-restart" if looping else "running",
-            "load_state": "loaded",
-            "unit_file_state": "enabled",
-            "result": "exit-code" if failed else "success",
-            "exec_main_code": "exited" if failed else None,
-            "exec_main_status": 203 if failed else 0,
-            "n_restarts": 4 if looping else 0,
-            "need_daemon_reload": chance.random() < 0.004,
-        },
-        "security": {
-            "exposure": score,
-            "level": "unsafe" if score > 7.5 else "medium",
-            "points": [{"setting": "PrivateNetwork=", "exposure": 0.5, "description": "Service has access to the network"}] * 3,
-        }
-        if score
-        else None,
-        "dependencies": {"requires": ["%s-%d.service" % (NAMES[(number - 1) % len(NAMES)], number - 1)]} if 1 < number < 40 else {},
-        "journal": [{"time": GENERATED, "priority": "err", "message": "it broke " + HOSTILE}] * 3,
-        "drift": [{"what": "changed", "path": "/etc/systemd/system/" + name, "message": "the file is not as we wrote it",
-                   "diff": "-RestartSec=1\n+RestartSec=5"}] if number == 7 else [] if number < 20 else None,
-    }  # fmt: skip
+        "state": state(chance, number),
+        "security": security(chance) if kind == "service" else None,
+        "dependencies": {"requires": [f"{name_of(number - 1)}.service"]} if 1 < number < 40 else {},
+        "journal": [{"time": GENERATED, "priority": "err", "message": f"it broke {HOSTILE}"}] * 3,
+        "drift": drift(name) if number == 7 else [] if number < 20 else None,
+    }
     if kind == "timer":
-        told["state"]["timer"] = {
-            "next_elapse": "2026-11-21T%02d:%02d:00Z" % (6 + number % 18, number % 60),
-            "last_trigger": "2026-11-20T%02d:%02d:00Z" % (6 + number % 18, number % 60),
-            "settings": [{"directive": "OnCalendar", "value": "*-*-* %02d:%02d" % (6 + number % 18, number % 60)}],
-        }
+        told["state"]["timer"] = timer(number)
     return told
+
+
+def name_of(number: int) -> str:
+    return f"{NAMES[number % len(NAMES)]}-{number}"
+
+
+def state(chance: random.Random, number: int) -> dict[str, t.Any]:
+    failed, looping = chance.random() < 0.01, chance.random() < 0.005
+    return {
+        "description": HOSTILE if number == 1 else f"Makes {NAMES[number % len(NAMES)]} work, part {number}",
+        "active_state": "failed" if failed else "activating" if looping else "active",
+        "sub_state": "failed" if failed else "auto-restart" if looping else "running",
+        "load_state": "loaded",
+        "unit_file_state": "enabled",
+        "result": "exit-code" if failed else "success",
+        "exec_main_code": "exited" if failed else None,
+        "exec_main_status": 203 if failed else 0,
+        "n_restarts": 4 if looping else 0,
+        "need_daemon_reload": chance.random() < 0.004,
+    }
+
+
+def security(chance: random.Random) -> dict[str, t.Any]:
+    score = round(chance.uniform(1, 9.8), 1)
+    point = {"setting": "PrivateNetwork=", "exposure": 0.5, "description": "Service has access to the network"}
+    return {"exposure": score, "level": "unsafe" if score > 7.5 else "medium", "points": [point] * 3}
+
+
+def drift(name: str) -> list[dict[str, str]]:
+    return [
+        {
+            "what": "changed",
+            "path": f"/etc/systemd/system/{name}",
+            "message": "the file is not as we wrote it",
+            "diff": "-RestartSec=1\n+RestartSec=5",
+        }
+    ]
+
+
+def timer(number: int) -> dict[str, t.Any]:
+    time = f"{6 + number % 18:02}:{number % 60:02}"
+    return {
+        "next_elapse": f"2026-11-21T{time}:00Z",
+        "last_trigger": f"2026-11-20T{time}:00Z",
+        "settings": [{"directive": "OnCalendar", "value": f"*-*-* {time}"}],
+    }
 
 
 def finding(chance: random.Random, name: str) -> dict[str, t.Any]:
@@ -81,7 +108,7 @@ def finding(chance: random.Random, name: str) -> dict[str, t.Any]:
         "rule": rule,
         "severity": severity,
         "unit": name,
-        "path": "/etc/systemd/system/" + name,
+        "path": f"/etc/systemd/system/{name}",
         "line": chance.randint(1, 40),
         "message": message,
         "hint": "see the rule",
@@ -95,7 +122,7 @@ def fleet(hosts: int, units: int) -> dict[str, t.Any]:
         made = [unit(chance, index) for index in range(1, units + 1)]
         found = [finding(chance, item["name"]) for item in made if chance.random() < 0.6]
         info = {"units": {item["name"]: item for item in made}, "findings": []}
-        told.append(_report.Told("host%02d.example" % number, info, {"findings": found, "systemd_version": 252}))
+        told.append(_report.Told(f"host{number:02}.example", info, {"findings": found, "systemd_version": 252}))
     told.append(_report.Told("gone.example", {}, {}, "unreachable"))
     return _report.build(told, GENERATED)
 
@@ -109,9 +136,7 @@ def page(report: dict[str, t.Any], graphviz: bool = True) -> str:
             drawings[key] = subprocess.run(
                 ["dot", "-Tsvg"], input=graph["dot"], capture_output=True, text=True, check=True
             ).stdout
-    environment = jinja2.Environment(trim_blocks=True)  # noqa: S701  as Ansible renders it
-    import re
-
+    environment = jinja2.Environment(trim_blocks=True)  # as Ansible renders it: escaping is the template's job
     environment.filters["unitcraft.systemd.audit_counts"] = _report.counts
     environment.filters["regex_replace"] = lambda text, pattern, new: re.sub(pattern, new, text)
     environment.globals["lookup"] = lambda _kind, path: (folder / path).read_text()

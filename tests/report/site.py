@@ -35,7 +35,7 @@ def play(inventory: pathlib.Path, playbook: str, *options: str) -> None:
 def main() -> int:
     page = pathlib.Path(sys.argv[1]).resolve()
     page.parent.mkdir(parents=True, exist_ok=True)
-    hosts = containers.inventory({containers.start(release, "report%s" % release): release for release in RELEASES})
+    hosts = containers.inventory({containers.start(release, f"report{release}"): release for release in RELEASES})
     inventory = page.with_suffix(".inventory.json")
     # The groups of site.yml.
     inventory.write_text(json.dumps(dict.fromkeys(("rot13", "linked"), hosts["systemd_hosts"])))

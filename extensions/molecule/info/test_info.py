@@ -12,20 +12,24 @@ import pathlib
 FOLDER = pathlib.Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 
 
+def hostname(host):
+    return host.check_output("cat /proc/sys/kernel/hostname")
+
+
 def told(host):
     report = json.loads((FOLDER / "audit.json").read_text())
-    hostname = host.check_output("cat /proc/sys/kernel/hostname")
-    return next(item for item in report["hosts"] if item["host"] == hostname)
+    name = hostname(host)
+    return next(item for item in report["hosts"] if item["host"] == name)
 
 
 def test_adopted_file_keeps_comments_and_state(host):
-    text = (FOLDER / ("adopted-%s.yml" % host.check_output("cat /proc/sys/kernel/hostname"))).read_text()
+    text = (FOLDER / f"adopted-{hostname(host)}.yml").read_text()
     for line in ("# Written in a hurry.", "# it needs the network", "dropin: 10-slow", "# slower", "state: started"):
         assert line in text
 
 
 def test_folded_file_has_one_unit(host):
-    text = (FOLDER / ("folded-%s.yml" % host.check_output("cat /proc/sys/kernel/hostname"))).read_text()
+    text = (FOLDER / f"folded-{hostname(host)}.yml").read_text()
     assert "RestartSec: 90" in text
     assert "state: absent" in text
 

@@ -87,7 +87,7 @@ def test_keep_up(host, release, story):
 
 
 def test_stop_by_command_only(story):
-    """d goes on when a is killed and stops when a is stopped; b and c stop in both cases."""
+    """Service d goes on when a is killed and stops when a is stopped; b and c stop in both cases."""
     assert story["small"]["a_killed"] == [DOWN, DOWN, DOWN, UP, True]
     assert story["small"]["a_stopped"] == [DOWN] * 4
 

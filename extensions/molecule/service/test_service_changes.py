@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-# A part of each secret, old and new, that stays itself in YAML, JSON and an environment file: of shared/tasks/app.yml and vault.yml, and of change.yml.
+# A part of each secret, old and new, that is the same in YAML, JSON and an environment file: of change.yml and of
+# app.yml and vault.yml in shared/tasks.
 SECRETS = ["ticks", "T$ ", "$key", "another %token", "told-to-nobody"]
 
 

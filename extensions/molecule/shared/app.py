@@ -1,7 +1,10 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes what it was given into its state directory, says that it is ready, and waits. Runs on the hosts, Python 3.9."""
+"""Writes what it was given into its state directory, tells systemd that it is ready, and waits.
+
+Runs on the hosts, Python 3.9.
+"""
 
 import json
 import os

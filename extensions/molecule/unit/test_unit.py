@@ -74,10 +74,8 @@ def test_the_state_folder_is_root_s_alone(host):
 
 def test_the_user_s_unit_runs_without_a_login(host):
     assert host.file("/home/alice/.config/systemd/user/hers.service").user == "alice"
-    state = host.check_output(
-        "su - alice -c 'XDG_RUNTIME_DIR=/run/user/$(id -u) systemctl --user show --property=ActiveState --value hers.service'"
-    )
-    assert state == "active"
+    command = "systemctl --user show --property=ActiveState --value hers.service"
+    assert host.check_output(f"su - alice -c 'XDG_RUNTIME_DIR=/run/user/$(id -u) {command}'") == "active"
     assert host.file("/var/lib/systemd/linger/alice").exists
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every example of the documentation: fenced blocks of Markdown, code blocks of reStructuredText, EXAMPLES of plugins."""
+"""Every example of the documentation: blocks of code in Markdown and reStructuredText, EXAMPLES of plugins."""
 
 from __future__ import annotations
 

@@ -18,9 +18,12 @@ from catalog import dumps
 TABLES = pathlib.Path(__file__).parents[2] / "catalog"
 RELEASES = (247, 252, 257, 262)
 HIDDEN = frozenset(
-    """CPUAccounting CPUShares StartupCPUShares MemoryLimit BlockIOAccounting BlockIOWeight StartupBlockIOWeight
-    BlockIODeviceWeight BlockIOReadBandwidth BlockIOWriteBandwidth DefaultMemoryLow DefaultMemoryMin
-    DefaultStartupMemoryLow NetClass Capabilities IgnoreOnSnapshot SysVStartPriority BusPolicy""".split()
+    (
+        *("CPUAccounting", "CPUShares", "StartupCPUShares", "MemoryLimit", "NetClass", "Capabilities"),
+        *("BlockIOAccounting", "BlockIOWeight", "StartupBlockIOWeight", "BlockIODeviceWeight"),
+        *("BlockIOReadBandwidth", "BlockIOWriteBandwidth", "DefaultMemoryLow", "DefaultMemoryMin"),
+        *("DefaultStartupMemoryLow", "IgnoreOnSnapshot", "SysVStartPriority", "BusPolicy"),
+    )
 )
 
 

@@ -17,7 +17,7 @@ UNLIMITED = resource.RLIM_INFINITY
 
 @pytest.fixture
 def host(monkeypatch, tmp_path):
-    """Function that makes this look like another host: its cgroup files, its hard limits, whether they may be raised."""
+    """Function that makes this look like another host: its cgroup files, its limits, whether they may be raised."""
 
     def pretend(files=None, hard=UNLIMITED, may_raise=True):
         for name, text in (files or {"cgroup.controllers": "cpu memory pids\n"}).items():

@@ -2,7 +2,10 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Does things to linked services and writes down what becomes of the others, for test_linked.py. Runs on the hosts, Python 3.9."""
+"""Stops and kills linked services and records what becomes of the others, for test_linked.py.
+
+Runs on the hosts, Python 3.9.
+"""
 
 import json
 import os

@@ -2,7 +2,10 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Does things to the workers of this host and writes down what it sees, for test_worker.py. Runs on the hosts, Python 3.9."""
+"""Kills and stops the workers of this host and records what it sees, for test_worker.py.
+
+Runs on the hosts, Python 3.9.
+"""
 
 import json
 import random
