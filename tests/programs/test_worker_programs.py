@@ -344,9 +344,7 @@ def test_nothing_is_lost_when_workers_are_killed_at_random(tmp_path, url, langua
         bench.close()
     runs = [bench.runs(f"j{n}") for n in range(jobs)]
     with capsys.disabled():
-        twice = sum(1 for run in runs if run > 1)
-        print(
-            f"\n{language}: {jobs} jobs, {kills} kills, {counts['lost']} given out again, {twice} twice (seed {seed})"
-        )
+        lost, twice = counts["lost"], sum(1 for run in runs if run > 1)
+        print(f"\n{language}: {jobs} jobs, {kills} kills, {lost} given out again, {twice} done twice (seed {seed})")
     assert min(runs) >= 1
     assert (counts["dead"], counts["ready"], counts["taken"], counts["delayed"]) == (0, 0, 0, 0)

@@ -15,46 +15,17 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import _model
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import registry, run
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import start_limit as _start_limit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.facts import HostFacts, PathFact
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.run import lint
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from case_files import CASES, load
+from lint_cases import read_facts, read_units
 
 ROOT = pathlib.Path(__file__).parents[3]
 RULES = (*registry.RULES, *_lint_host.RULES)
 TOPICS = ("restart", "links", "startup", "host", "install")
-SYSTEMD_RULES = (
-    "syntax unknown-section unknown-directive wrong-section too-new-directive removed-directive deprecated-directive "
-    "bad-value missing-directive refused-unit"
-).split()
-
-
-def read_units(texts: dict[str, str]) -> list[_model.Unit]:
-    """Units of a case: a key is a unit's name, or the path of a drop-in, NAME.d/DROPIN.conf."""
-    units = []
-    for key, text in texts.items():
-        name, folder, file_name = key.partition(".d/")
-        dropin = file_name.removesuffix(".conf") if folder else ""
-        units.append(read_unit(name, text, key, dropin))
-    return units
-
-
-def read_facts(given: dict[str, t.Any] | None) -> HostFacts | None:
-    if given is None:
-        return None
-    facts = dict(given)
-    facts["paths"] = {path: read_path_fact(fact) for path, fact in given.get("paths", {}).items()}
-    facts["environment_files"] = {
-        pattern: [(path, read_path_fact(fact)) for path, fact in found.items()]
-        for pattern, found in given.get("environment_files", {}).items()
-    }
-    return HostFacts(**facts)
-
-
-def read_path_fact(given: dict[str, t.Any]) -> PathFact:
-    return PathFact(
-        given["kind"], int(given.get("mode", "0"), 8), given.get("size", 0), tuple(given.get("secrets", ()))
-    )
+SYSTEMD_RULES = [
+    *("syntax", "unknown-section", "unknown-directive", "wrong-section", "too-new-directive", "removed-directive"),
+    *("deprecated-directive", "bad-value", "missing-directive", "refused-unit"),
+]
 
 
 def findings(case: dict[str, t.Any]) -> list[_model.Finding]:

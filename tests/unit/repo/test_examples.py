@@ -28,7 +28,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines im
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 from case_files import load as load_cases
 from doc_examples import ROOT, Example, all_examples
-from test_lint import read_facts, read_units
+from lint_cases import read_facts, read_units
 
 COLLECTION = "unitcraft.systemd."
 RELEASE = 257
