@@ -82,7 +82,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text imp
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _unit_names
 
 
-def unit_graph(units: t.Any, format: str = "dot", everything: bool = False) -> str:  # noqa: A002 (the public name)
+def unit_graph(units: t.Any, format: str = "dot", everything: bool = False) -> str:
     """The drawing of a set of units; see DOCUMENTATION."""
     if format not in ("dot", "mermaid"):
         raise AnsibleFilterError(f"unit_graph: format must be dot or mermaid, not {format!r}")

@@ -308,7 +308,7 @@ class _Tables:
             until=int(until) + 200 if until else LAST_RELEASE,
             status=status,
             successor=successor.replace("*", section),
-            joins=_JOINS[parser[0]],
+            joins="words" if section == "Install" and name != "DefaultInstance" else _JOINS[parser[0]],
             empty_ok=parser[1] == "+",
             effect=_EFFECTS[row[1][-1]],
         )
@@ -335,6 +335,12 @@ def get(section: str, name: str, release: int | None = None) -> Directive | None
     if key not in tables.decoded:
         tables.decoded[key] = tables.decode(*key)
     return tables.decoded[key]
+
+
+def joins_of(section: str, name: str) -> str:
+    """How several values of a directive come together; ``lines`` for one that no release knows."""
+    directive = get(section, name)
+    return "lines" if directive is None else directive.joins
 
 
 def names(section: str) -> list[str]:

@@ -15,12 +15,12 @@ import re
 import typing as t
 
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import unit_path as _unitfiles
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import UnitText, parse
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import parse_unit_name
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 
@@ -111,7 +111,7 @@ def _options(unit: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     options: dict[str, t.Any] = {}
     if state.get("unit_file_state") in ("enabled", "disabled"):
         options["enabled"] = state["unit_file_state"] == "enabled"
-    parts = _unitfiles.split_name(unit["name"])
+    parts = parse_unit_name(unit["name"])
     if parts is not None and parts.type in _RUNNABLE and state.get("active_state") == "active":
         # a oneshot that has ended is no less in order than one that is active
         options["state"] = "started"

@@ -18,6 +18,7 @@ import typing as t
 from .._host.manager import RELOAD_TIMEOUT
 from .._host.systemd import SystemdError
 from .._model import Change, Failure, File
+from .._syntax.names import is_template
 from . import files as _files
 from .host import Host
 from .plan import RUNNING, Plan, enables
@@ -199,7 +200,7 @@ def take_snapshot(
     """All that is needed to put back what *plan* changes, fit for JSON."""
     related = sorted({*plan.touched(), *plan.dragged, *plan.link_names})
     units = [
-        unit for unit in dict.fromkeys([*plan.touched(), *plan.dragged]) if "@." not in unit
+        unit for unit in dict.fromkeys([*plan.touched(), *plan.dragged]) if not is_template(unit)
     ]  # templates have no state
     return {
         "format": FORMAT,

@@ -16,6 +16,7 @@ import typing as t
 from .._host.manager import Manager
 from .._host.systemd import SystemdError
 from .._model import File
+from .._syntax.names import instance_name, is_template, split_unit_name
 from .plan import (
     MASK_TARGET,
     STOP_FOLLOWERS,
@@ -65,13 +66,13 @@ class Host(Manager):
             return
         names: list[str] = []
         for want in wanted:
-            if "@." in want.name:
-                names.append(want.name.replace("@.", "@*."))
+            if is_template(want.name):
+                names.append(instance_name(want.name, "*"))
                 names += want.instance_names()
             else:
                 names.append(want.name)
         now.live = self.show(names)
-        for template in {want.name for want in wanted if "@." in want.name}:
+        for template in {want.name for want in wanted if is_template(want.name)}:
             loaded = sorted({s["Id"] for s in now.live.values() if matches_template(s.get("Id", ""), template)})
             now.instances[template] = [unit for unit in loaded if now.live[unit].get("LoadState") != "not-found"]
         moving = {want.name for want in wanted if self._may_move(want, now)}
@@ -84,7 +85,9 @@ class Host(Manager):
                 for other in state.get(key, "").split()
             }
             near.update(
-                f"{name[: -len('.socket')]}.service" for name in moving if name.endswith(".socket") and "@" not in name
+                f"{name[: -len('.socket')]}.service"
+                for name in moving
+                if name.endswith(".socket") and split_unit_name(name).instance is None
             )
             unknown = sorted(near - set(now.live))
             if not unknown:

@@ -13,7 +13,8 @@ from .._model import MISSING, UNIT_MODE, Change, File, Setting
 from .._syntax import effective as _meaning
 from .._syntax import header as _header
 from .._syntax.lines import read_unit
-from .._syntax.names import instance_name, template_of
+from .._syntax.names import instance_name, is_template, split_unit_name, template_of
+from .._syntax.specifiers import IN_UNIT_NAMES, expand_specifiers, has_other_specifiers
 from .._syntax.text import (
     UnitSyntaxError,
     from_bytes,
@@ -34,7 +35,7 @@ _STOP_TIME = frozenset(
     "ExecStop ExecStopPost KillMode KillSignal RestartKillSignal FinalKillSignal SendSIGHUP SendSIGKILL"
     " RuntimeDirectory RuntimeDirectoryPreserve RemoveOnStop Where PIDFile Type".split()
 )
-_INSTALL_SUFFIXES = {"WantedBy": ".wants", "RequiredBy": ".requires", "UpheldBy": ".upholds"}
+_INSTALL_SUFFIXES = {"WantedBy": ".wants", "RequiredBy": ".requires", "UpheldBy": ".upholds", "Alias": ""}
 
 
 class Step(t.NamedTuple):
@@ -311,7 +312,7 @@ class _UnitPlan:
         self.items = items
         self.live_manager = live_manager
         self.whole = [item for item in items if not item.dropin]
-        self.is_template = "@." in name
+        self.is_template = is_template(name)
         self.instances = list(dict.fromkeys(instance for item in items for instance in item.instances))
         self.state = _one_of(items, "state", "present")
         self.enabled = _one_of(items, "enabled", None)
@@ -714,10 +715,8 @@ def _needs(changed: t.Sequence[tuple[str, str]]) -> dict[str, list[str]]:
 
 def _started_by(timer: str, settings: t.Sequence[Setting]) -> str:
     """The unit that a timer starts (systemd.timer(5), Unit=)."""
-    stem = timer[: -len(".timer")]
-    prefix, _at, instance = stem.partition("@")
     given = [s.value for s in settings if (s.section, s.directive) == ("Timer", "Unit") and s.value]
-    return (_expand(given[-1], timer, prefix, instance) if given else "") or f"{stem}.service"
+    return expand_specifiers(given[-1] if given else "%N.service", timer, IN_UNIT_NAMES)
 
 
 def _can_reload(live: t.Mapping[str, str], after: t.Sequence[Setting]) -> bool:
@@ -735,8 +734,6 @@ def install_links(unit: str, settings: t.Sequence[Setting]) -> set[str] | None:
 
     None when a specifier is used that only systemd can resolve.
     """
-    prefix, at, rest = unit.rpartition(".")[0].partition("@")
-    suffix = unit.rpartition(".")[2]
     values: dict[str, list[str]] = {}
     for setting in settings:
         if setting.section == "Install":
@@ -744,50 +741,20 @@ def install_links(unit: str, settings: t.Sequence[Setting]) -> set[str] | None:
                 values.setdefault(setting.directive, []).extend(setting.value.split())
             else:
                 values.pop(setting.directive, None)
-    if at and not rest:
+    if is_template(unit):
         default = values.get("DefaultInstance")
-        if not default:
-            return {_expand(alias, unit, prefix, "") or "" for alias in values.get("Alias", [])} - {""}
-        rest = default[-1]
-        unit = f"{prefix}@{rest}.{suffix}"
+        if default:
+            unit = instance_name(unit, expand_specifiers(default[-1], unit, IN_UNIT_NAMES))
+        else:
+            values = {"Alias": values.get("Alias", [])}
     links = set()
     for directive, folder in _INSTALL_SUFFIXES.items():
         for value in values.get(directive, []):
-            other = _expand(value, unit, prefix, rest)
-            if other is None:
+            if has_other_specifiers(value, IN_UNIT_NAMES):
                 return None
-            links.add(f"{other}{folder}/{unit}")
-    for value in values.get("Alias", []):
-        other = _expand(value, unit, prefix, rest)
-        if other is None:
-            return None
-        links.add(other)
+            other = expand_specifiers(value, unit, IN_UNIT_NAMES)
+            links.add(f"{other}{folder}/{unit}" if folder else other)
     return links - {unit}
-
-
-def _expand(value: str, unit: str, prefix: str, instance: str) -> str | None:
-    """Resolve the specifiers that depend on the unit's name alone; None when another one is used."""
-    known = {
-        "n": unit,
-        "N": unit.rpartition(".")[0],
-        "p": prefix,
-        "i": instance,
-        "j": prefix.rpartition("-")[2],
-        "%": "%",
-    }
-    out = []
-    at = 0
-    while at < len(value):
-        if value[at] != "%":
-            out.append(value[at])
-            at += 1
-            continue
-        specifier = value[at + 1 : at + 2]
-        if specifier not in known:
-            return None
-        out.append(known[specifier])
-        at += 2
-    return "".join(out)
 
 
 def enabled_by(link: str, target: str) -> set[str]:
@@ -800,7 +767,7 @@ def enabled_by(link: str, target: str) -> set[str]:
     base = posixpath.basename(link)
     if "/" not in link:
         unit = posixpath.basename(target)
-        instance = base.rpartition(".")[0].partition("@")[2]
+        instance = split_unit_name(base).instance
         return {unit, instance_name(unit, instance)} if instance else {unit}
     return {base, template_of(base) or base}
 

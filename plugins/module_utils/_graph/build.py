@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from .._model import Unit
-from .._syntax.names import template_of
+from .._syntax.names import is_template, template_of, unit_type
 from . import edges as _graph_edges
 from . import start as _graph_start
 from . import view as _view
@@ -83,7 +83,7 @@ class Graph:
 
     def _anchors(self) -> list[str]:
         # a template cannot be started, and devices and slices are not started by anyone
-        return [name for name in self.units if "@." not in name and _view.kind(name) not in ("device", "slice")]
+        return [name for name in self.units if not is_template(name) and unit_type(name) not in ("device", "slice")]
 
     def comes_back_with(self, name: str) -> tuple[str, ...]:
         """Units that a start of ``name`` starts, at once or in turn, sorted."""
@@ -110,7 +110,7 @@ def build(units: t.Sequence[Unit], installed: bool = True) -> Graph:
     mounts = {}
     for unit in everyone.values():
         where = _view.value(unit, "Mount", "Where")
-        if _view.kind(unit.name) == "mount" and where.startswith("/"):
+        if unit_type(unit.name) == "mount" and where.startswith("/"):
             mounts[where.rstrip("/") or "/"] = unit.name
     aliases = {}
     edges: list[Edge] = []
@@ -160,7 +160,7 @@ def _target_order(units: t.Mapping[str, Unit], edges: t.Iterable[Edge]) -> list[
     for edge in edges:
         if edge.kind not in ("Requires", "Requisite", "Wants", "BindsTo", "Upholds"):
             continue
-        if _view.kind(edge.source) != "target" or (edge.target, edge.source) in written:
+        if unit_type(edge.source) != "target" or (edge.target, edge.source) in written:
             continue
         # a target outside of the set is taken as a usual one; of other units outside nothing is known
         if edge.target in plain and (edge.source in plain or edge.source not in units):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from . import view as _view
+from .._syntax.names import unit_type
 from .build import Graph
 from .edges import DEFAULT, IMPLICIT, Edge
 from .reach import FALL_ON_STOP
@@ -105,7 +105,7 @@ def dot(drawing: Drawing) -> str:
         '  edge [fontname="sans-serif", fontsize=10];',
     ]
     for name in drawing.units:
-        attributes = [f"shape={_SHAPES[_view.kind(name)]}"] if _view.kind(name) in _SHAPES else []
+        attributes = [f"shape={_SHAPES[unit_type(name)]}"] if unit_type(name) in _SHAPES else []
         attributes += ["style=dashed"] if name not in drawing.declared else []
         attributes += ["color=red", "fontcolor=red"] if name in in_cycle else []
         lines.append(f"  {_quote(name)}{_attributes(attributes)};")
@@ -134,7 +134,7 @@ def mermaid(drawing: Drawing) -> str:
     ids = {name: f"u{number}" for number, name in enumerate(drawing.units)}
     lines = ["flowchart LR", f"  %% {LEGEND}"]
     for name in drawing.units:
-        opening, closing = _MERMAID_SHAPES.get(_view.kind(name), ("[", "]"))
+        opening, closing = _MERMAID_SHAPES.get(unit_type(name), ("[", "]"))
         lines.append(f'  {ids[name]}{opening}"{_mermaid_text(name)}"{closing}')
     red = []
     for number, arrow in enumerate(arrows(drawing)):

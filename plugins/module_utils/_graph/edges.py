@@ -12,7 +12,8 @@ from __future__ import annotations
 import typing as t
 
 from .._model import Unit
-from .._syntax.names import unit_escape
+from .._syntax.names import is_template, split_unit_name, unit_escape, unit_type
+from .._syntax.specifiers import IN_UNIT_NAMES, expand_specifiers
 from .._syntax.text import UnitSyntaxError
 from . import view as _view
 
@@ -85,7 +86,7 @@ def edges_of(unit: Unit, mounts: t.Mapping[str, str], installed: bool = True) ->
     result = declared(unit, installed)
     implied = _Collector(unit, IMPLICIT)
     _by_type(implied, unit)
-    kind = _view.kind(unit.name)
+    kind = unit_type(unit.name)
     if kind in EXEC_SECTIONS and (kind != "socket" or any(s.directive.startswith("Exec") for s in unit.settings)):
         _by_processes(implied, unit, EXEC_SECTIONS[kind])
     _slice(implied, unit)
@@ -105,7 +106,7 @@ def declared(unit: Unit, installed: bool) -> list[Edge]:
         if setting.section == "Unit" and setting.directive in UNIT_DIRECTIVES:
             kind, inverse = UNIT_DIRECTIVES[setting.directive]
             for word in setting.value.split():
-                other = _view.expand(word, unit.name)
+                other = expand_specifiers(word, unit.name, IN_UNIT_NAMES)
                 pair = (other, unit.name) if inverse else (unit.name, other)
                 result.append(Edge(kind, *pair, DECLARED))
     if installed:
@@ -135,24 +136,24 @@ class _Collector:
 
 def triggered(unit: Unit) -> str:
     """Name of the unit that a timer, path, socket or automount starts; empty for other types."""
-    kind = _view.kind(unit.name)
+    kind = unit_type(unit.name)
     stem = unit.name.rpartition(".")[0]
     if kind in ("timer", "path"):
         section = kind.capitalize()
-        return _view.expand(_view.value(unit, section, "Unit", stem + ".service"), unit.name)
+        return expand_specifiers(_view.value(unit, section, "Unit", "%N.service"), unit.name, IN_UNIT_NAMES)
     if kind == "socket":
         if _view.truth(unit, "Socket", "Accept", False):
             return stem + "@.service"
-        return _view.expand(_view.value(unit, "Socket", "Service", stem + ".service"), unit.name)
+        return expand_specifiers(_view.value(unit, "Socket", "Service", "%N.service"), unit.name, IN_UNIT_NAMES)
     return stem + ".mount" if kind == "automount" else ""
 
 
 def _by_type(found: _Collector, unit: Unit) -> None:
-    kind = _view.kind(unit.name)
+    kind = unit_type(unit.name)
     target = triggered(unit)
     if target:
         found.add("Triggers", target)
-        if "@." not in target:
+        if not is_template(target):
             found.add("Before", target)
     if kind == "service":
         service_type = _view.value(unit, "Service", "Type")
@@ -204,15 +205,15 @@ def _by_processes(found: _Collector, unit: Unit, section: str) -> None:
 
 
 def _slice(found: _Collector, unit: Unit) -> None:
-    section = EXEC_SECTIONS.get(_view.kind(unit.name))
+    section = EXEC_SECTIONS.get(unit_type(unit.name))
     if section is None:
         return
-    prefix, instance, _suffix = _view.split_name(unit.name)
-    default = "system.slice"
-    if instance is not None:
-        # "-" means a level in the name of a slice, so the one in the prefix is escaped once more
-        default = "system-" + prefix.replace("-", "\\x2d") + ".slice"
-    found.add("Requires After", _view.expand(_view.value(unit, section, "Slice", default), unit.name))
+    prefix, instance, _suffix = split_unit_name(unit.name)
+    # "-" means a level in the name of a slice, so the prefix, escaped already, is escaped once more
+    default = "system.slice" if instance is None else f"system-{unit_escape(prefix)}.slice"
+    found.add(
+        "Requires After", expand_specifiers(_view.value(unit, section, "Slice", default), unit.name, IN_UNIT_NAMES)
+    )
 
 
 def paths_needed(unit: Unit) -> list[tuple[str, str]]:
@@ -220,11 +221,11 @@ def paths_needed(unit: Unit) -> list[tuple[str, str]]:
     result = []
     for directive, kind in (("RequiresMountsFor", "Requires"), ("WantsMountsFor", "Wants")):
         result += [
-            (kind, _view.expand(word, unit.name))
+            (kind, expand_specifiers(word, unit.name))
             for s in _view.every(unit, "Unit", directive)
             for word in s.value.split()
         ]
-    kind = _view.kind(unit.name)
+    kind = unit_type(unit.name)
     section = EXEC_SECTIONS.get(kind)
     if section:
         for directive in ("WorkingDirectory", "RootDirectory", "RootImage"):
@@ -246,7 +247,7 @@ def paths_needed(unit: Unit) -> list[tuple[str, str]]:
         where = _view.value(unit, kind.capitalize(), "Where").rstrip("/")
         result.append(("Requires", where.rpartition("/")[0] or "/"))
         result.append(("Requires", _view.value(unit, kind.capitalize(), "What")))
-    return [(need, _view.expand(path, unit.name)) for need, path in result if path.startswith("/")]
+    return [(need, expand_specifiers(path, unit.name)) for need, path in result if path.startswith("/")]
 
 
 def _by_paths(found: _Collector, unit: Unit, mounts: t.Mapping[str, str]) -> None:
@@ -263,7 +264,7 @@ def _by_paths(found: _Collector, unit: Unit, mounts: t.Mapping[str, str]) -> Non
 
 def _defaults(found: _Collector, unit: Unit) -> None:
     # DefaultDependencies=yes, by unit type
-    kind = _view.kind(unit.name)
+    kind = unit_type(unit.name)
     if kind in ("service", "socket", "timer", "path"):
         found.add("Requires After", "sysinit.target")
     if kind == "service":

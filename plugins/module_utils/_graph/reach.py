@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .._syntax.names import is_template
 from .build import Graph
 
 FALL_ON_STOP = ("Requires", "Requisite", "BindsTo", "PartOf")  # the unit that names the other one is stopped too
@@ -40,7 +41,7 @@ def start_order(graph: Graph) -> list[tuple[str, ...]]:
 
     Units that are in an ordering cycle share a wave, for systemd has no order for them either.
     """
-    waiting: dict[str, set[str]] = {name: set() for name in graph.declared if "@." not in name}
+    waiting: dict[str, set[str]] = {name: set() for name in graph.declared if not is_template(name)}
     for edge in graph.edges:
         if edge.kind == "After" and edge.source in waiting:
             waiting[edge.source].add(edge.target)

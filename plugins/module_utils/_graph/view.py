@@ -8,19 +8,8 @@ from __future__ import annotations
 import typing as t
 
 from .._model import Setting, Unit
+from .._syntax.specifiers import IN_UNIT_NAMES, expand_specifiers
 from .._values.numbers import parse_bool
-
-
-def kind(name: str) -> str:
-    """Type of a unit by its name: ``service`` for ``rot13.service``; empty for a name without suffix."""
-    return name.rpartition(".")[2] if "." in name else ""
-
-
-def split_name(name: str) -> tuple[str, str | None, str]:
-    """``worker@7.service`` -> ``("worker", "7", "service")``; the instance is ``""`` for a template, None without @."""
-    stem, _dot, suffix = name.rpartition(".")
-    prefix, at, instance = stem.partition("@")
-    return prefix, instance if at else None, suffix
 
 
 def _at(unit: Unit, section: str, directive: str) -> t.Sequence[Setting]:
@@ -62,33 +51,11 @@ def names(unit: Unit, section: str, directive: str) -> list[tuple[str, Setting]]
     An empty assignment does not reset a dependency of ``[Unit]`` (systemd.unit(5), After=), but does in ``[Install]``.
     """
     found = _at(unit, section, directive) if section == "Unit" else every(unit, section, directive)
-    return [(expand(word, unit.name), setting) for setting in found for word in setting.value.split()]
-
-
-def expand(text: str, name: str) -> str:
-    """Put the specifiers that depend on the unit's name alone into ``text`` (systemd.unit(5), SPECIFIERS)."""
-    if "%" not in text:
-        return text
-    prefix, instance, _suffix = split_name(name)
-    table = {
-        "%": "%",
-        "n": name,
-        "N": name.rpartition(".")[0],
-        "p": prefix,
-        "P": prefix,
-        "i": instance or "",
-        "I": instance or "",
-        "j": prefix.rpartition("-")[2],
-        "J": prefix.rpartition("-")[2],
-    }
-    result, rest = "", text
-    while rest:
-        head, percent, rest = rest.partition("%")
-        result += head
-        if percent:
-            result += table.get(rest[:1], "%" + rest[:1])
-            rest = rest[1:]
-    return result
+    return [
+        (expand_specifiers(word, unit.name, IN_UNIT_NAMES), setting)
+        for setting in found
+        for word in setting.value.split()
+    ]
 
 
 def truth(unit: Unit, section: str, directive: str, default: bool) -> bool:

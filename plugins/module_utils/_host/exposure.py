@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from .._model import ERROR, Finding
+from .._syntax.names import instance_name, is_template
 from . import security as _security
 from .systemd import Systemd, SystemdError
 from .verify import VERIFY_TIMEOUT, Staged, stage_files
@@ -30,7 +31,7 @@ def exposure(systemd: Systemd, files: t.Sequence[Staged], release: int, highest:
         )
     with stage_files(files) as stage:
         # A template is judged by an instance; the name is as good as any.
-        names = [name.replace("@.", "@exposure.") for name in services]
+        names = [instance_name(name, "exposure") if is_template(name) else name for name in services]
         argv = ["systemd-analyze", "--no-pager", "security", "--offline=true", "--threshold=100", *names]
         reply = systemd.command(argv, VERIFY_TIMEOUT, {"SYSTEMD_UNIT_PATH": f"{stage}:"})
     judged = _security.parse_security(reply.out, worst=5)

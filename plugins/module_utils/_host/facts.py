@@ -19,6 +19,7 @@ from .._lint.facts import HostFacts, PathFact, Questions
 from .._lint.host import is_executable
 from .._lint.values import looks_secret
 from .._syntax.lines import read_unit
+from .._syntax.names import is_template, parse_unit_name
 from .._syntax.text import UnitSyntaxError, from_bytes
 from . import unit_path as _unitfiles
 from .manager import Manager
@@ -142,7 +143,7 @@ class _Host:
         todo = list(names)
         while todo and len(texts) < _MAX_UNITS:
             name = todo.pop(0)
-            if name in texts or _unitfiles.split_name(name) is None:
+            if name in texts or parse_unit_name(name) is None:
                 continue
             texts[name] = text = self._text(files, name)
             if text:
@@ -162,7 +163,7 @@ class _Host:
 
     def _ask_about_missing(self, texts: dict[str, str | None]) -> None:
         # devices, mounts of /proc/self/mountinfo and what generators made are units without a file of their own
-        missing = [name for name, text in texts.items() if text is None and "@." not in name]
+        missing = [name for name, text in texts.items() if text is None and not is_template(name)]
         shown = {name: dict(self._live[name]) for name in missing if name in self._live}
         try:
             shown.update(self._systemd.show([name for name in missing if name not in shown], ("Id", "LoadState")))

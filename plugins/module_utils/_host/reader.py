@@ -14,6 +14,7 @@ import stat
 import typing as t
 
 from .._model import ERROR, WARNING, Finding
+from .._syntax.names import parse_unit_name
 from . import unit_path as _unitfiles
 from .manager import Manager
 from .systemd import SystemdError
@@ -171,7 +172,7 @@ class Reader:
         try:
             with os.scandir(self._below(self.real(folder))) as found:
                 for item in found:
-                    if _unitfiles.split_name(item.name) is None and not item.name.endswith(_SUBFOLDERS):
+                    if parse_unit_name(item.name) is None and not item.name.endswith(_SUBFOLDERS):
                         continue
                     entry = self._entry(folder, item)
                     if entry is not None:
@@ -268,7 +269,7 @@ def _unit_of(path: str) -> str:
     """The unit that a path below a unit folder speaks of; empty for a unit folder."""
     for part in reversed(path.split("/")[-2:]):
         name = part[:-2] if part.endswith(".d") else part
-        if _unitfiles.split_name(name) is not None:
+        if parse_unit_name(name) is not None:
             return name
     return ""
 

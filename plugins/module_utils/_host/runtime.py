@@ -14,9 +14,9 @@ from .._graph import build as _graph
 from .._graph import live as _graph_live
 from .._graph import reach as _graph_walk
 from .._model import WARNING, Finding
+from .._syntax.names import is_template
 from . import security as _security
 from . import show as _show
-from . import unit_path as _unitfiles
 from .manager import Manager
 from .systemd import Reply, SystemdError
 
@@ -81,7 +81,7 @@ class Live:
         if "dependencies" in what:
             self._properties += [p for p in _show.GRAPH_PROPERTIES if p not in self._properties]
             patterns = ["*"]  # who falls with a unit can only be told from all units that are loaded
-        asked = [name for name in names if not _unitfiles.is_template(name)] + patterns
+        asked = [name for name in names if not is_template(name)] + patterns
         if asked and (globs or _aspects(what)):
             options = ["--timestamp=us+utc", "--property=" + ",".join(self._properties)]
             self._state_call = self._start(self._systemd.systemctl("show", *options, "--", *asked), _ANALYZE_TIMEOUT)
@@ -171,7 +171,7 @@ class Live:
     def ask_rest(self, names: t.Sequence[str], what: t.Container[str], journal_lines: int) -> None:
         """Ask for exposure and journal of these units."""
         self._wanted = frozenset(names)
-        services = [n for n in names if n.endswith(".service") and not _unitfiles.is_template(n) and self._is_loaded(n)]
+        services = [n for n in names if n.endswith(".service") and not is_template(n) and self._is_loaded(n)]
         if "security" in what and services and self._systemd.has_manager:
             scope = ["--user"] if self._systemd.scope == "user" else []
             argv = ["systemd-analyze", *scope, "--no-pager", "security", *services]

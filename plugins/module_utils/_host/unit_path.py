@@ -9,58 +9,16 @@ paragraphs on drop-ins, and what systemd 247 to 262 do in src/basic/unit-file.c 
 
 from __future__ import annotations
 
-import functools
-import re
 import typing as t
 
-UNIT_TYPES = (
-    "service",
-    "socket",
-    "target",
-    "device",
-    "mount",
-    "automount",
-    "swap",
-    "timer",
-    "path",
-    "slice",
-    "scope",
-)
+from .._syntax.names import UnitName, is_template, parse_unit_name
+
 # unit_type_may_alias() and unit_type_may_template() of systemd 247 to 262
 _MAY_ALIAS = frozenset(("service", "socket", "target", "device", "timer", "path"))
 _MAY_TEMPLATE = frozenset(("service", "socket", "target", "timer", "path"))
-_NAME = re.compile(r"([A-Za-z0-9:_.\\-]+)(?:@([A-Za-z0-9:_.\\@-]*))?\.({})\Z".format("|".join(UNIT_TYPES)))
 _MAX_ALIAS_HOPS = 8
-_MAX_NAME_BYTES = 255
 
 FILE, LINK, FOLDER = "file", "link", "folder"
-
-
-class UnitName(t.NamedTuple):
-    """``prefix[@instance].type``; instance is None for a plain name and empty for a template."""
-
-    prefix: str
-    instance: str | None
-    type: str
-
-    def __str__(self) -> str:
-        middle = "" if self.instance is None else "@" + self.instance
-        return f"{self.prefix}{middle}.{self.type}"
-
-
-@functools.lru_cache(maxsize=4096)
-def split_name(name: str) -> UnitName | None:
-    """The parts of a valid unit name, or None (systemd.unit(5), "Description")."""
-    match = _NAME.match(name)
-    if match is None or len(name) > _MAX_NAME_BYTES:
-        return None
-    return UnitName(*match.groups())
-
-
-def is_template(name: str) -> bool:
-    """Whether a name is that of a template, as ``worker@.service``."""
-    parts = split_name(name)
-    return parts is not None and parts.instance == ""
 
 
 class Entry(t.NamedTuple):
@@ -112,7 +70,7 @@ class UnitFiles:
         ids: dict[str, str] = {}
         for folder in self._search_path:
             for name, entry in self._listing.get(folder, {}).items():
-                if name in ids or entry.kind == FOLDER or split_name(name) is None:
+                if name in ids or entry.kind == FOLDER or parse_unit_name(name) is None:
                     continue
                 target = f"{folder}/{name}"
                 if entry.kind == LINK and entry.target.startswith(self._inside):
@@ -130,7 +88,7 @@ class UnitFiles:
             if not path or self._entry(path).empty:
                 continue
             main = path.rpartition("/")[2]
-            parts = split_name(name)
+            parts = parse_unit_name(name)
             if is_template(main) and parts and parts.instance:
                 continue  # an instance linked to its template is no alias of it
             aliases.setdefault(main, []).append(name)
@@ -163,7 +121,7 @@ class UnitFiles:
         return self._found[name]
 
     def _find(self, name: str) -> Found:
-        parts = split_name(name)
+        parts = parse_unit_name(name)
         if parts is None:
             raise ValueError(f"{name!r} is not a valid unit name")
         fragment = self._path_of(name)
@@ -193,7 +151,7 @@ class UnitFiles:
     def _dropins(self, unit_id: str, aliases: t.Sequence[str]) -> list[str]:
         """Sorted by file name; of two of the same name the one in the more important folder is read."""
         chosen: dict[str, str] = {}
-        parts = split_name(unit_id)
+        parts = parse_unit_name(unit_id)
         for name in [unit_id, *aliases, parts.type if parts else ""]:
             owners = dropin_owners(name)
             for folder in self._search_path:
@@ -214,13 +172,13 @@ class UnitFiles:
                 if entry.kind == FOLDER and owner.endswith(suffix):
                     names = self._listing.get(f"{folder}/{owner}", ())
                     known = found.setdefault(owner[: -len(suffix)], [])
-                    known.extend(n for n in sorted(names) if split_name(n) and n not in known)
+                    known.extend(n for n in sorted(names) if parse_unit_name(n) and n not in known)
         return found
 
 
 def _with_instance(name: str, instance: str | None) -> str:
     """A template's name with the instance filled in; any other name as it is."""
-    parts = split_name(name)
+    parts = parse_unit_name(name)
     if parts is not None and parts.instance == "" and instance:
         return str(parts._replace(instance=instance))
     return name
@@ -228,7 +186,7 @@ def _with_instance(name: str, instance: str | None) -> str:
 
 def _may_be_alias(name: str, target: str) -> bool:
     """What systemd accepts as a symlink from one unit name to another; to itself is allowed and means nothing."""
-    source, aim = split_name(name), split_name(target)
+    source, aim = parse_unit_name(name), parse_unit_name(target)
     if source is None or aim is None or name == target or source.type != aim.type:
         return False
     if source.type not in _MAY_ALIAS or (source.instance is not None and source.type not in _MAY_TEMPLATE):
@@ -245,7 +203,7 @@ def dropin_owners(name: str) -> list[str]:
     a bare type name (``service``) stands for itself.
     """
     owners = [name]
-    parts = split_name(name)
+    parts = parse_unit_name(name)
     if parts is None:
         return owners
     if parts.instance:

@@ -15,7 +15,7 @@ from .._graph.edges import EXEC_SECTIONS
 from .._model import Setting, Unit
 from .._syntax.commands import ExecCommand, parse_exec
 from .._syntax.lines import read_unit
-from .._syntax.names import template_of
+from .._syntax.names import template_of, unit_type
 from .._syntax.text import UnitSyntaxError
 from .._syntax.words import split_words
 from .facts import HostFacts
@@ -174,7 +174,7 @@ SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "busybox"
 
 def exec_commands(unit: Unit, directives: t.Collection[str] = ()) -> list[Command]:
     """The commands of a unit's Exec lines, of all of them or of the directives given; unreadable lines are left out."""
-    kind = _view.kind(unit.name)
+    kind = unit_type(unit.name)
     section = exec_section(unit)
     found = []
     for directive in EXEC_DIRECTIVES.get(kind, ()):
@@ -205,7 +205,7 @@ def service_type(unit: Unit) -> str:
 
 def exec_section(unit: Unit) -> str:
     """The section that holds the settings of a unit's processes; empty for a type without."""
-    return EXEC_SECTIONS.get(_view.kind(unit.name), "")
+    return EXEC_SECTIONS.get(unit_type(unit.name), "")
 
 
 def literal(text: str) -> bool:

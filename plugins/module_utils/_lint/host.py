@@ -11,7 +11,7 @@ from .._graph import view as _view
 from .._graph.build import merge
 from .._graph.edges import declared, triggered
 from .._model import INFO, WARNING, Setting, Unit
-from .._syntax.names import template_of
+from .._syntax.names import template_of, unit_type
 from .core import INSTALL, Command, Context, Diagnostic, RuleTable, exec_commands, exec_section, literal
 from .facts import PathFact, Questions
 from .links import dependencies
@@ -34,7 +34,7 @@ def users_of(unit: Unit) -> list[tuple[str, Setting]]:
     """User names that the host must know, with their assignments."""
     section = exec_section(unit)
     found = [_view.last(unit, section, "User")] if section else []
-    if _view.kind(unit.name) == "socket":
+    if unit_type(unit.name) == "socket":
         found.append(_view.last(unit, "Socket", "SocketUser"))
     dynamic = bool(section) and _view.truth(unit, section, "DynamicUser", False)
     return _people(found, dynamic)
@@ -46,7 +46,7 @@ def groups_of(unit: Unit) -> list[tuple[str, Setting]]:
     found = [_view.last(unit, section, "Group")] if section else []
     dynamic = bool(section) and _view.truth(unit, section, "DynamicUser", False)
     result = _people(found, dynamic)
-    if _view.kind(unit.name) == "socket":
+    if unit_type(unit.name) == "socket":
         result += _people([_view.last(unit, "Socket", "SocketGroup")], False)
     if section:
         for setting in _view.every(unit, section, "SupplementaryGroups"):
@@ -286,14 +286,14 @@ def _without_partner(unit: Unit, context: Context) -> str:
 @RULES.rule("timer-without-service", WARNING)
 def timer_without_service(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A timer that starts nothing."""
-    if _view.kind(unit.name) == "timer":
+    if unit_type(unit.name) == "timer":
         yield from _no_partner(unit, context, "Timer", "Unit", "'systemctl start' of the timer fails")
 
 
 @RULES.rule("path-without-service", WARNING)
 def path_without_service(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A path unit that starts nothing."""
-    if _view.kind(unit.name) == "path":
+    if unit_type(unit.name) == "path":
         yield from _no_partner(unit, context, "Path", "Unit", "'systemctl start' of the path unit fails")
 
 
@@ -302,7 +302,7 @@ def socket_without_service(unit: Unit, context: Context) -> t.Iterator[Diagnosti
     """A socket without the service that it hands connections to."""
     # a service may claim the socket itself, with Sockets=
     claimed = [name for name in context.graph.targets("Triggers", unit.name) if context.unit(name) is not None]
-    if _view.kind(unit.name) == "socket" and not claimed:
+    if unit_type(unit.name) == "socket" and not claimed:
         yield from _no_partner(
             unit, context, "Socket", "Service", "the socket does not start, or drops each connection"
         )

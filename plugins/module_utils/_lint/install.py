@@ -11,6 +11,7 @@ import typing as t
 from .._graph import view as _view
 from .._graph.edges import triggered
 from .._model import INFO, WARNING, Setting, Unit
+from .._syntax.names import UNIT_TYPES, unit_type
 from .._values.calendar import parse_calendar
 from .core import INSTALL, Context, Diagnostic, RuleTable, exec_section, service_type
 from .tables import CGROUP_V1, LEGACY, LEGACY_VALUES, MOVED_TO_UNIT, TARGETS, nearest_target
@@ -37,7 +38,7 @@ def install_target_unknown(unit: Unit, context: Context) -> t.Iterator[Diagnosti
             if context.unit(name) is not None or name in TARGETS or "%" in name:
                 continue
             near = nearest_target(name)
-            if _view.kind(name) not in _UNIT_TYPES:
+            if unit_type(name) not in UNIT_TYPES:
                 what = f"'{name}' is no unit name, and systemctl enable refuses it"
             elif context.absent(name) or (context.facts is None and near):
                 what = f"there is no {name}: the unit counts as enabled and is never started"
@@ -46,16 +47,13 @@ def install_target_unknown(unit: Unit, context: Context) -> t.Iterator[Diagnosti
             yield Diagnostic(f"{directive}={name}: {what}", f"write {near or 'multi-user.target'}", setting)
 
 
-_UNIT_TYPES = frozenset("service socket target device mount automount swap timer path slice scope".split())
-
-
 _BOOT_TARGETS = ("multi-user.target", "graphical.target", "default.target", "basic.target", "sysinit.target")
 
 
 @RULES.rule("timer-service-enabled-too", WARNING)
 def timer_service_enabled_too(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """The service of a timer is wanted at boot as well."""
-    if _view.kind(unit.name) != "timer":
+    if unit_type(unit.name) != "timer":
         return
     service = context.units.get(triggered(unit))
     if service is None:
@@ -116,7 +114,7 @@ _ADDS_UP = {"service": ("ExecStart",), "timer": ("OnCalendar",), "socket": ("Lis
 @RULES.rule("drop-in-resets-nothing", WARNING, lines_only=True)
 def drop_in_resets_nothing(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A second ExecStart= is one more, not another one."""
-    kind = _view.kind(unit.name)
+    kind = unit_type(unit.name)
     for directive in _ADDS_UP.get(kind, ()):
         section = kind.capitalize()
         rows = [s for s in unit.settings if (s.section, s.directive) == (section, directive)]
@@ -166,7 +164,7 @@ def masked_by_empty_file(unit: Unit, context: Context) -> t.Iterator[Diagnostic]
     if unit.dropin or unit.settings or unit.problems:
         return
     fact = context.facts.paths.get(unit.path) if context.facts is not None and unit.path else None
-    if fact is not None and fact.size > 0 and _view.kind(unit.name) == "target":
+    if fact is not None and fact.size > 0 and unit_type(unit.name) == "target":
         return
     yield Diagnostic(
         f"the unit has no setting at all: systemd takes an empty file for a mask, and {unit.name} cannot be started by "

@@ -11,6 +11,8 @@ import typing as t
 from .._graph import view as _view
 from .._graph.edges import UNIT_DIRECTIVES
 from .._model import INFO, WARNING, Setting, Unit
+from .._syntax.names import unit_type
+from .._syntax.specifiers import IN_UNIT_NAMES, expand_specifiers
 from .core import Context, Diagnostic, RuleTable, exec_commands, service_type
 
 RULES = RuleTable()
@@ -103,7 +105,7 @@ def dependencies(unit: Unit, *directives: str) -> t.Iterator[tuple[str, str, Set
 def requires_without_after(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Requires= alone starts both at the same time."""
     for _directive, other, setting in dependencies(unit, "Requires"):
-        if _view.kind(other) in ("service", "socket", "mount", "automount") and not _ordered(context, unit.name, other):
+        if unit_type(other) in ("service", "socket", "mount", "automount") and not _ordered(context, unit.name, other):
             yield Diagnostic(
                 f"Requires={other} says nothing of order: both start at the same time, so {unit.name} may be up before "
                 f"{other}, and stays up when the start of {other} fails",
@@ -115,7 +117,7 @@ def requires_without_after(unit: Unit, context: Context) -> t.Iterator[Diagnosti
 
 def _lesser_for_socket(unit: Unit, other: str, context: Context) -> str:
     # a service and its own socket need no order: systemd hands over the socket when it is there
-    kind = _view.kind(other)
+    kind = unit_type(other)
     return INFO if kind == "socket" or "DefaultDependencies" in {s.directive for s in unit.settings} else ""
 
 
@@ -126,7 +128,7 @@ def after_without_pull_in(unit: Unit, context: Context) -> t.Iterator[Diagnostic
         name for _d, name, _s in dependencies(unit, "Requires", "Requisite", "Wants", "BindsTo", "Upholds", "PartOf")
     }
     for _directive, other, setting in dependencies(unit, "After"):
-        if _view.kind(other) != "service" or other in pulls or other not in context.units:
+        if unit_type(other) != "service" or other in pulls or other not in context.units:
             continue
         graph = context.graph
         if any(graph.sources(kind, other) for kind in ("Requires", "Wants", "BindsTo", "Upholds", "Triggers")):
@@ -142,7 +144,7 @@ def after_without_pull_in(unit: Unit, context: Context) -> t.Iterator[Diagnostic
 def bindsto_without_after(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """BindsTo= without After= does not look at the state of the other unit while this one starts."""
     for _directive, other, setting in dependencies(unit, "BindsTo"):
-        if _view.kind(other) != "device" and not _ordered(context, unit.name, other):
+        if unit_type(other) != "device" and not _ordered(context, unit.name, other):
             yield Diagnostic(
                 f"BindsTo={other} without After={other}: both start at the same time, and {unit.name} is not stopped "
                 f"when {other} fails to come up, only when it goes down later",
@@ -158,7 +160,7 @@ def dependent_stays_down(unit: Unit, context: Context) -> t.Iterator[Diagnostic]
     if graph.sources("Triggers", unit.name) or graph.sources("Upholds", unit.name):
         return
     for directive, other, setting in dependencies(unit, "BindsTo", "Requires", "Requisite", "PartOf"):
-        if _view.kind(other) != "service" or context.unit(other) is None:
+        if unit_type(other) != "service" or context.unit(other) is None:
             continue
         if unit.name in graph.comes_back_with(other):
             continue
@@ -235,7 +237,7 @@ def self_dependency(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
         if setting.section != "Unit" or setting.directive not in UNIT_DIRECTIVES:
             continue
         for word in setting.value.split():
-            if _view.expand(word, unit.name) == unit.name:
+            if expand_specifiers(word, unit.name, IN_UNIT_NAMES) == unit.name:
                 yield Diagnostic(
                     f"{setting.directive}={unit.name} names the unit itself, and systemd drops it",
                     f"name the unit that was meant, or remove {unit.name} from the line",

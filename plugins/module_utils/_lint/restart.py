@@ -9,6 +9,7 @@ import typing as t
 
 from .._graph import view as _view
 from .._model import INFO, WARNING, Unit
+from .._syntax.names import unit_type
 from .core import Context, Diagnostic, RuleTable, service_type
 from .start_limit import (
     RESTARTS_AFTER,
@@ -111,7 +112,7 @@ def start_limit_action_unreachable(unit: Unit, context: Context) -> t.Iterator[D
             action,
         )
         return
-    if _view.kind(unit.name) != "service":
+    if unit_type(unit.name) != "service":
         return
     failure = _failure(policy)
     if not failure:

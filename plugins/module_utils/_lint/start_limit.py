@@ -14,6 +14,7 @@ import typing as t
 
 from .._graph import view as _view
 from .._model import Setting, Unit
+from .._syntax.names import unit_type
 from .._values.timespans import INFINITY, parse_span
 
 SECOND = 1_000_000  # all times here are whole microseconds, as in systemd; None is infinity
@@ -105,7 +106,7 @@ def settings_of(unit: Unit, release: int) -> Settings:
     if release < STEPS_SINCE:
         found.pop("RestartSteps", None)
         found.pop("RestartMaxDelaySec", None)
-    restart = _view.last(unit, "Service", "Restart") if _view.kind(unit.name) == "service" else None
+    restart = _view.last(unit, "Service", "Restart") if unit_type(unit.name) == "service" else None
     delay, burst, interval = (found.get(key) for key in ("RestartSec", "StartLimitBurst", "StartLimitInterval"))
     policy = Policy(
         restart=restart.value if restart is not None and restart.value in RESTARTS_AFTER else "no",
@@ -137,7 +138,7 @@ _READERS: dict[str, tuple[t.Callable[[str], int], bool]] = {
 
 def _readable(unit: Unit) -> dict[str, Setting]:
     """Directive -> the last assignment of it that can be read; both names of the interval are one directive."""
-    own_section = _view.kind(unit.name).capitalize()
+    own_section = unit_type(unit.name).capitalize()
     found = {}
     for setting in unit.settings:
         if setting.directive not in _READERS:

@@ -10,6 +10,7 @@ import typing as t
 
 from .._graph import view as _view
 from .._model import INFO, WARNING, Setting, Unit
+from .._syntax.names import unit_type
 from .core import Context, Diagnostic, RuleTable, exec_commands, service_type
 
 RULES = RuleTable()
@@ -44,7 +45,7 @@ def _pulled(unit: Unit) -> set[str]:
 def network_target_is_not_online(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """network.target says that network management runs, not that there is a network."""
     order = _named(unit, "After", "network.target")
-    if order is None or _view.kind(unit.name) != "service" or _named(unit, "After", _ONLINE) is not None:
+    if order is None or unit_type(unit.name) != "service" or _named(unit, "After", _ONLINE) is not None:
         return
     yield Diagnostic(
         "network.target does not mean that the network is up: no address need be there yet. That is enough for a "
@@ -82,12 +83,12 @@ _BINDING = (("BindsTo", WARNING), ("Requisite", WARNING), ("Requires", INFO), ("
 @RULES.rule("oneshot-without-remain-after-exit", WARNING)
 def oneshot_without_remain_after_exit(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A oneshot service is dead as soon as it is done, and takes along what is bound to it."""
-    if _view.kind(unit.name) != "service" or service_type(unit) != "oneshot":
+    if unit_type(unit.name) != "service" or service_type(unit) != "oneshot":
         return
     if _view.truth(unit, "Service", "RemainAfterExit", False):
         return
     for kind, severity in _BINDING:
-        bound = [name for name in context.graph.sources(kind, unit.name) if _view.kind(name) != "timer"]
+        bound = [name for name in context.graph.sources(kind, unit.name) if unit_type(name) != "timer"]
         if bound:
             what = {
                 "BindsTo": f"{bound[0]} (BindsTo=) is stopped, or not started, as soon as {unit.name} is done",
@@ -134,7 +135,7 @@ def pidfile_under_var_run(unit: Unit, context: Context) -> t.Iterator[Diagnostic
 @RULES.rule("type-simple-hides-exec-failure", INFO, "ExecStart")
 def type_simple_hides_exec_failure(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """With Type=simple a start succeeds although the program cannot even be executed."""
-    if _view.kind(unit.name) != "service" or service_type(unit) != "simple" or context.release < 240:
+    if unit_type(unit.name) != "service" or service_type(unit) != "simple" or context.release < 240:
         return
     start = _view.last(unit, "Service", "ExecStart")
     if start is None:
@@ -163,7 +164,7 @@ def dbus_without_busname(unit: Unit, context: Context) -> t.Iterator[Diagnostic]
 @RULES.rule("notify-access", WARNING, "Type")
 def notify_access(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Messages to systemd from a process that is not the main one are thrown away."""
-    kind = service_type(unit) if _view.kind(unit.name) == "service" else ""
+    kind = service_type(unit) if unit_type(unit.name) == "service" else ""
     if kind not in ("notify", "notify-reload") or _view.value(unit, "Service", "NotifyAccess", "main") != "main":
         return
     for found in exec_commands(unit, ("ExecStart",)):
@@ -247,7 +248,7 @@ _DETACHERS = frozenset(("nohup", "setsid", "daemonize", "start-stop-daemon", "da
 @RULES.rule("daemonises-itself", WARNING, "ExecStart")
 def daemonises_itself(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """The program goes to the background, and systemd takes that for its end."""
-    if _view.kind(unit.name) != "service":
+    if unit_type(unit.name) != "service":
         return
     kind = service_type(unit)
     if kind in ("forking", "oneshot"):

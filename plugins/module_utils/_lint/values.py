@@ -10,6 +10,7 @@ import typing as t
 
 from .._graph import view as _view
 from .._model import INFO, WARNING, Setting, Unit
+from .._syntax.specifiers import expand_specifiers
 from .core import Context, Diagnostic, RuleTable, assignments, exec_section, literal
 from .tables import (
     CAPABILITIES,
@@ -106,7 +107,7 @@ def conditions(unit: Unit) -> t.Iterator[tuple[str, bool, bool, str, Setting]]:
         text = text[1:].lstrip() if trigger else text
         negated = text.startswith("!")
         text = text[1:].lstrip() if negated else text
-        yield kind, trigger, negated, _view.expand(text, unit.name), setting
+        yield kind, trigger, negated, expand_specifiers(text, unit.name), setting
 
 
 @RULES.rule("bad-condition-value", WARNING, lines_only=True)

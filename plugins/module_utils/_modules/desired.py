@@ -12,7 +12,7 @@ import typing as t
 from .._engine.plan import Want
 from .._syntax.header import header, read_header
 from .._syntax.lines import parse
-from .._syntax.names import instance_name, unit_name_problem
+from .._syntax.names import instance_name, is_template, unit_name_problem
 from .._syntax.render import render, settings_from_mapping
 from .._syntax.text import UnitSyntaxError
 from .options import DeclarationError
@@ -123,7 +123,7 @@ def _contradictions(name: str, item: Item) -> list[str]:
         mistakes += _content_mistakes(name, item["content"])
     if item["sections"] is not None and not any(item["sections"].values()):
         mistakes.append(f"{name}: sections sets no directive, and systemd takes an empty unit file for a masked unit")
-    if item["instances"] and "@." not in name:
+    if item["instances"] and not is_template(name):
         mistakes.append(f"{name}: instances is for templates; write the name with an @, as in worker@.service")
     return mistakes
 

@@ -20,7 +20,7 @@ from .._host.manager import Manager
 from .._host.reader import Reader
 from .._model import ERROR, WARNING, Finding, Setting, Unit
 from .._syntax.lines import parse
-from .._syntax.names import template_of
+from .._syntax.names import UNIT_TYPES, is_template, parse_unit_name, template_of
 from .._syntax.text import UnitSyntaxError, from_bytes
 from .._values import typed as _merge
 
@@ -52,10 +52,10 @@ def full_name(name: str) -> str:
     :raises ValueError: when it can be no unit name and no glob of unit names.
     """
     suffix = name.rpartition(".")[2]
-    if suffix not in _unitfiles.UNIT_TYPES and not _GLOB.search(suffix) and name != "*":
+    if suffix not in UNIT_TYPES and not _GLOB.search(suffix) and name != "*":
         name += ".service"
     if not re.match(r"[A-Za-z0-9:_.\\@*?\[\]!-]+\Z", name) or (
-        not _GLOB.search(name) and _unitfiles.split_name(name) is None
+        not _GLOB.search(name) and parse_unit_name(name) is None
     ):
         raise ValueError(
             f"name: {name!r} is no unit name and no glob of unit names, for example 'rot13.service' or 'worker@*'"
@@ -141,7 +141,7 @@ def _choose(names: t.Iterable[str], files: _unitfiles.UnitFiles) -> list[str]:
 
 def _kind(name: str, files: _unitfiles.UnitFiles, state: t.Mapping[str, t.Sequence[str]]) -> dict[str, t.Any]:
     """What sort of unit it is, and where it comes from."""
-    parts = _unitfiles.split_name(name)
+    parts = parse_unit_name(name)
     found = files.find(name)
     path = (state.get("FragmentPath") or [""])[-1] or found.fragment
     if "/transient/" in path or _show.typed("Transient", state.get("Transient", ())):
@@ -203,7 +203,7 @@ class _Definitions:
         else:
             enabled = "enabled" if self._linked(name) else "disabled"
         return {
-            "load_state": "masked" if found.masked else "stub" if _unitfiles.is_template(name) else "loaded",
+            "load_state": "masked" if found.masked else "stub" if is_template(name) else "loaded",
             "unit_file_state": enabled,
             "fragment_path": found.fragment or None,
             "dropin_paths": list(found.dropins),
@@ -214,7 +214,7 @@ class _Definitions:
         if self._links is None:
             kinds = ("wants", "requires", "upholds")
             self._links = {n for kind in kinds for names in self._files.linked_from(kind).values() for n in names}
-        if _unitfiles.is_template(name):
+        if is_template(name):
             return any(template_of(other) == name for other in self._links)
         return name in self._links
 

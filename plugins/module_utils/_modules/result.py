@@ -12,6 +12,7 @@ from .._engine.host import Host
 from .._engine.plan import Now, Plan, Want
 from .._engine.store import TransactionError
 from .._model import File
+from .._syntax.names import is_template
 from .._syntax.text import from_bytes
 
 States = t.Mapping[str, t.Mapping[str, str]]  # unit -> properties as systemctl show prints them
@@ -69,7 +70,7 @@ def unmoved(plan: Plan, host: Host, state: Now) -> dict[str, t.Mapping[str, str]
     change to a large set.
     """
     touched = {*plan.touched(), *plan.dragged}
-    names = [name for name in state.live if name not in touched and "@." not in name]
+    names = [name for name in state.live if name not in touched and not is_template(name)]
     seen = host.activity(names) if host.has_manager else {}
     kept: dict[str, t.Mapping[str, str]] = {}
     for name in names:

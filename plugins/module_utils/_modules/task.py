@@ -12,6 +12,7 @@ from .._engine.host import Host
 from .._engine.plan import Now, Plan, Want, make_plan, to_prune
 from .._engine.store import Store
 from .._host.systemd import SystemdError
+from .._syntax.names import is_template
 from .desired import Item, announced_triggers, desired_units
 from .options import check_set_options
 from .record import Record, drift_by_unit, record_after, trigger_sums
@@ -169,7 +170,7 @@ class Task:
     def _units(self, host: Host, desired: t.Sequence[Want], states: States) -> dict[str, dict[str, t.Any]]:
         """The state of every declared unit; what is not in ``states`` is asked for."""
         places = places_of(host.folder, desired)
-        unknown = [name for name in places if "@." not in name and name not in states]
+        unknown = [name for name in places if not is_template(name) and name not in states]
         if unknown and not self.check_mode and host.has_manager:
             states = {**states, **host.show(unknown)}
         return describe_units(places, states, self.drift)

@@ -10,7 +10,6 @@ import typing as t
 
 from .. import _catalog, _model
 from . import effective as _meaning
-from .joins import joins_of
 from .render import ENVIRONMENT_NAME
 from .text import NOT_UTF8, UnitSyntaxError
 from .words import split_words
@@ -30,7 +29,7 @@ def mapping_from_settings(settings: t.Iterable[_model.Setting]) -> dict[str, dic
 def _natural(section: str, directive: str, values: list[str]) -> t.Any:
     entry = _catalog.get(section, directive)
     parser = entry.parser if entry is not None else ""
-    joins = joins_of(section, directive)
+    joins = _catalog.joins_of(section, directive)
     if parser == "environ":
         variables = _variables(values)
         if variables is not None:

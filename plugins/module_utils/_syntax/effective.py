@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .. import _model
+from .. import _catalog, _model
 from .commands import parse_exec
-from .joins import joins_of
 from .text import WHITESPACE, UnitSyntaxError
 from .words import word_reader
 
@@ -56,7 +55,7 @@ def normalise(settings: t.Iterable[_model.Setting], dropin: bool = False) -> dic
 
 
 def _meaning(key: tuple[str, str], values: list[str], dropin: bool) -> Meaning:
-    joins = joins_of(*key)
+    joins = _catalog.joins_of(*key)
     if joins == "single":
         kept = values[-1:]
     elif joins == "deps":

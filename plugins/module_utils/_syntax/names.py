@@ -1,11 +1,16 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Unit names: types, parts, escaping (``unit_name_is_valid()``; systemd.unit(5), "STRING ESCAPING FOR INCLUSION IN UNIT NAMES")."""
+"""Unit names: types, parts, escaping.
+
+Source: ``unit_name_is_valid()``; systemd.unit(5), "STRING ESCAPING FOR INCLUSION IN UNIT NAMES".
+"""
 
 from __future__ import annotations
 
+import functools
 import re
+import typing as t
 
 from .text import (
     UnitSyntaxError,
@@ -21,7 +26,7 @@ UNIT_TYPES = (
 _NAME_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:-_.\\")
 
 
-def unit_name_problem(name: str, allow_template: bool = True) -> str:  # noqa: PLR0911  one for each fault
+def unit_name_problem(name: str, allow_template: bool = True) -> str:
     """What is wrong with a unit name and what to write instead; empty when systemd takes it.
 
     :param allow_template: whether ``worker@.service`` will do.
@@ -52,29 +57,63 @@ def unit_name_problem(name: str, allow_template: bool = True) -> str:  # noqa: P
     return ""
 
 
-def split_unit_name(name: str) -> tuple[str, str | None, str]:
-    """``(prefix, instance, suffix)``: the instance is None for a plain unit and empty for a template; no dot in suffix.
+class UnitName(t.NamedTuple):
+    """``prefix[@instance].type``."""
 
-    :raises UnitSyntaxError: when the name is not valid.
-    """
-    problem = unit_name_problem(name)
-    if problem:
-        raise UnitSyntaxError(problem)
-    stem, _dot, suffix = name.rpartition(".")
-    prefix, at, instance = stem.partition("@")
-    return prefix, instance if at else None, suffix
+    prefix: str
+    instance: str | None  # None for a plain unit, empty for a template
+    type: str  # ``service`` and so on; empty for a name without suffix
+
+    def __str__(self) -> str:
+        at = "" if self.instance is None else f"@{self.instance}"
+        return f"{self.prefix}{at}.{self.type}"
+
+
+def split_unit_name(name: str) -> UnitName:
+    """The parts of a name, whether systemd takes it or not."""
+    stem, dot, suffix = name.rpartition(".")
+    prefix, at, instance = (stem if dot else name).partition("@")
+    return UnitName(prefix, instance if at else None, suffix if dot else "")
+
+
+@functools.lru_cache(maxsize=4096)
+def parse_unit_name(name: str) -> UnitName | None:
+    """The parts of a name that systemd takes; None for any other name."""
+    return None if unit_name_problem(name) else split_unit_name(name)
+
+
+def unit_type(name: str) -> str:
+    """``service`` for ``rot13.service``; empty for a name without suffix."""
+    return split_unit_name(name).type
+
+
+def is_template(name: str) -> bool:
+    """Whether a name is that of a template, such as ``worker@.service``."""
+    return split_unit_name(name).instance == ""
+
+
+def is_instance(name: str) -> bool:
+    """Whether a name is that of an instance, such as ``worker@7.service``."""
+    return bool(split_unit_name(name).instance)
 
 
 def template_of(name: str) -> str:
     """Name of the template that an instance is made from; empty for any other name."""
-    stem, _dot, suffix = name.rpartition(".")
-    prefix, _at, instance = stem.partition("@")
-    return f"{prefix}@.{suffix}" if instance else ""
+    parts = split_unit_name(name)
+    return str(parts._replace(instance="")) if parts.instance else ""
 
 
 def instance_name(template: str, instance: str) -> str:
-    """``worker@.service`` and ``7`` -> ``worker@7.service``; the instance is escaped already."""
-    return template.replace("@.", f"@{instance}.")
+    """``worker@.service`` and ``7`` -> ``worker@7.service``.
+
+    :param instance: escaped already; ``*`` makes a pattern for all instances.
+    """
+    return str(split_unit_name(template)._replace(instance=instance))
+
+
+def full_unit_name(name: str) -> str:
+    """The name with its suffix: one without a unit type means a service, as for systemctl(1)."""
+    return name if unit_type(name) in UNIT_TYPES else f"{name}.service"
 
 
 def unit_escape(text: str, path: bool = False, template: str | None = None, suffix: str | None = None) -> str:
@@ -91,12 +130,10 @@ def unit_escape(text: str, path: bool = False, template: str | None = None, suff
         raise UnitSyntaxError("a unit name cannot hold a NUL")
     escaped = _escape_path(text) if path else _escape_name(text)
     if template is not None:
-        prefix, instance, kind = split_unit_name(template)
-        if instance != "":
-            raise UnitSyntaxError(f"'{template}' is no template: a template ends in @ and its suffix")
-        return _valid_name(f"{prefix}@{escaped}.{kind}", text)
+        _check_template(template)
+        return _valid_name(instance_name(template, escaped), text)
     if suffix is not None:
-        return _valid_name("{}.{}".format(escaped, suffix.lstrip(".")), text)
+        return _valid_name(f"{escaped}.{suffix.lstrip('.')}", text)
     return escaped
 
 
@@ -105,6 +142,14 @@ def _valid_name(name: str, text: str) -> str:
     if problem:
         raise UnitSyntaxError(f"'{shorten(text)}' makes no unit name: {problem}")
     return name
+
+
+def _check_template(name: str) -> None:
+    problem = unit_name_problem(name)
+    if problem:
+        raise UnitSyntaxError(problem)
+    if not is_template(name):
+        raise UnitSyntaxError(f"'{name}' is not a template: a template ends in @ and its suffix")
 
 
 def _escape_name(text: str) -> str:
@@ -147,13 +192,13 @@ def unit_unescape(text: str, path: bool = False, template: str | None = None) ->
 
 
 def _instance_of(name: str, template: str) -> str:
-    prefix, instance, suffix = split_unit_name(name)
-    wanted, empty, kind = split_unit_name(template)
-    if empty != "":
-        raise UnitSyntaxError(f"'{template}' is no template: a template ends in @ and its suffix")
-    if not instance or (prefix, suffix) != (wanted, kind):
-        raise UnitSyntaxError(f"'{name}' is no instance of '{template}'")
-    return instance
+    problem = unit_name_problem(name)
+    if problem:
+        raise UnitSyntaxError(problem)
+    _check_template(template)
+    if template_of(name) != template:
+        raise UnitSyntaxError(f"'{name}' is not an instance of '{template}'")
+    return split_unit_name(name).instance or ""
 
 
 def _unescape_name(text: str) -> str:

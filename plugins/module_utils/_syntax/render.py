@@ -18,7 +18,6 @@ from collections.abc import Mapping
 
 from .. import _catalog, _model
 from .commands import exec_quote
-from .joins import joins_of
 from .lines import LONG_LINE_MAX
 from .text import (
     NOT_UTF8,
@@ -109,7 +108,7 @@ class _Values:
         entry = _catalog.get(section, directive)
         self.parser = entry.parser if entry is not None else ""
         self.empty_ok = entry is None or entry.empty_ok
-        self.joins = joins_of(section, directive)
+        self.joins = _catalog.joins_of(section, directive)
 
     def error(self, message: str, value: t.Any) -> RenderError:
         return RenderError(message, self.unit, self.section, self.directive, value)

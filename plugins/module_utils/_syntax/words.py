@@ -83,7 +83,7 @@ def _bad_escape(text: str, pos: int) -> str:
 class WordReader:
     """``extract_first_word()`` of systemd: one instance for each combination of flags."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  one parameter for each flag of systemd's
+    def __init__(
         self, separators: str, unquote: bool, cunescape: bool, relax: bool, unescape_relax: bool,
         retain_escape: bool, coalesce: bool,
     ) -> None:  # fmt: skip
@@ -170,7 +170,7 @@ def word_reader(*flags: t.Any) -> WordReader:
     return WordReader(*flags)
 
 
-def split_words(  # noqa: PLR0913, PLR0917  one parameter for each flag of systemd's
+def split_words(
     value: str,
     unquote: bool = True,
     cunescape: bool = True,

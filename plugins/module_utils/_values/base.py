@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._syntax.names import unit_unescape
-from .._syntax.text import shorten
+from .._syntax.names import full_unit_name, instance_name, is_template
+from .._syntax.specifiers import NAME_SPECIFIERS, name_specifier, replace_specifiers
+from .._syntax.text import UnitSyntaxError, shorten
 from .._syntax.words import split_words, word_reader
 
 NAME_MAX = 255
@@ -65,7 +66,6 @@ def first_word(text: str, separators: str = BLANKS, unquote: bool = False) -> tu
     return word, text[position:] if position >= 0 else ""
 
 
-_PERCENT = re.compile("%(.?)", re.DOTALL)
 # What stands in for values that only the host knows; only the form and that it is not empty count. The slice (%r) is
 # not yet known when a line is read: it is the root of all groups then, whose path is empty.
 _HOST = {
@@ -91,52 +91,29 @@ def expand(text: str, context: Context, limit: int = LINE_MAX, name: bool = Fals
     :raises SpecifierError: for a letter or digit after ``%`` that is no specifier.
     """
 
-    def replace(match: re.Match[str]) -> str:
-        letter = match.group(1)
-        if letter in ("", "%"):
-            return "%"
+    def resolve(letter: str) -> str | None:
         if not (letter.isascii() and letter.isalnum()):
-            return match.group()
-        known = letter in _HOST or letter in "fIiJjNnPp"
+            return None
+        known = letter in _HOST or letter in NAME_SPECIFIERS
         since = _SPECIFIER_SINCE.get(letter, 0)
         if not known or since > context.release or (name and letter not in _IN_NAMES):
-            reason = "comes with systemd %d" % since if known and since > context.release else "is not known here"
-            raise SpecifierError("the specifier %%%s %s: write %%%% for a percent sign" % (letter, reason))
-        return _HOST[letter] if letter in _HOST else _unit_specifier(letter, context.unit_name)
+            reason = f"comes with systemd {since}" if known and since > context.release else "is not known here"
+            raise SpecifierError(f"the specifier %{letter} {reason}: write %% for a percent sign")
+        return _HOST[letter] if letter in _HOST else _of_the_name(letter, context.unit_name)
 
-    if "%" in text:
-        text = _PERCENT.sub(replace, text)
+    text = replace_specifiers(text, resolve)
     if byte_length(text) > limit and (context.release >= 249 or limit == LINE_MAX):
         raise SpecifierError("the text is longer than %d bytes" % limit)
     return text
 
 
-def _unit_specifier(letter: str, unit_name: str) -> str:
-    """``%i`` and the others that are parts of the unit's own name."""
-    stem, _dot, suffix = unit_name.rpartition(".")
-    prefix, at, instance = (stem or "unit").partition("@")
-    if at and not instance:
-        instance = "instance"
-    whole = prefix + at + instance
-    plain = {
-        "i": instance,
-        "j": prefix.rpartition("-")[2],
-        "n": "%s.%s" % (whole, suffix or "service"),
-        "N": whole,
-        "p": prefix,
-    }
-    if letter in plain:
-        return plain[letter]
-    if letter == "f":
-        return "/" + _unescape(instance or prefix).lstrip("/")
-    return _unescape(plain[letter.lower()])
-
-
-def _unescape(text: str) -> str:
+def _of_the_name(letter: str, unit_name: str) -> str:
+    """``%i`` and the others that are parts of the unit's own name, which may not be known."""
+    name = full_unit_name(unit_name or "unit")
     try:
-        return unit_unescape(text)
-    except ValueError:
-        raise SpecifierError("'%s' in the unit's name is not escaped as systemd does it" % shorten(text)) from None
+        return name_specifier(letter, instance_name(name, "instance") if is_template(name) else name) or ""
+    except UnitSyntaxError as error:
+        raise SpecifierError(error.message) from None
 
 
 # --------------------------------------------------------------------------------------------------- paths and names

@@ -29,6 +29,12 @@ def test_edges(case: dict[str, t.Any]) -> None:
     assert sorted(found) == sorted(case["edges"])
 
 
+@pytest.mark.parametrize("case", load("syntax/specifiers"))
+def test_slice_of_a_unit(case: dict[str, t.Any]) -> None:
+    graph = build({"units": {case["unit"]: "[Service]\nExecStart=/bin/true\n"}})
+    assert [name for name in graph.targets("Requires", case["unit"]) if name.endswith(".slice")] == [case["slice"]]
+
+
 @pytest.mark.parametrize("case", load("graph/start"))
 def test_start(case: dict[str, t.Any]) -> None:
     graph = build(case)

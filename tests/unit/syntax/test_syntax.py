@@ -11,12 +11,24 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import e
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import exec_quote, parse_exec
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import LONG_LINE_MAX, parse, read_unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import (
+    full_unit_name,
     instance_name,
+    is_instance,
+    is_template,
+    parse_unit_name,
     split_unit_name,
     template_of,
     unit_escape,
     unit_name_problem,
+    unit_type,
     unit_unescape,
+)
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.specifiers import (
+    IN_UNIT_NAMES,
+    NAME_SPECIFIERS,
+    expand_specifiers,
+    has_other_specifiers,
+    name_specifier,
 )
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError, to_bytes
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import c_unescape, quote, split_words
@@ -142,21 +154,78 @@ def test_exec_quote_takes_bytes() -> None:
 
 
 @pytest.mark.parametrize("case", load("syntax/names"))
-def test_unit_names(case: dict[str, t.Any]) -> None:
-    name = case["name"] if "name" in case else "a" * (case["name_length"] - 8) + ".service"
-    problem = unit_name_problem(name, case.get("template", True))
-    if "problem" in case:
-        assert case["problem"] in problem
-        if "template" not in case:
-            with pytest.raises(UnitSyntaxError):
-                split_unit_name(name)
+def test_parse_unit_name(case: dict[str, t.Any]) -> None:
+    found = parse_unit_name(case["name"])
+    assert found == (tuple(case["parts"]) if "parts" in case else None)
+    assert found is None or str(found) == case["name"]
+
+
+@pytest.mark.parametrize("case", load("syntax/names"))
+def test_unit_name_problem(case: dict[str, t.Any]) -> None:
+    problem = unit_name_problem(case["name"])
+    assert case["problem"] in problem if "problem" in case else problem == ""
+
+
+def test_longest_unit_name() -> None:
+    assert parse_unit_name("a" * 247 + ".service") is not None
+    assert "256 bytes" in unit_name_problem("a" * 248 + ".service")
+
+
+def test_a_template_will_not_do() -> None:
+    assert "is a template" in unit_name_problem("a@.service", allow_template=False)
+
+
+@pytest.mark.parametrize("case", load("syntax/name_kinds"))
+def test_kinds_of_unit_names(case: dict[str, t.Any]) -> None:
+    name = case["name"]
+    assert split_unit_name(name) == tuple(case["parts"])
+    assert unit_type(name) == case["parts"][2]
+    assert is_template(name) is (case["kind"] == "template")
+    assert is_instance(name) is (case["kind"] == "instance")
+    assert template_of(name) == case.get("template", "")
+    assert not template_of(name) or instance_name(template_of(name), case["parts"][1]) == name
+
+
+@pytest.mark.parametrize(
+    ("given", "full"),
+    [("a", "a.service"), ("a.socket", "a.socket"), ("a.b", "a.b.service"), ("a@.timer", "a@.timer")],
+)
+def test_full_unit_name(given: str, full: str) -> None:
+    assert full_unit_name(given) == full
+
+
+@pytest.mark.parametrize("case", load("syntax/specifiers"))
+@pytest.mark.parametrize("letter", NAME_SPECIFIERS)
+def test_name_specifier(case: dict[str, t.Any], letter: str) -> None:
+    if case["values"][letter] is None:
+        with pytest.raises(UnitSyntaxError):
+            name_specifier(letter, case["unit"])
+        assert expand_specifiers(f"a%{letter}b", case["unit"]) == f"a%{letter}b"
     else:
-        assert problem == ""
-        parts = case["parts"] if "parts" in case else ["a" * case["parts_length"], None, "service"]
-        assert list(split_unit_name(name)) == parts
-        template = template_of(name)
-        assert template == (f"{parts[0]}@.{parts[2]}" if parts[1] else "")
-        assert not template or instance_name(template, parts[1]) == name
+        assert expand_specifiers(f"a%{letter}b", case["unit"]) == f"a{case['values'][letter]}b"
+
+
+@pytest.mark.parametrize("case", load("syntax/specifiers_in_names"))
+def test_specifiers_in_names_of_units(case: dict[str, t.Any]) -> None:
+    expanded = expand_specifiers(case["text"], "t-a-b@c-d.service", IN_UNIT_NAMES)
+    assert (expanded if parse_unit_name(expanded) else None) == case["name"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expanded", "others"),
+    [
+        ("100%", "100%", False),
+        ("100% sure", "100% sure", False),
+        ("%%i", "%i", False),
+        ("%%%i", "%x", False),
+        ("%H-%i", "%H-x", True),
+        ("%t/%p", "%t/w", True),
+        ("%z", "%z", True),
+    ],
+)
+def test_what_is_no_specifier_of_the_name(text: str, expanded: str, others: bool) -> None:
+    assert expand_specifiers(text, "w@x.service") == expanded
+    assert has_other_specifiers(text) is others
 
 
 @pytest.mark.parametrize("case", load("syntax/escape"))
