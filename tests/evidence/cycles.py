@@ -30,9 +30,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.start import Verdict  # noqa: E402
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit  # noqa: E402
-from lab import containers  # noqa: E402
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.start import Verdict
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
+from lab import containers
 
 PULLS = ("Wants", "Wants", "Wants", "Requires", "Requires", "BindsTo", "Requisite", "PartOf", "Upholds")
 ORDERS = ("After", "After", "Before")

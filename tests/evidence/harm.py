@@ -24,11 +24,11 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host  # noqa: E402
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.registry import RULES
-from evidence.vendor_units import carry_over  # noqa: E402
-from lab import containers  # noqa: E402
+from evidence.vendor_units import carry_over
+from lab import containers
 
 EXCUSED = {"legacy-directive"}  # an old name does no harm but its age
 FOLDER = "/etc/systemd/system"

@@ -19,8 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.filter.unit_graph import unit_graph  # noqa: E402
-from lab import containers  # noqa: E402
+from ansible_collections.unitcraft.systemd.plugins.filter.unit_graph import unit_graph
+from lab import containers
 
 HOST, RELEASE = "graph", "257"
 GROUPS = ("rot13", "worker", "linked")

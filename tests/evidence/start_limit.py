@@ -26,9 +26,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import start_limit as _start_limit  # noqa: E402
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.start_limit import SECOND, Policy, StartLimit  # noqa: E402
-from lab import containers  # noqa: E402
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import start_limit as _start_limit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.start_limit import SECOND, Policy, StartLimit
+from lab import containers
 
 FAILURES = {"exit-code": "exit 7", "signal": "kill -KILL $$$$"}
 # a wave of services is as large as two processors can serve without making restarts late

@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from lab import containers  # noqa: E402
+from lab import containers
 
 MOST = 0.02
 PACKAGE = "ansible_collections/unitcraft/systemd/plugins/module_utils"

@@ -1,0 +1,36 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The import law holds, and a break of it of any kind is seen."""
+
+from __future__ import annotations
+
+import pytest
+from case_files import load
+from tools.import_law import MODULE_UTILS, Tree, read_file, read_tree, violations
+
+# To be mended: the health check tells a timeout by the exception of subprocess.
+OPEN = ("_engine/health.py:",)
+
+
+@pytest.fixture(scope="module")
+def tree():
+    return read_tree()
+
+
+def test_the_law_holds(tree):
+    assert [problem for problem in violations(tree) if not problem.startswith(OPEN)] == []
+
+
+@pytest.mark.parametrize("case", load("repo/import_law"))
+def test_a_planted_import(case, tree):
+    path = MODULE_UTILS / case["file"]
+    text = path.read_text() if path.exists() else ""
+    planted = Tree({**tree.files, case["file"]: read_file(case["file"], f"{text}\n\n{case['add']}\n")})
+    found = "\n".join(problem for problem in violations(planted) if problem not in violations(tree))
+    assert case["says"] in found if "says" in case else found == ""
+
+
+def test_cases_plant_into_files_that_exist():
+    files = {case.values[0]["file"] for case in load("repo/import_law")}
+    assert [file for file in sorted(files) if not (MODULE_UTILS / file).exists()] == ["_extra/things.py"]
