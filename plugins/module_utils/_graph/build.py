@@ -38,6 +38,7 @@ class Graph:
         for edge in edges:  # the same dependency written and implied counts once, as written
             strongest.setdefault(edge[:3], edge)
         self.edges = sorted(strongest.values())
+        self._keys = strongest.keys()
         self._adjacency = _graph_start.Adjacency(self.edges)
 
     @property
@@ -50,11 +51,15 @@ class Graph:
 
     def targets(self, kind: str, name: str) -> tuple[str, ...]:
         """Units that ``name`` names with ``kind``."""
-        return tuple(sorted(self._adjacency.targets(kind, name)))
+        return tuple(self._adjacency.targets(kind, name))  # sorted, as the edges are
 
     def sources(self, kind: str, name: str) -> tuple[str, ...]:
         """Units that name ``name`` with ``kind``."""
-        return tuple(sorted(self._adjacency.sources(kind, name)))
+        return tuple(self._adjacency.sources(kind, name))
+
+    def has(self, kind: str, source: str, target: str) -> bool:
+        """Whether ``source`` names ``target`` with ``kind``."""
+        return (kind, source, target) in self._keys
 
     def start(self, name: str) -> Verdict:
         """What ``systemctl start name`` would do while every unit of the graph is stopped."""
@@ -87,16 +92,23 @@ class Graph:
 
     def comes_back_with(self, name: str) -> tuple[str, ...]:
         """Units that a start of ``name`` starts, at once or in turn, sorted."""
-        seen: set[str] = set()
+        return tuple(sorted(self._follow(self._adjacency.targets, name)))
+
+    def brought_back_by(self, name: str) -> set[str]:
+        """Units whose start starts ``name``, at once or in turn."""
+        return self._follow(self._adjacency.sources, name)
+
+    @staticmethod
+    def _follow(step: t.Callable[[str, str], list[str]], name: str) -> set[str]:
+        seen = {name}
         todo = [name]
         while todo:
             here = todo.pop()
             for kind in ("Requires", "Wants", "BindsTo", "Upholds"):
-                for other in self._adjacency.targets(kind, here):
-                    if other not in seen and other != name:
-                        seen.add(other)
-                        todo.append(other)
-        return tuple(sorted(seen))
+                new = [other for other in step(kind, here) if other not in seen]
+                seen.update(new)
+                todo += new
+        return seen - {name}
 
 
 def build(units: t.Sequence[Unit], installed: bool = True) -> Graph:

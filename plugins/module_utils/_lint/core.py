@@ -54,9 +54,9 @@ class Context:
         self.enabled = frozenset(enabled)
         self.today = today or datetime.date.today()
 
-    def with_unit(self, unit: Unit) -> Context:
-        """The same set and host with another text of one unit of the set."""
-        other = Context({**self.units, unit.name: unit}, self.release, self.facts, self.enabled, self.today)
+    def with_units(self, units: t.Mapping[str, Unit]) -> Context:
+        """The same set and host with another text of some units of the set."""
+        other = Context({**self.units, **units}, self.release, self.facts, self.enabled, self.today)
         other.host_units = self.host_units
         return other
 

@@ -89,8 +89,7 @@ def _systemctl_remark(unit: Unit, release: int, setting: Setting, verb: str, oth
 
 
 def _ordered(context: Context, one: str, other: str) -> bool:
-    graph = context.graph
-    return other in graph.targets("After", one) or one in graph.targets("After", other)
+    return context.graph.has("After", one, other) or context.graph.has("After", other, one)
 
 
 def dependencies(unit: Unit, *directives: str) -> t.Iterator[tuple[str, str, Setting]]:
@@ -104,21 +103,18 @@ def dependencies(unit: Unit, *directives: str) -> t.Iterator[tuple[str, str, Set
 @RULES.rule("requires-without-after", WARNING, "Requires")
 def requires_without_after(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Requires= alone starts both at the same time."""
+    early = any(setting.directive == "DefaultDependencies" for setting in unit.settings)
     for _directive, other, setting in dependencies(unit, "Requires"):
-        if unit_type(other) in ("service", "socket", "mount", "automount") and not _ordered(context, unit.name, other):
+        kind = unit_type(other)
+        if kind in ("service", "socket", "mount", "automount") and not _ordered(context, unit.name, other):
             yield Diagnostic(
-                f"Requires={other} says nothing of order: both start at the same time, so {unit.name} may be up before "
+                f"Requires={other} sets no order: both start at the same time, so {unit.name} may be up before "
                 f"{other}, and stays up when the start of {other} fails",
                 f"add After={other}",
                 setting,
-                _lesser_for_socket(unit, other, context),
+                # systemd hands over a socket when it is there; units of early boot have their own order
+                INFO if early or kind == "socket" else "",
             )
-
-
-def _lesser_for_socket(unit: Unit, other: str, context: Context) -> str:
-    # a service and its own socket need no order: systemd hands over the socket when it is there
-    kind = unit_type(other)
-    return INFO if kind == "socket" or "DefaultDependencies" in {s.directive for s in unit.settings} else ""
 
 
 @RULES.rule("after-without-pull-in", INFO, "After")
@@ -159,36 +155,32 @@ def dependent_stays_down(unit: Unit, context: Context) -> t.Iterator[Diagnostic]
     graph = context.graph
     if graph.sources("Triggers", unit.name) or graph.sources("Upholds", unit.name):
         return
+    bringers = graph.brought_back_by(unit.name)
     for directive, other, setting in dependencies(unit, "BindsTo", "Requires", "Requisite", "PartOf"):
-        if unit_type(other) != "service" or context.unit(other) is None:
-            continue
-        if unit.name in graph.comes_back_with(other):
-            continue
         main = context.unit(other)
-        restarts = main is not None and _view.value(main, "Service", "Restart", "no") != "no"
-        if directive == "BindsTo" and restarts:
+        if main is None or other in bringers or unit_type(other) != "service":
+            continue
+        what = f"'systemctl stop {other}' stops {unit.name} too, and 'systemctl start {other}' does not start it again"
+        crash = directive == "BindsTo" and _view.value(main, "Service", "Restart", "no") != "no"
+        if crash:
             what = f"when {other} dies, {unit.name} is stopped; {other} restarts by itself, {unit.name} stays down"
-        else:
-            what = (
-                f"'systemctl stop {other}' stops {unit.name} too, and 'systemctl start {other}' does not start it again"
-            )
         keep = f"Upholds={unit.name} (keeps it up) or " if context.release >= 249 else ""
         yield Diagnostic(
             f"{directive}={other}: {what}",
             f"put {keep}Wants={unit.name} into {other}, or WantedBy={other} into [Install] of {unit.name}",
             setting,
-            "" if directive == "BindsTo" and restarts and service_type(unit) != "oneshot" else INFO,
+            "" if crash and service_type(unit) != "oneshot" else INFO,
         )
 
 
 @RULES.rule("conflicts-with-required", WARNING, "Conflicts")
 def conflicts_with_required(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A unit wants another one both started and stopped."""
-    needs = context.graph.comes_back_with(unit.name)
+    needs = frozenset(context.graph.comes_back_with(unit.name))
+    directly = {name for _d, name, _s in dependencies(unit, "Requires", "BindsTo", "Wants", "Upholds", "Requisite")}
     for _directive, other, setting in dependencies(unit, "Conflicts"):
         if other not in needs:
             continue
-        directly = {name for _d, name, _s in dependencies(unit, "Requires", "BindsTo", "Wants", "Upholds", "Requisite")}
         how = "pulls it in as well" if other in directly else "pulls it in through the units it wants"
         yield Diagnostic(
             f"Conflicts={other}, and {unit.name} {how}: with Requires= or BindsTo= systemd refuses the start, "

@@ -37,33 +37,34 @@ def lint(
     """
     rules = (*RULES, *host_rules)
     given = merge(units)
-    fragments = {unit.name for unit in units if not unit.dropin}
     # drop-ins alone are judged together with the host's fragment; where that is unknown only their own lines can be
-    merged = {name: _on_host_fragment(unit, facts) for name, unit in given.items() if name not in fragments}
-    judged = {name: merged.get(name) or _as_dropin(unit, units, fragments) for name, unit in given.items()}
+    dropins = {unit.name: unit for unit in units if unit.dropin}
+    for name in [unit.name for unit in units if not unit.dropin]:
+        dropins.pop(name, None)
+    bare = {name: unit for name in dropins if (unit := _host_fragment(name, facts)) is not None}
+    judged = {name: _whole(unit, bare.get(name), dropins.get(name)) for name, unit in given.items()}
     context = Context(judged, release, facts, enabled, today)
+    before = context.with_units(bare)
     findings: list[Finding] = []
     for name, unit in judged.items():
         found = _run(rules, unit, context)
-        if merged.get(name) is not None:
-            found = _introduced_by_dropins(found, rules, unit, given[name], context)
-        findings += found
+        findings += _introduced(found, rules, bare[name], before) if name in bare else found
     return findings
 
 
-def _as_dropin(unit: Unit, units: t.Sequence[Unit], fragments: t.Collection[str]) -> Unit:
-    if unit.name in fragments:
-        return unit
-    return Unit(unit.name, unit.settings, next(part.dropin for part in units if part.name == unit.name), unit.path)
+def _whole(given: Unit, fragment: Unit | None, dropin: Unit | None) -> Unit:
+    if fragment is not None:
+        return Unit(given.name, [*fragment.settings, *given.settings])
+    return given if dropin is None else Unit(given.name, given.settings, dropin.dropin, given.path)
 
 
-def _on_host_fragment(dropins: Unit, facts: HostFacts | None) -> Unit | None:
-    """The unit as it will be loaded from the host's fragment and the drop-ins; None when the fragment is unknown."""
-    for name in (dropins.name, template_of(dropins.name)):
-        text = facts.units.get(name) if facts is not None and name else None
+def _host_fragment(name: str, facts: HostFacts | None) -> Unit | None:
+    """The host's own unit that drop-ins of this name add to; None when it is unknown."""
+    for candidate in (name, template_of(name)):
+        text = facts.units.get(candidate) if facts is not None and candidate else None
         if text is not None:
             try:
-                return Unit(dropins.name, [*read_unit(dropins.name, text).settings, *dropins.settings])
+                return Unit(name, read_unit(name, text).settings)
             except UnitSyntaxError:
                 return None
     return None
@@ -79,16 +80,14 @@ def _run(rules: t.Iterable[Rule], unit: Unit, context: Context) -> list[Finding]
     ]
 
 
-def _introduced_by_dropins(
-    found: list[Finding], rules: t.Iterable[Rule], unit: Unit, dropins: Unit, context: Context
-) -> list[Finding]:
-    """The findings that the host's own unit does not have without the drop-ins."""
+def _introduced(found: list[Finding], rules: t.Iterable[Rule], bare: Unit, before: Context) -> list[Finding]:
+    """The findings that the drop-ins of the set brought: the host has them not without.
+
+    :param bare: the host's unit without the drop-ins of the set.
+    :param before: the set with such units.
+    """
     ids = {finding.rule for finding in found}
-    if not ids:
-        return []
-    own = len(unit.settings) - len(dropins.settings)
-    before = Unit(unit.name, unit.settings[:own])
-    old = _run([rule for rule in rules if rule.id in ids], before, context.with_unit(before))
+    old = _run([rule for rule in rules if rule.id in ids], bare, before) if ids else []
     known = {(finding.rule, finding.message) for finding in old}
     return [finding for finding in found if (finding.rule, finding.message) not in known]
 

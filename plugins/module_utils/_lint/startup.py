@@ -24,7 +24,7 @@ def network_online_not_pulled_in(unit: Unit, context: Context) -> t.Iterator[Dia
     order = _named(unit, "After", _ONLINE)
     if order is None or any(_named(unit, key, _ONLINE) for key in ("Wants", "Requires", "BindsTo", "Requisite")):
         return
-    if any(_ONLINE in context.graph.targets("Wants", other) for other in _pulled(unit)):
+    if any(context.graph.has("Wants", other, _ONLINE) for other in _pulled(unit)):
         return
     yield Diagnostic(
         f"After={_ONLINE} only orders: where nothing else starts that target, {unit.name} does not wait for the network",

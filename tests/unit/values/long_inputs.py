@@ -11,6 +11,8 @@ import json
 import sys
 import time
 
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.facts import HostFacts
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.run import lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
@@ -28,6 +30,10 @@ UNKNOWN = read_unit("a.service", HEAD + "".join(f"Directive{number}=x\n" for num
 BAD = read_unit("a.service", HEAD + "".join(f"TimeoutSec={number}x\n" for number in range(LINES)))
 LONG_LIST = read_unit("a.service", HEAD + "Environment=" + "a=b " * 260_000)
 MAPPING = {"Service": {"Environment": {f"A{number}": "é %\n" for number in range(LINES)}}}
+DEPENDENCIES = read_unit(
+    "a.service", "[Unit]\n" + "".join(f"Requires=b{n}.service\nConflicts=b{n}.service\n" for n in range(10_000)) + HEAD
+)
+DROPINS = [read_unit(f"b{n}.service", "[Unit]\nRequires=a.service\n", dropin="needs") for n in range(1_000)]
 SETTINGS = _render.settings_from_mapping("a.service", MAPPING)
 
 INPUTS = {
@@ -46,6 +52,10 @@ INPUTS = {
     "validate 100,000 unknown directives": lambda: _validate.validate(UNKNOWN, 262),
     "validate 100,000 bad values": lambda: _validate.validate(BAD, 262),
     "validate a list of 1 MB": lambda: _validate.validate(LONG_LIST, 262),
+    "lint 10,000 requirements and conflicts": lambda: lint([DEPENDENCIES], 262),
+    "lint drop-ins of 1,000 units of the host": lambda: lint(
+        DROPINS, 262, HostFacts(units={u.name: HEAD for u in DROPINS})
+    ),
     "compare 100,000 lines": lambda: _meaning.changed_settings(MANY.settings, MANY.settings[:-1]),
     "declare 100,000 lines": lambda: _declaration.mapping_from_settings(MANY.settings),
     "settings of 100,000 variables": lambda: _render.settings_from_mapping("a.service", MAPPING),
