@@ -34,14 +34,18 @@ def drift_by_unit(
     for path, entry in record.items():
         if entry["unit"] in deployed and path.startswith(f"{folder}/"):
             deployed[entry["unit"]][path] = entry
+    dropins: dict[str, list[str]] = {}
+    for path, file in state.files.items():
+        unit, inside, _name = path.rpartition(".d/")
+        if inside and file.kind == "file":
+            dropins.setdefault(unit, []).append(path)
     found = {}
     for name, entries in deployed.items():
         if entries:
-            dropins = [path for path in state.files if path.startswith(f"{folder}/{name}.d/")]
-            files = {path: state.files.get(path, MISSING) for path in {*entries, *dropins}}
+            own = sorted(dropins.get(f"{folder}/{name}", ()))
+            files = {path: state.files.get(path, MISSING) for path in {*entries, *own}}
             texts = {path: from_bytes(file.data) if file.kind == "file" else None for path, file in files.items()}
-            dropins = sorted(path for path in dropins if texts[path] is not None)
-            present = drift.Now(texts, dropins, drift.state_of(state.live.get(name, {})))
+            present = drift.Now(texts, own, drift.state_of(state.live.get(name, {})))
             found[name] = drift.compare(name, entries, present)
     return found
 
