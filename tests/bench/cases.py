@@ -118,6 +118,20 @@ class Bench:
     def add_interpreter(self) -> None:
         containers.write_file(self.host, f"{TOOLS}/python", _MEASURING.format(tools=TOOLS), mode="0755")
 
+    def add_empty_modules(self) -> None:
+        """Put the modules of ``workload.empty_module`` where playbooks find them, as ``empty_units`` and so on."""
+        library = self.folder / "library"
+        library.mkdir(exist_ok=True)
+        for name in ("unit", "units", "unit_lint"):
+            for kind, loads in (("empty", False), ("loaded", True)):
+                (library / f"{kind}_{name}.py").write_text(workload.empty_module(name, loads))
+
+    def run_empty(self, times: Times, name: str, plays: list[dict[str, t.Any]], module: str) -> None:
+        """Time the play with each of the two empty modules in place of ours, as ``empty`` and ``loaded``."""
+        for kind in ("empty", "loaded"):
+            empty = workload.with_empty(plays, f"{kind}_{module}")
+            times.add(kind, self.run(f"{kind}-{name}", empty, changes=False))
+
     def noted(self) -> tuple[float, float]:
         """KiB and seconds of the last module that ran with ``NOTING``."""
         memory, seconds = containers.run(self.host, ["tail", "-n", "1", f"{TOOLS}/noted"]).stdout.split()
@@ -140,6 +154,7 @@ def put_files(host: str, folder: str, files: t.Mapping[str, str]) -> None:
 def sets(bench: Bench) -> dict[str, t.Any]:
     """``units`` against the limit, by size of the set."""
     found = {}
+    bench.add_empty_modules()
     for size in SIZES:
         times = Times()
         for number in range(bench.rounds):
@@ -156,6 +171,7 @@ def _one_round_of_sets(bench: Bench, size: int, times: Times) -> None:
     times.add("first", bench.run(f"units-{size}", workload.units(size), changes=True))
     times.add("unchanged", bench.run(f"units-{size}", workload.units(size), changes=False))
     times.add("ping", bench.run("ping", workload.ping(), changes=False))
+    bench.run_empty(times, f"units-{size}", workload.units(size), "units")
     times.add("query", bench.script(f"query-{size}", [workload.query_step(size)]))
     times.add("changed", bench.run(f"units-{size}-new", workload.units(size, changed=True), changes=True))
     bench.clean()
@@ -241,18 +257,20 @@ def hosts(bench: Bench) -> dict[str, t.Any]:
 def one(bench: Bench) -> dict[str, t.Any]:
     """``unit`` with nothing to do, and ``ping``."""
     times = Times()
+    bench.add_empty_modules()
     bench.clean()
     bench.run("unit", workload.unit(), changes=True)
     for number in range(bench.rounds * 3):
         bench.say(f"one: round {number + 1}")
         times.add("ping", bench.run("ping", workload.ping(), changes=False))
         times.add("unit", bench.run("unit", workload.unit(), changes=False))
+        bench.run_empty(times, "unit", workload.unit(), "unit")
     bench.clean()
     return dict(times)
 
 
 def info(bench: Bench) -> dict[str, t.Any]:
-    """``unit_info`` of many units, and ``systemctl show`` of the same, with every property and with those of ``units``."""
+    """``unit_info`` of many units, and ``systemctl show`` of them, of all properties and of those of ``units``."""
     size = SIZES[-1]
     bench.clean()
     bench.run(f"units-{size}", workload.units(size), changes=True)
@@ -273,6 +291,7 @@ def lint(bench: Bench) -> dict[str, t.Any]:
     listed = [f"lint-{number:03}.service" for number in range(LINT_UNITS)]
     put_files(bench.host, folder, {name: workload.lint_text(number) for number, name in enumerate(listed)})
     bench.add_interpreter()
+    bench.add_empty_modules()
     # verify ends with 1 for what it finds; only its time counts
     verify = [
         f"SYSTEMD_LOG_LEVEL=err systemd-analyze verify --man=no {folder}/*.service > {TOOLS}/verify.out 2>&1 || true"
@@ -283,6 +302,10 @@ def lint(bench: Bench) -> dict[str, t.Any]:
         times.add("verify", bench.script("verify", verify))
         times.add("play", bench.run("lint", workload.lint(folder, vars=NOTING), changes=False))
         times.add("unit_lint", bench.noted()[1])
+        for kind in ("empty", "loaded"):
+            empty = workload.with_empty(workload.lint(folder, vars=NOTING), f"{kind}_unit_lint")
+            bench.run(f"{kind}-lint", empty, changes=False)
+            times.add(kind, bench.noted()[1])
         times.add("ping", bench.run("ping", workload.ping(), changes=False))
     containers.run(bench.host, ["rm", "-r", folder])
     return dict(times)

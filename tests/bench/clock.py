@@ -25,7 +25,7 @@ class BenchError(Exception):
     """What was to be measured failed; the text holds its output."""
 
 
-class Times(t.Dict[str, t.List[float]]):
+class Times(dict[str, list[float]]):
     """Seconds of every run, by what was measured."""
 
     def add(self, what: str, seconds: float) -> None:

@@ -50,7 +50,8 @@ def draw(panels: t.Sequence[Panel]) -> str:
         up = _Axis(min(values), max(values), HEIGHT - BOTTOM, TOP)
         body.append(f'<g transform="translate({number * WIDTH} 0)">{_panel(panel, across, up)}</g>')
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH * len(panels)} {HEIGHT}" font-family="sans-serif" font-size="12"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH * len(panels)} {HEIGHT}"'
+        ' font-family="sans-serif" font-size="12"'
         ' role="img" aria-label="Seconds of a whole run by number of units, for several ways of deploying them">\n'
         '<rect width="100%" height="100%" fill="#ffffff"/>\n' + "\n".join(body) + "\n</svg>\n"
     )

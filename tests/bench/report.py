@@ -10,9 +10,34 @@ import statistics
 import typing as t
 from pathlib import Path
 
-from bench import plot
+from bench import payload, plot
 
 Figures = t.Mapping[str, t.Any]
+
+_HEAD = """<!-- SPDX-License-Identifier: GPL-3.0-or-later -->
+# How fast it is
+
+Written by `make bench`, which measures all of this anew. The seconds are those of one machine; the ratios are what
+counts.
+"""
+_SETS = """Seconds, medians. A run is a whole `ansible-playbook` process with one task, `units`. It is compared with
+`ping`, also a whole process, plus a bare shell script in the container, by its own clock, that does the same and no
+more: files into place, one reload, one `enable`, one `start`, one `show` (first run); one `show` (unchanged); one
+file, reload, restart, `show` (one changed).
+"""
+_EMPTY = """*Empty* is a module that does nothing: Ansible packs and sends the same files for it, it takes the same
+options and returns a result of the same size. That much is Ansible's own. *Loaded* also loads the files that ours
+loads before it looks at the host; what that adds is Python's, which compiles them anew in each run.
+"""
+_LOOPS = """Seconds, medians. *Loop*: `template` over all units, then `systemd_service` over all units. *Role*: the
+way linux-system-roles.systemd works: `service_facts`, `copy` over all files, one reload, then a loop of
+`systemd_service` for each state that units shall have. A figure with a star is extrapolated from 50 units, because
+the run would take over ten minutes; 300 units were run once (`units` more often).
+"""
+_LINT = """500 units of 20 directives. Seconds, medians; *on the host* is the module's process without the way there.
+"""
+_COUNTS = """Reloads by PID 1's own log; memory is the peak of the module's process in MiB.
+"""
 
 
 class Line(t.NamedTuple):
@@ -30,7 +55,11 @@ class Line(t.NamedTuple):
 
     @property
     def text(self) -> str:
-        return f"{self.what}: {number(self.figure)}{self.unit}, {'at least' if self.at_least else 'at most'} {number(self.limit)}{self.unit}"
+        return f"{self.what}: {number(self.figure)}{self.unit}, {self.promise}"
+
+    @property
+    def promise(self) -> str:
+        return f"{'at least' if self.at_least else 'at most'} {number(self.limit)}{self.unit}"
 
 
 def number(value: float) -> str:
@@ -112,8 +141,10 @@ def limits(found: Figures) -> list[Line]:
                 1.0,
             )
         )
-    if "payload" in found:
-        lines.append(Line("what unit_lint sends of ours", found["payload"]["unit_lint"]["own"] / 1000, 120, unit=" kB"))
+    for module, most in payload.LIMITS.items():
+        if module in found.get("payload", ()):
+            sent = found["payload"][module]["own"] / 1000
+            lines.append(Line(f"what {module} sends of ours", sent, most / 1000, unit=" kB"))
     return lines
 
 
@@ -156,7 +187,7 @@ def _limits_table(found: Figures) -> str:
         [
             line.what,
             number(line.figure) + line.unit,
-            f"{'at least' if line.at_least else 'at most'} {number(line.limit)}{line.unit}",
+            line.promise,
             "**no**" if line.missed else "yes",
         ]
         for line in limits(found)
@@ -197,12 +228,38 @@ def _sets(sets: Figures) -> str:
         "ratio",
         "ratio to ping + query",
     ]
-    return (
-        "## One task for a whole set\n\nSeconds, medians. A run is a whole `ansible-playbook` process with one task, `units`. It is compared"
-        " with `ping`, also a whole process,\nplus a bare shell script in the container, by its own clock, that does the same and no more: files"
-        " into place, one reload, one `enable`,\none `start`, one `show` (first run); one `show` (unchanged); one file, reload, restart, `show`"
-        " (one changed).\n\n" + table(head, rows)
-    )
+    return f"## One task for a whole set\n\n{_SETS}\n{table(head, rows)}{_own_of_sets(sets)}"
+
+
+def _own_of_sets(sets: Figures) -> str:
+    """What of an unchanged run is Ansible's and Python's own."""
+    rows = []
+    for size, times in sets.items():
+        if "empty" in times:
+            floor = middle(times, "empty", "query")
+            rows.append(
+                [
+                    size,
+                    seconds(times, "ping"),
+                    seconds(times, "empty"),
+                    seconds(times, "loaded"),
+                    seconds(times, "unchanged"),
+                    number(floor / middle(times, "ping", "query")),
+                    number(middle(times, "unchanged") / floor),
+                ]
+            )
+    if not rows:
+        return ""
+    head = [
+        "units",
+        "ping",
+        "*empty*",
+        "*loaded*",
+        "unchanged",
+        "empty + query to ping + query",
+        "ours to empty + query",
+    ]
+    return f"\n\n{_EMPTY}\n" + table(head, rows)
 
 
 def _loops(found: Figures) -> str:
@@ -218,14 +275,9 @@ def _loops(found: Figures) -> str:
                 mark = "*" if "extrapolated" in name else ""
                 row += [seconds(times, name) + mark, number(ratio(times, name, f"units {kind}")) + mark]
             rows.append(row)
-    return (
-        "## Other ways of working\n\nSeconds, medians. *Loop*: `template` over all units, then `systemd_service` over all units. *Role*: the"
-        " way linux-system-roles.systemd\nworks: `service_facts`, `copy` over all files, one reload, then a loop of `systemd_service` for each"
-        " state that units shall have.\nA figure with a star is extrapolated from 50 units, because the run would take over ten minutes; 300 units"
-        " were run once (`units` more often).\n\n"
-        + table(["units", "run", "`units`", "loop", "times", "role", "times"], rows)
-        + (f"\n\n{found['remark']}" if "remark" in found else "")
-    )
+    remark = f"\n\n{found['remark']}" if "remark" in found else ""
+    head = ["units", "run", "`units`", "loop", "times", "role", "times"]
+    return f"## Other ways of working\n\n{_LOOPS}\n{table(head, rows)}{remark}"
 
 
 def _hosts(hosts: Figures) -> str:
@@ -247,17 +299,19 @@ def _hosts(hosts: Figures) -> str:
 
 
 def _one(times: Figures) -> str:
-    return "## One unit\n\n" + table(
-        ["ping", "`unit`, unchanged", "ratio of medians", "ratio of minima"],
-        [
-            [
-                seconds(times, "ping"),
-                seconds(times, "unit"),
-                number(ratio(times, "unit", "ping")),
-                number(min(times["unit"]) / min(times["ping"])),
-            ]
-        ],
-    )
+    head = ["ping", "`unit`, unchanged", "ratio of medians", "ratio of minima"]
+    row = [
+        seconds(times, "ping"),
+        seconds(times, "unit"),
+        number(ratio(times, "unit", "ping")),
+        number(min(times["unit"]) / min(times["ping"])),
+    ]
+    if "empty" not in times:
+        return "## One unit\n\n" + table(head, [row])
+    head += ["*empty*", "*loaded*", "empty to ping", "ours to empty"]
+    row += [seconds(times, "empty"), seconds(times, "loaded"), number(ratio(times, "empty", "ping"))]
+    row.append(number(ratio(times, "unit", "empty")))
+    return f"## One unit\n\n{_EMPTY}\n" + table(head, [row])
 
 
 def _info(times: Figures) -> str:
@@ -282,29 +336,21 @@ def _info(times: Figures) -> str:
 
 
 def _lint(times: Figures) -> str:
-    return (
-        "## Lint\n\n500 units of 20 directives. Seconds, medians; *on the host* is the module's process without the way there.\n\n"
-        + table(
-            [
-                "`systemd-analyze verify`",
-                "`unit_lint` on the host",
-                "ratio",
-                "ratio of minima",
-                "the whole play",
-                "ping",
-            ],
-            [
-                [
-                    seconds(times, "verify"),
-                    seconds(times, "unit_lint"),
-                    number(ratio(times, "unit_lint", "verify")),
-                    number(min(times["unit_lint"]) / min(times["verify"])),
-                    seconds(times, "play"),
-                    seconds(times, "ping"),
-                ]
-            ],
-        )
-    )
+    head = ["`systemd-analyze verify`", "`unit_lint` on the host", "ratio", "ratio of minima", "the whole play", "ping"]
+    row = [
+        seconds(times, "verify"),
+        seconds(times, "unit_lint"),
+        number(ratio(times, "unit_lint", "verify")),
+        number(min(times["unit_lint"]) / min(times["verify"])),
+        seconds(times, "play"),
+        seconds(times, "ping"),
+    ]
+    text = _LINT
+    if "empty" in times:
+        text += f"\n{_EMPTY}"
+        head += ["*empty* on the host", "*loaded* on the host"]
+        row += [seconds(times, "empty"), seconds(times, "loaded")]
+    return f"## Lint\n\n{text}\n" + table(head, [row])
 
 
 def _counts(counts: Figures) -> str:
@@ -318,10 +364,8 @@ def _counts(counts: Figures) -> str:
         ]
         for kind, run in counts.items()
     ]
-    return (
-        "## What 300 units ask of the host\n\nReloads by PID 1's own log; memory is the peak of the module's process in MiB.\n\n"
-        + table(["run", "daemon-reloads", "programs started", "memory", "which"], rows)
-    )
+    head = ["run", "daemon-reloads", "programs started", "memory", "which"]
+    return f"## What 300 units ask of the host\n\n{_COUNTS}\n{table(head, rows)}"
 
 
 def _payload(modules: Figures) -> str:
@@ -342,15 +386,12 @@ def _payload(modules: Figures) -> str:
 def write(found: Figures, docs: Path) -> None:
     """Write the page and its plot."""
     about = (
-        f"systemd {found['systemd'].split()[1]}, ansible-core {found['ansible']}, Python {found['python']}; containers on one machine with"
-        f" {found['processors']} processors, {found['date']}, in {found['minutes']:.0f} minutes;\n{found['rounds']} rounds, in which all that is"
-        f" compared takes turns. Load of the machine between the measurements (1, 5, 15 minutes): {'; '.join(found['load'])}.\n"
+        f"systemd {found['systemd'].split()[1]}, ansible-core {found['ansible']}, Python {found['python']}; containers on"
+        f" one machine with {found['processors']} processors, {found['date']}, in {found['minutes']:.0f} minutes;\n"
+        f"{found['rounds']} rounds, in which all that is compared takes turns. Load of the machine between the"
+        f" measurements (1, 5, 15 minutes): {'; '.join(found['load'])}."
     )
-    page = (
-        "<!-- SPDX-License-Identifier: GPL-3.0-or-later -->\n# How fast it is\n\n"
-        "Written by `make bench`, which measures all of this anew. The seconds are those of one machine; the ratios are what counts.\n\n"
-        f"{about}\n![Seconds by number of units](bench.svg)\n\n{tables(found)}\n"
-    )
+    page = f"{_HEAD}\n{about}\n\n![Seconds by number of units](bench.svg)\n\n{tables(found)}\n"
     (docs / "bench.md").write_text(page)
     (docs / "bench.svg").write_text(plot.draw(_curves(found)))
 

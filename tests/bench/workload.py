@@ -104,8 +104,11 @@ def loop(count: int, changed: bool = False) -> list[dict[str, t.Any]]:
 
 
 def role_way(count: int, changed: bool = False) -> list[dict[str, t.Any]]:
-    """How the role linux-system-roles.systemd works: a file for each unit, copied in a loop, one reload, then a loop for
-    each list of names, one list for each state a unit shall have."""
+    """How the role linux-system-roles.systemd works.
+
+    A file for each unit, copied in a loop, one reload, then a loop for each list of names, one list for each state that
+    a unit shall have.
+    """
     listed = names(count)
     files = [f"{name}-{version}" for name, version in zip(listed, versions(count, changed))]
     tasks: list[dict[str, t.Any]] = [
@@ -230,3 +233,68 @@ def lint_text(number: int) -> str:
 
 def lint(folder: str, **more: t.Any) -> list[dict[str, t.Any]]:
     return play([{"name": "Lint", "unitcraft.systemd.unit_lint": {"paths": [folder], "fail_on": "never"}}], **more)
+
+
+# What Ansible and Python take for themselves
+
+_WINGS = "ansible_collections.unitcraft.systemd.plugins.module_utils"
+_OPTIONS = f"from {_WINGS}._modules.options import set_options, unit_options\n"
+_SPECS = {
+    "unit": f"{_OPTIONS}SPEC = {{**unit_options(), **set_options()}}\n",
+    "units": f"{_OPTIONS}"
+    'ITEMS = {"type": "list", "elements": "dict", "required": True, "options": unit_options()}\n'
+    'SPEC = {"units": ITEMS, **set_options()}\n',
+    "unit_lint": 'SPEC = {"paths": {"type": "list", "elements": "path"}, "fail_on": {"type": "str"}}\n',
+}
+# One unit in a result of ours.
+_ENTRY = {
+    "path": "/etc/systemd/system/bench-000.service",
+    "load_state": "loaded",
+    "active_state": "active",
+    "sub_state": "running",
+    "unit_file_state": "enabled",
+    "result": "success",
+    "invocation_id": "0123456789abcdef0123456789abcdef",
+    "main_pid": 12345,
+    "n_restarts": 0,
+    "drift": [],
+}
+_CODE = {"unit": "unit", "units": "unit", "unit_lint": "unit_lint"}
+
+
+def empty_module(name: str, loads: bool) -> str:
+    """A module that does nothing: same archive, same options, a result of the same size as one of ours.
+
+    :param name: ``unit``, ``units`` or ``unit_lint``.
+    :param loads: whether it also loads the code of ours that a run loads before it looks at the host.
+    """
+    return f"""from __future__ import annotations
+
+from ansible.module_utils.basic import AnsibleModule
+{_SPECS[name]}
+if {loads}:
+    from {_WINGS}._modules import {_CODE[name]}
+
+ENTRY = {_ENTRY}
+
+
+def main():
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    items = module.params.get("units", [module.params])
+    units = {{item.get("name"): dict(ENTRY) for item in items}}
+    module.exit_json(changed=False, actions=[], diff=[], findings=[], units=units)
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def with_empty(plays: list[dict[str, t.Any]], module: str) -> list[dict[str, t.Any]]:
+    """The same play with the module replaced by an empty one.
+
+    :param module: file name of the empty module, without ``.py``.
+    """
+    play_, task = plays[0], plays[0]["tasks"][0]
+    options = next(value for key, value in task.items() if key.startswith("unitcraft.systemd."))
+    return [{**play_, "tasks": [{"name": "Nothing", module: options}]}]
