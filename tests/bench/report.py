@@ -386,8 +386,8 @@ def _payload(modules: Figures) -> str:
 def write(found: Figures, docs: Path) -> None:
     """Write the page and its plot."""
     about = (
-        f"systemd {found['systemd'].split()[1]}, ansible-core {found['ansible']}, Python {found['python']}; containers on"
-        f" one machine with {found['processors']} processors, {found['date']}, in {found['minutes']:.0f} minutes;\n"
+        f"systemd {found['systemd'].split()[1]}, ansible-core {found['ansible']}, Python {found['python']}; containers"
+        f" on one machine with {found['processors']} processors, {found['date']}, in {found['minutes']:.0f} minutes;\n"
         f"{found['rounds']} rounds, in which all that is compared takes turns. Load of the machine between the"
         f" measurements (1, 5, 15 minutes): {'; '.join(found['load'])}."
     )
