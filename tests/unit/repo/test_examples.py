@@ -18,7 +18,6 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _model
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import options
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_info as _module_info
@@ -26,9 +25,8 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
-from case_files import load as load_cases
 from doc_examples import ROOT, Example, all_examples
-from lint_cases import read_facts, read_units
+from lint_cases import read_units, shown_units
 
 COLLECTION = "unitcraft.systemd."
 RELEASE = 257
@@ -207,56 +205,18 @@ def test_declared_units_are_good(example: Example) -> None:
 
 # --- unit files ------------------------------------------------------------------------------------------------------
 
-RULES_PAGE = "docs/rules.md"
-RULE_RELEASES = (247, 252, RELEASE, 262)
-KINDS = re.compile(r"^\[(Service|Socket|Timer|Path|Mount|Automount|Swap|Slice|Scope)", re.MULTILINE)
-UNIT_COMMENT = re.compile(
-    r"^# (?:/[a-z/]*/)?([\w@.-]+\.(?:service|socket|timer|path|target)(?:\.d/[\w-]+\.conf)?)\b.*\n", re.MULTILINE
-)
+RULES_PAGE = "docs/rules.md"  # tests/unit/lint/test_rules_page.py tries its examples
 
 
-def shown_units(example: Example) -> dict[str, str]:
-    """Text by name of a unit or path of a drop-in: a comment may name it, else its sections tell the type."""
-    parts = UNIT_COMMENT.split(example.text)
-    if len(parts) > 1:
-        return dict(zip(parts[1::2], parts[2::2]))
-    kinds = KINDS.findall(example.text)
-    return {f"app.{kinds[0].lower() if kinds else 'service'}": example.text}
-
-
-def findings(texts: dict[str, str], release: int, facts: dict[str, t.Any] | None = None) -> list[_model.Finding]:
+def findings(texts: dict[str, str]) -> list[_model.Finding]:
     units = read_units(texts)
-    found = [finding for unit in units for finding in _validate.validate(unit, release)]
-    return found + _lint.lint(units, release, read_facts(facts), host_rules=_lint_host.RULES)
-
-
-def rule_examples() -> list[t.Any]:
-    return [example for example in in_language("ini") if example.values[0].path == RULES_PAGE]
-
-
-@pytest.mark.parametrize("example", rule_examples())
-def test_a_rule_finds_its_example(example: Example) -> None:
-    company = next(
-        (case for case in map(first_value, load_cases("rule_examples")) if case["rule"] == example.heading), {}
-    )
-    texts = {**shown_units(example), **company.get("units", {})}
-    found = {finding.rule for release in RULE_RELEASES for finding in findings(texts, release, company.get("facts"))}
-    assert example.heading in found
-
-
-def first_value(case: t.Any) -> dict[str, t.Any]:
-    return case.values[0]
-
-
-def test_company_is_for_rules_that_have_an_example() -> None:
-    headings = {example.values[0].heading for example in rule_examples()}
-    assert {first_value(case)["rule"] for case in load_cases("rule_examples")} <= headings
+    return [*(finding for unit in units for finding in _validate.validate(unit, RELEASE)), *_lint.lint(units, RELEASE)]
 
 
 def test_shown_unit_files_are_good() -> None:
     for example in EXAMPLES:
         if example.language == "ini" and example.path != RULES_PAGE:
-            bad = [finding for finding in findings(shown_units(example), RELEASE) if finding.severity != _model.INFO]
+            bad = [finding for finding in findings(shown_units(example.text)) if finding.severity != _model.INFO]
             assert not bad, str(example)
 
 
