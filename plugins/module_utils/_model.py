@@ -105,3 +105,12 @@ class Failure(t.NamedTuple):
     result: str  # systemd's own word
     exit_status: str  # in words; empty when no process ended
     log: list[str]  # its journal lines since the transaction began
+
+
+# The groups of ActiveState= that systemd itself forms (src/basic/unit-def.h: UNIT_IS_ACTIVE_OR_RELOADING,
+# ..._ACTIVATING, UNIT_IS_INACTIVE_OR_DEACTIVATING, ..._FAILED). "maintenance" is in none of them.
+UP = frozenset(("active", "reloading", "refreshing"))
+UP_OR_STARTING = UP | {"activating"}
+DOWN = frozenset(("inactive", "failed"))
+DOWN_OR_STOPPING = DOWN | {"deactivating"}
+RUNNING = UP_OR_STARTING | {"deactivating"}  # something of it may still run

@@ -118,8 +118,8 @@ def short_library(target):
     module_utils = f"{place}/ansible_collections/unitcraft/systemd/plugins/module_utils"
     target.sh(
         f"rm -rf {place}; cp -r {engine_target.LIBRARY} {place}; sed -i s,{engine_target.LIBRARY},{place}, {place}/run_*.py;"
-        f" sed -i -E 's/^(QUERY|RELOAD|VERIFY|LOCK|MANAGER)_TIMEOUT = [0-9.]+/\\1_TIMEOUT = 4.0/; s/^_HANG_CHECK = .*/_HANG_CHECK = 3.0/;"
-        f" s/communicate\\(timeout=20.0\\)/communicate(timeout=3.0)/' {module_utils}/*/*.py"
+        f" sed -i -E 's/^(QUERY|RELOAD|VERIFY|LOCK|MANAGER)_TIMEOUT = [0-9.]+/\\1_TIMEOUT = 4.0/; s/^HANG_CHECK = .*/HANG_CHECK = 3.0/;"
+        f" s/_LAST_WORD = .*/_LAST_WORD = 3.0/' {module_utils}/*/*.py"
     )
     assert (
         target.sh(f"cat {module_utils}/_host/systemd.py {module_utils}/_host/manager.py | grep -c '_TIMEOUT = 4.0'")

@@ -15,7 +15,7 @@ import signal
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import show as _show
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.properties import split_list
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import parse_exec
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 from lab import containers
@@ -106,7 +106,7 @@ def shown(target, described):
         for line in block.splitlines():
             key, _equals, value = line.partition("=")
             properties[key].append(value)
-        for unit in _show.words(properties.get("Names", [""])[0]):
+        for unit in split_list(properties.get("Names", [""])[0]):
             units[unit] = properties
     return units
 
@@ -136,11 +136,11 @@ def test_the_same_files_in_the_same_order(target, described, shown):
             assert ours["fragment"], name  # older releases name the file that a linked unit leads to
         elif (ours["fragment"] or "") != fragment:
             wrong.append((name, ours["fragment"], fragment))
-        if ours["dropins"] != _show.words(properties["DropInPaths"][0]):
+        if ours["dropins"] != split_list(properties["DropInPaths"][0]):
             wrong.append((name, ours["dropins"], properties["DropInPaths"]))
         if unit["id"] != properties["Id"][0]:
             wrong.append((name, unit["id"], properties["Id"]))
-        if sorted({name, *unit["aliases"]}) != sorted(_show.words(properties["Names"][0])):
+        if sorted({name, *unit["aliases"]}) != sorted(split_list(properties["Names"][0])):
             wrong.append((name, unit["aliases"], properties["Names"]))
     print("\n%s: files, id and names of %d units compared" % (release, count))
     assert not wrong, "\n".join(str(item) for item in wrong[:40])
@@ -229,7 +229,7 @@ def same(directive, definition, section, properties, aliases=None):
         )
     if known.joins in ("words", "deps", "lines", "colons"):
         ours = set(value)
-        theirs = {word for line in shown for word in _show.words(line)}
+        theirs = {word for line in shown for word in split_list(line)}
         if known.joins == "lines":
             ours, theirs = set(value), {line.partition(" (ignore_errors")[0] for line in shown}
             ours = {item.lstrip("-") for item in ours}

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import typing as t
 
+from .._model import DOWN_OR_STOPPING, UP_OR_STARTING
+
 Record = t.Mapping[str, t.Mapping[str, t.Any]]
-_UP = ("active", "activating", "reloading", "refreshing")
-_DOWN = ("inactive", "failed", "deactivating")
 _WANTED_UP = ("started", "restarted", "reloaded")
 
 
-class Now(t.NamedTuple):
-    """What is there for one unit: ``files`` are path -> text, or None when it is gone; ``dropins`` its drop-in paths
-    in the administrator's folders; ``state`` the unit's state as unit_info tells it."""
+class DriftState(t.NamedTuple):
+    """What is there for one unit."""
 
-    files: t.Mapping[str, str | None]
-    dropins: t.Sequence[str]
-    state: t.Mapping[str, t.Any]
+    files: t.Mapping[str, str | None]  # path -> text; None when it is gone
+    dropins: t.Sequence[str]  # paths in the administrator's folders
+    state: t.Mapping[str, t.Any]  # as unit_info tells it
 
 
 def state_of(properties: t.Mapping[str, str]) -> dict[str, t.Any]:
@@ -33,12 +32,12 @@ def state_of(properties: t.Mapping[str, str]) -> dict[str, t.Any]:
     }
 
 
-def compare(unit: str, record: Record, now: Now) -> list[dict[str, str]]:
+def compare(unit: str, record: Record, now: DriftState) -> list[dict[str, str]]:
     """The drift of one unit: ``{what, path, message, diff}``, in the order files, drop-ins, enablement, run state.
 
     ``what``: changed, removed, added, enablement or run-state.
 
-    :arg record: the entries of this unit in the record, by path.
+    :param record: the entries of this unit in the record, by path.
     """
     found: list[dict[str, str]] = []
     for path, entry in sorted(record.items()):
@@ -68,10 +67,14 @@ def _file_drift(path: str, deployed: str, present: str | None) -> list[dict[str,
 
 
 def _diff(before: str, after: str, path: str) -> str:
-    import difflib  # noqa: PLC0415  takes longer to load than all the rest
+    import difflib  # takes longer to load than all the rest
 
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), path + " (deployed)", path, lineterm="")
+    lines = difflib.unified_diff(_lines(before), _lines(after), path + " (deployed)", path, lineterm="")
     return "\n".join(lines)
+
+
+def _lines(text: str) -> list[str]:
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _state_drift(path: str, entry: t.Mapping[str, t.Any], state: t.Mapping[str, t.Any]) -> list[dict[str, str]]:
@@ -80,15 +83,15 @@ def _state_drift(path: str, entry: t.Mapping[str, t.Any], state: t.Mapping[str, 
     if enabled is not None and now in ("enabled", "disabled", "enabled-runtime", "masked", "masked-runtime"):
         wanted = "enabled" if enabled else "disabled"
         if now != wanted and not (not enabled and now.startswith("masked")):
-            found.append(_drift("enablement", path, "deployed %s, now %s" % (wanted, now)))
+            found.append(_drift("enablement", path, f"deployed {wanted}, now {now}"))
     masked = entry.get("masked")
     if masked is not None and masked != (state.get("load_state") == "masked"):
-        words = ("masked", "not masked") if masked else ("not masked", "masked")
-        found.append(_drift("enablement", path, "deployed %s, now %s" % words))
+        deployed, present = ("masked", "not masked") if masked else ("not masked", "masked")
+        found.append(_drift("enablement", path, f"deployed {deployed}, now {present}"))
     active = state.get("active_state")
     brief = state.get("type") == "oneshot" and not state.get("remain_after_exit")
-    if entry.get("state") in _WANTED_UP and active in _DOWN and not (brief and active == "inactive"):
-        found.append(_drift("run-state", path, "deployed %s, now %s" % (entry["state"], active)))
-    if entry.get("state") == "stopped" and active in _UP:
-        found.append(_drift("run-state", path, "deployed stopped, now %s" % active))
+    if entry.get("state") in _WANTED_UP and active in DOWN_OR_STOPPING and not (brief and active == "inactive"):
+        found.append(_drift("run-state", path, f"deployed {entry['state']}, now {active}"))
+    if entry.get("state") == "stopped" and active in UP_OR_STARTING:
+        found.append(_drift("run-state", path, f"deployed stopped, now {active}"))
     return found

@@ -106,7 +106,7 @@ def _create(folder: int, name: str, file: File) -> None:
 def _flush(names: t.Sequence[tuple[int, str]]) -> None:
     """Have the contents of files on disk, before a rename makes them the valid ones."""
     if len(names) >= _FLUSH_TOGETHER:
-        import ctypes  # noqa: PLC0415 - costs more than all the rest of this file
+        import ctypes  # costs more than all the rest of this file
 
         libc = ctypes.CDLL(None, use_errno=True)
         if all(libc.syncfs(folder) == 0 for folder in {folder for folder, _name in names}):
@@ -132,9 +132,9 @@ def remove_empty_folders(paths: t.Iterable[str]) -> None:
                 os.rmdir(folder)
 
 
-def remove_temporary(folders: t.Iterable[str], token: str) -> None:
-    """Remove what a killed run left under temporary names."""
-    for folder in folders:
+def remove_temporary(paths: t.Iterable[str], token: str) -> None:
+    """Remove what a killed run left under temporary names beside some paths."""
+    for folder in {os.path.dirname(path) for path in paths}:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             for name in os.listdir(folder):
                 if name.startswith(f"{TEMPORARY}{token}-"):
@@ -162,6 +162,7 @@ def replace_file(path: str, data: bytes, mode: int = 0o600) -> None:
 
 
 def flush_folder(path: str) -> None:
+    """Have the names in a folder on disk."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -183,6 +184,7 @@ def to_json(path: str, file: File) -> dict[str, t.Any]:
 
 
 def from_json(entry: t.Mapping[str, t.Any]) -> tuple[str, File]:
+    """The path and the file that ``to_json`` was given."""
     file = File(
         entry["kind"], base64.b64decode(entry["data"]), entry["target"], entry["mode"], entry["uid"], entry["gid"]
     )

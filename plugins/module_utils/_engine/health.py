@@ -1,31 +1,25 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Is it really up: waits for jobs, watches that units stay up, probes them, and says in words what went wrong."""
+"""Health gate: checks that started units are up and stay up, runs their probes, describes failures."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import json
-import re
 import signal
-import socket
-import subprocess
-import time
 import typing as t
 
-from .._host.manager import Manager
-from .._host.systemd import SystemdError
-from .._model import Failure
+from .._host.show import States
+from .._model import UP, Failure
+from .host import Target
+from .jobs import Limits, settle
+from .probes import probe_until
+from .state import is_restarting
 
-LOG_LINES = 10
-_UP = ("active", "reloading", "refreshing")
-_PROBE_PAUSE = 0.2  # seconds between two tries of a probe that failed
-_HANG_CHECK = 60.0  # seconds after which we look whether systemctl still has something to wait for
-_WATCHERS = 64  # units that are watched at the same moment
+LOG_LINES = 20
+_LOOK_PAUSE = 0.25  # seconds between two looks at units that have to stay up
+_WATCHERS = 64  # probes that run at the same moment
 
-# Exit statuses that systemd itself gives, when it fails before the program runs (systemd.exec(5), "Process Exit Codes").
+# Exit statuses of systemd itself, when it fails before the program runs (systemd.exec(5), "Process Exit Codes").
 _EXIT_WORDS = {
     200: "CHDIR: the working directory cannot be entered",
     201: "NICE: the scheduling priority cannot be set",
@@ -70,12 +64,6 @@ _EXIT_WORDS = {
     243: "CREDENTIALS: a credential cannot be read",
     245: "BPF: BPF restrictions cannot be set",
 }
-# What systemctl says of a job that did not end well (systemd's src/shared/bus-wait-for-jobs.c, releases 247 to 262).
-_COMPLAINT = re.compile(
-    r"(?:Job|A dependency job|Assertion failed on job|Queued job) for (?P<one>\S+?)(?: (?:failed|canceled|timed out|was)[^.]*|\.$)"
-    r"|(?:Unit |Operation on or unit type of )(?P<two>\S+) (?:was started|not supported|cannot)[^.]*"
-    r"|(?P<three>\S+) is not active, cannot reload"
-)
 _RESULT_WORDS = {
     "timeout": "it did not get ready, or did not stop, within its time limit",
     "watchdog": "it stopped answering its watchdog",
@@ -89,151 +77,71 @@ _RESULT_WORDS = {
 }
 
 
-class Limits(t.NamedTuple):
-    """What ``health`` asks of one unit: seconds, seconds, probes."""
-
-    timeout: float = 0.0  # 0: wait as long as systemd itself waits
-    stable: float = 0.0
-    probes: t.Sequence[t.Mapping[str, t.Any]] = ()
-
-
-def limits(option: t.Mapping[str, t.Any] | None) -> Limits:
+def limits_of(option: t.Mapping[str, t.Any] | None) -> Limits:
+    """What the option ``health`` of a unit asks for."""
     if option is None:
         return Limits()
     return Limits(float(option.get("timeout") or 30), float(option.get("stable") or 0), option.get("probes") or ())
 
 
-def wait_for_jobs(
-    systemd: Manager, argv: t.Sequence[str], wanted: t.Mapping[str, Limits], begun: float
-) -> tuple[int, str, list[str]]:
-    """Run a systemctl call that waits for its jobs, no longer than the units' own limits.
-
-    :param wanted: limits by unit; a unit without a time limit is waited for as long as systemd does.
-    :param begun: ``time.monotonic()`` at which the clock of the limits started.
-    :returns: exit status (-1 when not waited for to the end), output, and the units whose time is up.
-    :raises SystemdError: when systemctl hangs although no job is left.
-    """
-    process = systemd.start_command(argv)
-    due = {unit: begun + limit.timeout for unit, limit in wanted.items() if limit.timeout}
-    try:
-        while True:
-            now = time.monotonic()
-            try:
-                out, _none = process.communicate(timeout=max(0.0, min([*due.values(), now + _HANG_CHECK]) - now))
-                return process.returncode, out.decode("utf-8", "replace"), []
-            except subprocess.TimeoutExpired:
-                states = systemd.show(wanted, ("ActiveState", "Job"))
-            if not any(_pending(states.get(unit, {})) for unit in wanted):
-                return _last_word(process, argv)
-            over = [unit for unit, end in due.items() if end <= time.monotonic()]
-            late = [unit for unit in over if _pending(states.get(unit, {}))]
-            if late:
-                return -1, "", late
-            due = {unit: end for unit, end in due.items() if unit not in over}
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-
-
-def _last_word(process: subprocess.Popen[bytes], argv: t.Sequence[str]) -> tuple[int, str, list[str]]:
-    """The end of a systemctl whose jobs are done: it is due at once."""
-    try:
-        out, _none = process.communicate(timeout=20.0)
-    except subprocess.TimeoutExpired:
-        raise SystemdError(f"{' '.join(argv[:4])} does not end, although no job of its units is left") from None
-    return process.returncode, out.decode("utf-8", "replace"), []
-
-
-def _pending(state: t.Mapping[str, str]) -> bool:
-    job = state.get("Job", "")
-    return job not in ("", "0") or state.get("ActiveState") in ("activating", "reloading", "refreshing", "deactivating")
-
-
 def judge(
-    systemd: Manager, wanted: t.Mapping[str, Limits], begun: float, complaints: t.Mapping[str, str]
-) -> tuple[dict[str, dict[str, str]], list[Failure]]:
+    host: Target,
+    limits: t.Mapping[str, Limits],
+    begun: float,
+    complaints: t.Mapping[str, str],
+    log_since: float,
+) -> tuple[States, list[Failure]]:
     """Watch all units at once until each is up, has stayed up and has answered its probes, or has failed.
 
+    :param begun: moment of ``host.monotonic()`` at which the clock of the limits started.
     :param complaints: what systemctl said of the jobs of units, see ``job_complaints``.
+    :param log_since: the moment from which on the journal tells of failures.
     :returns: the units' state as it was seen last, and the failures.
     """
-    states = _settle(systemd, wanted, begun)
+    states = settle(host, limits, begun)
     causes: dict[str, str] = {}
     up = {}
-    for unit, limit in wanted.items():
+    for unit, limit in limits.items():
         state = states.get(unit, {})
-        why = problem(unit, state, limit)
-        if not why and state.get("ActiveState") not in _UP:
+        why = problem(state, limit)
+        if not why and state.get("ActiveState") not in UP:
             why = complaints.get(unit, "")
         if why:
             causes[unit] = why
         elif limit.stable or limit.probes:
             up[unit] = limit
     if up and not causes:
-        causes = _watch(systemd, up, states, begun)
-    return states, describe(systemd, causes, states)
+        causes = _Watch(host, up, states, begun).causes()
+    return states, _failures(host, causes, states, log_since)
 
 
-def _settle(systemd: Manager, wanted: t.Mapping[str, Limits], begun: float) -> dict[str, dict[str, str]]:
-    """Ask until no unit has a job or is on its way any more, or its time is up."""
-    states = systemd.show(wanted)
-    pause = 0.05
-    while True:
-        now = time.monotonic()
-        waiting = [
-            unit
-            for unit, limit in wanted.items()
-            if _pending(states.get(unit, {}))
-            and not _restarting(states.get(unit, {}))
-            and now < begun + (limit.timeout or 90.0)
-        ]
-        if not waiting:
-            return states
-        time.sleep(pause)
-        pause = min(pause * 2, 0.5)
-        states.update(systemd.show(waiting))
-
-
-def job_complaints(out: str) -> dict[str, str]:
-    """Which jobs failed, in what ``systemctl start`` prints: ``{unit: sentence}``."""
-    found = {}
-    for line in out.splitlines():
-        match = _COMPLAINT.match(line)
-        if match:
-            found[match.group("one") or match.group("two") or match.group("three")] = f"systemd says: {match.group(0)}"
-    return found
-
-
-def _restarting(state: t.Mapping[str, str]) -> bool:
-    return state.get("SubState", "").startswith("auto-restart")
-
-
-def problem(unit: str, state: t.Mapping[str, str], limit: Limits) -> str:
+def problem(state: t.Mapping[str, str], limit: Limits) -> str:
     """Why a unit that was started is not up; empty when it is."""
     active = state.get("ActiveState", "")
-    condition_unmet = state.get("ConditionResult") == "no" and state.get("ConditionTimestampMonotonic", "0") != "0"
     if state.get("LoadState") in ("not-found", "bad-setting", "error"):
         return f"systemd cannot load it ({state['LoadState']}): {state.get('LoadError', '')}".rstrip(": ")
-    if active == "failed" or _restarting(state):
+    if active == "failed" or is_restarting(state):
         return _result_words(state)
-    if active in _UP:
+    if active in UP:
         return ""
     if active == "inactive":
-        if state.get("Result", "success") != "success":
-            return _result_words(state)
-        if condition_unmet or state.get("Type") == "oneshot" or not (limit.stable or limit.probes):
-            return ""
-        return "it ended with success instead of staying up"
+        return _why_inactive(state, limit)
     seconds = f" within {limit.timeout:.0f} s" if limit.timeout else ""
     return f"it did not get ready{seconds}; it is {active} ({state.get('SubState', '')})"
 
 
+def _why_inactive(state: t.Mapping[str, str], limit: Limits) -> str:
+    if state.get("Result", "success") != "success":
+        return _result_words(state)
+    condition_unmet = state.get("ConditionResult") == "no" and state.get("ConditionTimestampMonotonic", "0") != "0"
+    if condition_unmet or state.get("Type") == "oneshot" or not (limit.stable or limit.probes):
+        return ""
+    return "it ended with success instead of staying up"
+
+
 def _result_words(state: t.Mapping[str, str]) -> str:
     result = state.get("Result", "")
-    if result in _RESULT_WORDS:
-        return _RESULT_WORDS[result]
-    return exit_words(state) or f"its result is {result or 'unknown'}"
+    return _RESULT_WORDS.get(result) or exit_words(state) or f"its result is {result or 'unknown'}"
 
 
 def exit_words(state: t.Mapping[str, str]) -> str:
@@ -241,9 +149,8 @@ def exit_words(state: t.Mapping[str, str]) -> str:
     code, status = state.get("ExecMainCode", "0"), state.get("ExecMainStatus", "0")
     number = int(status) if status.isdigit() else 0
     if code == "1":
-        if number in _EXIT_WORDS:
-            return f"its process ended with exit status {number}/{_EXIT_WORDS[number]}"
-        return f"its process ended with exit status {number}"
+        meaning = f"/{_EXIT_WORDS[number]}" if number in _EXIT_WORDS else ""
+        return f"its process ended with exit status {number}{meaning}"
     if code in ("2", "3"):
         try:
             name = signal.Signals(number).name
@@ -253,236 +160,91 @@ def exit_words(state: t.Mapping[str, str]) -> str:
     return ""
 
 
-def describe(
-    systemd: Manager, causes: t.Mapping[str, str], states: t.Mapping[str, t.Mapping[str, str]]
-) -> list[Failure]:
-    """The failures of units, with their last journal lines. ``causes`` is ``{unit: why}``."""
+def failures_in_words(failures: t.Sequence[Failure], most: int = 5) -> str:
+    """The failures as a message tells them, each with its journal lines."""
+    parts = []
+    for failure in failures[:most]:
+        status = f" ({failure.exit_status})" if failure.exit_status and failure.exit_status not in failure.why else ""
+        log = "".join(f"\n    {line}" for line in failure.log)
+        parts.append(f"{failure.unit}: {failure.why}{status}{log}")
+    more = f"\nand {len(failures) - most} more" if len(failures) > most else ""
+    return "\n".join(parts) + more
+
+
+def _failures(host: Target, causes: t.Mapping[str, str], states: States, log_since: float) -> list[Failure]:
+    """The failures of units. ``causes`` is ``{unit: why}``."""
     if causes:
-        # What a process said last may still be on its way through journald, when systemd knows already how it ended.
-        with contextlib.suppress(SystemdError):
-            systemd.command(["journalctl", "--sync"], 20.0)
+        host.sync_journal()
     failures = []
     for unit, why in causes.items():
         state = states.get(unit, {})
-        failures.append(Failure(unit, why, state.get("Result", ""), exit_words(state), journal(systemd, unit, state)))
+        log = host.log(unit, log_since, LOG_LINES)
+        failures.append(Failure(unit, why, state.get("Result", ""), exit_words(state), log))
     return failures
 
 
-def journal(systemd: Manager, unit: str, state: t.Mapping[str, str], lines: int = LOG_LINES) -> list[str]:
-    """The last journal lines of a unit since its latest start: its own and systemd's about it.
+class _Watch:
+    """Probes all units at once, each in a thread of its own, while one loop watches that they stay up.
 
-    Not by invocation alone: journald knows that only of a process which still runs when it reads the line.
+    :param states: the states of units; holds the last ones afterwards.
     """
-    started = int(state.get("InactiveExitTimestampMonotonic") or 0)
-    if not started:
-        return []
-    since = time.time() - time.monotonic() + started / 1e6 - 0.001
-    user = "USER_" if systemd.scope == "user" else ""
-    owner = [f"_UID={systemd.account.pw_uid}"] if systemd.account else []
-    argv = ["journalctl", "--quiet", "--no-pager", "--output=json", f"--lines={lines * 3}", f"--since=@{since:.6f}"]
-    argv.append(f"--output-fields=MESSAGE,_SYSTEMD_INVOCATION_ID,{user}INVOCATION_ID")
-    try:
-        reply = systemd.command([*argv, *owner, f"_SYSTEMD_{user}UNIT={unit}", "+", *owner, f"{user}UNIT={unit}"], 20.0)
-    except SystemdError:
-        return []
-    found = []
-    for line in reply.out.splitlines():
-        entry = json.loads(line)
-        invocations = {entry.get("_SYSTEMD_INVOCATION_ID"), entry.get(f"{user}INVOCATION_ID")} - {None}
-        if user or not invocations or state.get("InvocationID", "") in invocations:
-            found += _message(entry.get("MESSAGE")).splitlines()
-    return [line for line in found if line.strip()][-lines:]
+
+    def __init__(self, host: Target, limits: t.Mapping[str, Limits], states: States, begun: float) -> None:
+        self._host = host
+        self._limits = limits
+        self._states = states
+        self._begun = begun
+        self._started = host.monotonic()
+        self._first = {unit: dict(states.get(unit, {})) for unit in limits}
+        self._causes: dict[str, str] = {}
+
+    def causes(self) -> dict[str, str]:
+        """Why each unit that did not pass failed, once the first one fails or all have passed."""
+        import concurrent.futures  # most runs have no probes
+
+        with concurrent.futures.ThreadPoolExecutor(min(_WATCHERS, len(self._limits))) as pool:
+            probes = {
+                pool.submit(probe_until, self._host, probe, self._end(unit), self._first[unit]): unit
+                for unit, limit in self._limits.items()
+                for probe in limit.probes
+            }
+            unanswered = set(probes)
+            while True:
+                if unanswered:
+                    done, unanswered = concurrent.futures.wait(unanswered, timeout=_LOOK_PAUSE)
+                    for future in done:
+                        if future.result():
+                            self._causes.setdefault(probes[future], future.result())
+                else:
+                    self._host.sleep(_LOOK_PAUSE)
+                self._look()
+                if self._causes or not (unanswered or self._unsteady()):
+                    for future in unanswered:
+                        future.cancel()
+                    return self._causes
+
+    def _end(self, unit: str) -> float:
+        """When the time for the probes of a unit is up: each is tried once at least."""
+        return max(self._begun + self._limits[unit].timeout, self._started + 1.0)
+
+    def _unsteady(self) -> bool:
+        """Whether some unit has not stayed up for as long as it is to."""
+        longest = max(limit.stable for limit in self._limits.values())
+        return self._host.monotonic() < self._started + longest
+
+    def _look(self) -> None:
+        """See whether all units are still what they were at first."""
+        self._states.update(self._host.show(self._limits))
+        for unit, first in self._first.items():
+            why = _restlessness(first, self._states.get(unit, {}))
+            if why:
+                self._causes.setdefault(unit, why)
 
 
-def _message(message: t.Any) -> str:
-    """The text of an entry; journald gives one that is no UTF-8 as a list of bytes, and one that is too long as null."""
-    return bytes(message).decode("utf-8", "replace") if isinstance(message, list) else str(message or "")
-
-
-# Watching
-
-
-def _watch(
-    systemd: Manager, wanted: t.Mapping[str, Limits], states: dict[str, dict[str, str]], begun: float
-) -> dict[str, str]:
-    """Probe all units at once, each in a thread of its own, while one loop watches that they stay up.
-
-    :returns: why each unit that did not pass failed; ``states`` then holds its state.
-    """
-    import concurrent.futures  # noqa: PLC0415 - most runs have no probes
-
-    started = time.monotonic()
-    first = {unit: dict(states.get(unit, {})) for unit in wanted}
-    failures: dict[str, str] = {}
-    with concurrent.futures.ThreadPoolExecutor(min(_WATCHERS, len(wanted))) as pool:
-        end = {unit: max(begun + limit.timeout, started + 1.0) for unit, limit in wanted.items()}
-        probes = {
-            pool.submit(_probe_until, systemd, probe, end[unit], first[unit]): unit
-            for unit, limit in wanted.items()
-            for probe in limit.probes
-        }
-        open_probes = set(probes)
-        while True:
-            done, open_probes = concurrent.futures.wait(open_probes, timeout=0.25) if open_probes else (set(), set())
-            for future in done:
-                if future.result():
-                    unit = probes[future]
-                    failures.setdefault(unit, future.result())
-                    states.update(systemd.show([unit]))
-            now = time.monotonic()
-            steady = [unit for unit, limit in wanted.items() if unit not in failures and now < started + limit.stable]
-            if steady or open_probes or wanted:
-                states.update(systemd.show([unit for unit in wanted if unit not in failures]))
-            for unit in wanted:
-                why = _moved(first[unit], states.get(unit, {})) if unit not in failures else ""
-                if why:
-                    failures[unit] = why
-            if failures or (not steady and not open_probes):
-                for future in open_probes:
-                    future.cancel()
-                return failures
-            if not open_probes:
-                time.sleep(0.25)
-
-
-def _moved(before: t.Mapping[str, str], after: t.Mapping[str, str]) -> str:
+def _restlessness(before: t.Mapping[str, str], after: t.Mapping[str, str]) -> str:
     """What happened to a unit that was up a moment ago; empty when it just stayed up."""
-    if after.get("ActiveState") not in _UP and before.get("ActiveState") == "active":
+    if after.get("ActiveState") not in UP and before.get("ActiveState") == "active":
         return f"it came up and did not stay up: {_result_words(after)}"
-    if after.get("NRestarts", "0") != before.get("NRestarts", "0") or (
-        after.get("InvocationID", "") != before.get("InvocationID", "")
-    ):
+    if any(after.get(name) != before.get(name) for name in ("NRestarts", "InvocationID")):
         return "it came up and was restarted since"
     return ""
-
-
-def _probe_until(systemd: Manager, probe: t.Mapping[str, t.Any], end: float, state: t.Mapping[str, str]) -> str:
-    """Try a probe until it is content or the time is up; returns the last complaint, or an empty text."""
-    while True:
-        left = end - time.monotonic()
-        complaint = _probe(systemd, probe, max(0.5, min(left, 5.0)), state)
-        if not complaint or time.monotonic() + _PROBE_PAUSE >= end:
-            return complaint
-        time.sleep(_PROBE_PAUSE)
-
-
-def _probe(systemd: Manager, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
-    kind = next(name for name in PROBES if probe.get(name) is not None)
-    try:
-        return PROBES[kind](systemd, probe, timeout, state)
-    except (OSError, SystemdError) as error:
-        return f"probe {kind} {_target(probe[kind])}: {getattr(error, 'strerror', None) or error}"
-
-
-def _target(value: t.Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """``host:port`` or ``[::1]:port``; a port alone means this host.
-
-    :raises ValueError: for anything else.
-    """
-    host, _colon, port = str(address).rpartition(":")
-    if not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(f"{address!r} is no host:port")
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def _tcp(systemd: Manager, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
-    with socket.create_connection(split_address(probe["tcp"]), timeout) as connection:
-        return _dialogue(connection, probe, "tcp", timeout)
-
-
-def _udp(systemd: Manager, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
-    family, kind, protocol, _name, address = socket.getaddrinfo(*split_address(probe["udp"]), type=socket.SOCK_DGRAM)[0]
-    with socket.socket(family, kind, protocol) as connection:
-        connection.settimeout(timeout)
-        connection.connect(address)
-        return _dialogue(connection, dict(probe, send=probe.get("send") or ""), "udp", min(timeout, 2.0))
-
-
-def _dialogue(connection: socket.socket, probe: t.Mapping[str, t.Any], kind: str, timeout: float) -> str:
-    """Send what is to be sent, and compare the answer with what is expected."""
-    connection.settimeout(timeout)
-    if probe.get("send") is not None:
-        connection.send(str(probe["send"]).encode("utf-8"))
-    expect = probe.get("expect")
-    if expect is None and kind == "tcp":
-        return ""
-    try:
-        answer = connection.recv(65535)
-    except socket.timeout:
-        return f"probe {kind} {probe[kind]} sent {probe.get('send')!r} and got no answer"
-    return _compare(f"{kind} {probe[kind]}", answer.decode("utf-8", "replace"), expect)
-
-
-def _compare(what: str, answer: str, expect: str | None) -> str:
-    if expect is None or expect == answer or (expect and expect in answer):
-        return ""
-    shown = answer if len(answer) <= 200 else answer[:200] + "..."
-    return f"probe {what} answered {shown!r} instead of {expect!r}"
-
-
-def _http(systemd: Manager, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
-    import urllib.error  # noqa: PLC0415 - brings half of the standard library along
-    import urllib.request  # noqa: PLC0415
-
-    class Redirects(urllib.request.HTTPRedirectHandler):
-        """The first answer counts, also one that leads elsewhere."""
-
-        def redirect_request(self, *_args: t.Any, **_more: t.Any) -> None:
-            return None
-
-    try:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Redirects)
-        with opener.open(probe["http"], timeout=timeout) as reply:
-            status, body = reply.status, reply.read(65536)
-    except urllib.error.HTTPError as error:
-        status, body = error.code, error.read(65536)
-    except urllib.error.URLError as error:
-        return f"probe http {probe['http']}: {error.reason}"
-    wanted = probe.get("status")
-    if status != wanted if wanted else not 200 <= status < 400:
-        return f"probe http {probe['http']} answered status {status} instead of {wanted or '200 to 399'}"
-    return _compare(f"http {probe['http']}", body.decode("utf-8", "replace"), probe.get("expect"))
-
-
-def _socket(systemd: Manager, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(timeout)
-        try:
-            connection.connect(probe["socket"])
-        except OSError as error:
-            if error.errno != errno.EPROTOTYPE:  # a datagram socket takes no connection, but it is there
-                raise
-            return ""
-        return _dialogue(connection, probe, "socket", timeout) if probe.get("expect") is not None else ""
-
-
-def _command(systemd: Manager, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
-    argv = [str(word) for word in probe["command"]]
-    reply = systemd.command(argv, max(timeout, 5.0))
-    if reply.code != 0:
-        words = (reply.err or reply.out).strip().splitlines()
-        return f"probe command {' '.join(argv)} ended with exit status {reply.code}" + (
-            f": {words[-1]}" if words else ""
-        )
-    return _compare(f"command {' '.join(argv)}", reply.out, probe.get("expect"))
-
-
-def _log(systemd: Manager, probe: t.Mapping[str, t.Any], timeout: float, state: t.Mapping[str, str]) -> str:
-    lines = journal(systemd, state.get("Id", ""), state, 1000)
-    if any(re.search(probe["log"], line) for line in lines):
-        return ""
-    return f"probe log: no journal line since this start matches {probe['log']!r}"
-
-
-PROBES: dict[str, t.Callable[[Manager, t.Mapping[str, t.Any], float, t.Mapping[str, str]], str]] = {
-    "tcp": _tcp,
-    "udp": _udp,
-    "http": _http,
-    "socket": _socket,
-    "command": _command,
-    "log": _log,
-}

@@ -1,239 +1,212 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The host as the engine sees it: one systemd manager together with the unit files of its folder."""
+"""The host as a transaction sees it: what it asks for (``Target``), and the real one (``Host``)."""
 
 from __future__ import annotations
 
-import fnmatch
-import glob
-import hashlib
-import os
 import re
-import stat
+import time
 import typing as t
 
-from .._host.manager import Manager
-from .._host.systemd import SystemdError
-from .._model import File
-from .._syntax.names import instance_name, is_template, split_unit_name
-from .plan import (
-    MASK_TARGET,
-    STOP_FOLLOWERS,
-    Now,
-    Want,
-    enables,
+from .._host.journal import UnitQuery
+from .._host.manager import MANAGER_TIMEOUT, Manager
+from .._host.show import PROPERTIES, StateReader, States, parse_show
+from .._host.systemd import QUERY_TIMEOUT, Reply, SystemdError
+from .._model import Change, File
+from . import files as _files
+from .unit_folder import UnitFolder
+
+_SYNC_TIMEOUT = 20.0  # seconds
+# Where ``systemctl show`` tells the PIDs of processes that have ended.
+_PIDS = ("ExecMainPID", "ControlPID")
+_COMMANDS = (
+    "ExecCondition",
+    "ExecStartPre",
+    "ExecStart",
+    "ExecStartPost",
+    "ExecReload",
+    "ExecStop",
+    "ExecStopPost",
+    "ExecMount",
+    "ExecUnmount",
+    "ExecActivate",
 )
-
-_UNIT_FILE = re.compile(r".\.(service|socket|timer|path|mount|automount|swap|target|slice)\Z")
-_LINK_FOLDERS = (".wants", ".requires", ".upholds")
+_COMMAND_PID = re.compile(r" ; pid=(\d+) ; code=")
 
 
-class Host(Manager):
-    """A manager, and what a plan asks about its unit files."""
+class Call(t.Protocol):
+    """A systemctl that waits for its jobs, see ``systemd.Running``."""
 
-    # What a plan needs to know
+    def wait(self, seconds: float) -> tuple[int, str] | None:
+        """Exit status and output; None when it runs longer."""
 
-    def read_now(self, wanted: t.Sequence[Want], seen_sums: dict[str, dict[str, str]] | None = None) -> Now:
-        """Everything that ``make_plan`` asks about the host, with one question to the manager if nothing moves."""
-        with self.as_owner():
-            files = {want.path: self.read_file(want.path) for want in wanted}
-            for name in {want.name for want in wanted}:
-                files.update((path, self.read_file(path)) for path in self.list_dropins(name) if path not in files)
-                own = f"{self.folder}/{name}"
-                files.setdefault(own, self.read_file(own))
-            for want in wanted:
-                if want.masked is False:
-                    other = f"{self.other_folder}/{want.name}"
-                    files[other] = self.read_file(other)
-            links = self.list_links()
-        owner = self.account
-        now = Now(self.folder, files, links, seen_sums=seen_sums, uid=owner.pw_uid if owner else 0)
-        now.gid = owner.pw_gid if owner else 0
-        now.trigger_sums = {
-            path: self.checksum(path) for path in {path for want in wanted for path, _reload in want.triggers}
-        }
-        if self.has_manager:
-            self._read_live(now, wanted)
-        else:
-            now.live = {want.name: self._offline_state(want.name, links) for want in wanted}
-        self._read_other_sources(now)
-        return now
+    def __enter__(self) -> Call: ...
 
-    def _read_live(self, now: Now, wanted: t.Sequence[Want]) -> None:
-        """Ask for the run state of the declared units, and where something may move, of those that hang on them."""
-        if not self.manager_answers():
-            return
-        names: list[str] = []
-        for want in wanted:
-            if is_template(want.name):
-                names.append(instance_name(want.name, "*"))
-                names += want.instance_names()
-            else:
-                names.append(want.name)
-        now.live = self.show(names)
-        for template in {want.name for want in wanted if is_template(want.name)}:
-            loaded = sorted({s["Id"] for s in now.live.values() if matches_template(s.get("Id", ""), template)})
-            now.instances[template] = [unit for unit in loaded if now.live[unit].get("LoadState") != "not-found"]
-        moving = {want.name for want in wanted if self._may_move(want, now)}
-        while moving:
-            near = {
-                other
-                for name, state in now.live.items()
-                if name in moving or any(name in now.instances.get(template, ()) for template in moving)
-                for key in (*STOP_FOLLOWERS, "Triggers")
-                for other in state.get(key, "").split()
-            }
-            near.update(
-                f"{name[: -len('.socket')]}.service"
-                for name in moving
-                if name.endswith(".socket") and split_unit_name(name).instance is None
-            )
-            unknown = sorted(near - set(now.live))
-            if not unknown:
-                return
-            now.live.update(self.show(unknown))
-            moving = set(unknown)
+    def __exit__(self, *error: object) -> None: ...
 
-    @staticmethod
-    def _may_move(want: Want, now: Now) -> bool:
-        if want.state not in ("present", "started") or want.triggers:
-            return True
-        if want.state == "started" and want.name.endswith(".socket"):
-            return True
-        return want.text is not None and now.files[want.path].data != want.text.encode("utf-8", "surrogateescape")
 
-    def _read_other_sources(self, now: Now) -> None:
-        """Read the fragments and drop-ins that stand in other folders than ours."""
-        paths = set()
-        for state in now.live.values():
-            paths.update([state.get("FragmentPath", ""), *state.get("DropInPaths", "").split()])
-        for path in paths - {""}:
-            if path not in now.files:
-                now.files[path] = self.read_through(path)
+class Target(t.Protocol):
+    """What snapshot, transaction, undo and health ask of a host. Tests put a simulated one in its place."""
 
-    def _offline_state(self, name: str, links: t.Mapping[str, str]) -> dict[str, str]:
-        """What can be said of a unit without a manager: where its file is, and whether links enable it."""
-        kind = os.path.basename(self.folder)
-        for folder in (
-            "/etc/systemd/",
-            "/run/systemd/",
-            "/usr/local/lib/systemd/",
-            "/usr/lib/systemd/",
-            "/lib/systemd/",
-        ):
-            path = f"{self.root}{folder}{kind}/{name}"
-            if os.path.lexists(path):
-                if os.path.islink(path) and os.readlink(path) == MASK_TARGET:
-                    return {"Id": name, "LoadState": "masked", "UnitFileState": "masked", "FragmentPath": ""}
-                state = (
-                    "enabled" if any(enables(link, target, (name,)) for link, target in links.items()) else "disabled"
-                )
-                return {"Id": name, "LoadState": "loaded", "UnitFileState": state, "FragmentPath": path}
-        return {"Id": name, "LoadState": "not-found"}
+    scope: str
+    user: str
+    runtime: bool
+    root: str
+    folder: str
+    has_manager: bool
 
-    # Files
+    def manager_answers(self) -> bool:
+        """Whether the manager can be talked to."""
+
+    def wait_for_manager(self, timeout: float = MANAGER_TIMEOUT) -> None:
+        """Wait for one that was just started."""
+
+    def show(self, names: t.Iterable[str], properties: t.Sequence[str] = PROPERTIES) -> States:
+        """Properties by unit."""
+
+    def ask(self, *args: str, timeout: float = QUERY_TIMEOUT) -> str:
+        """What systemctl prints; raises SystemdError."""
+
+    def attempt(self, *args: str, timeout: float = QUERY_TIMEOUT) -> Reply:
+        """How systemctl ends."""
+
+    def start_call(self, *args: str) -> Call:
+        """A systemctl that waits for its jobs."""
+
+    def run(self, argv: t.Sequence[str], timeout: float = QUERY_TIMEOUT) -> Reply:
+        """How another program ends."""
+
+    def sync_journal(self) -> None:
+        """Have journald write what it has."""
+
+    def log(self, unit: str, since: float, lines: int) -> list[str]:
+        """A unit's newest journal lines since a moment of ``monotonic``."""
+
+    def lingers(self) -> bool:
+        """Whether the user's manager runs from boot on."""
+
+    def set_linger(self, on: bool) -> None:
+        """Have it do so, or not."""
 
     def read_file(self, path: str) -> File:
-        """What stands at a path, without following a link at its end. Files over 4 MiB count as ``other``."""
-        try:
-            info = os.lstat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return File()
-        mode = stat.S_IMODE(info.st_mode)
-        if stat.S_ISLNK(info.st_mode):
-            return File("link", b"", os.readlink(path), mode, info.st_uid, info.st_gid)
-        if not stat.S_ISREG(info.st_mode) or info.st_size > 4 << 20:
-            return File("other", b"", "", mode, info.st_uid, info.st_gid)
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(handle, "rb") as stream:
-            return File("file", stream.read(), "", mode, info.st_uid, info.st_gid)
-
-    def read_through(self, path: str) -> File:
-        """What stands at a path, links followed, as systemd reads a fragment or drop-in."""
-        return self.read_file(os.path.realpath(path))
+        """What stands at a path."""
 
     def list_links(self) -> dict[str, str]:
-        """Every symlink in the unit folder and its .wants, .requires and .upholds: ``{path below it: target}``."""
-        links: dict[str, str] = {}
-        for entry in _entries(self.folder):
-            if entry.is_symlink():
-                links[entry.name] = os.readlink(entry.path)
-            elif entry.name.endswith(_LINK_FOLDERS) and entry.is_dir(follow_symlinks=False):
-                for link in _entries(entry.path):
-                    if link.is_symlink():
-                        links[f"{entry.name}/{link.name}"] = os.readlink(link.path)
-        return links
+        """The links in the unit folder."""
 
-    def list_dropins(self, name: str) -> list[str]:
-        """Paths of the drop-ins in our folder for a unit."""
-        return sorted(e.path for e in _entries(f"{self.folder}/{name}.d") if e.name.endswith(".conf"))
+    def change_files(self, changes: t.Sequence[Change], token: str) -> None:
+        """Make every change."""
 
-    def list_unit_files(self) -> list[str]:
-        """Paths of every unit file and drop-in in our folder that is a regular file."""
-        paths = []
-        for entry in _entries(self.folder):
-            if entry.is_file(follow_symlinks=False) and _UNIT_FILE.search(entry.name):
-                paths.append(entry.path)
-            elif entry.name.endswith(".d") and entry.is_dir(follow_symlinks=False):
-                paths += [
-                    e.path
-                    for e in _entries(entry.path)
-                    if e.name.endswith(".conf") and e.is_file(follow_symlinks=False)
-                ]
-        return sorted(paths)
+    def clean_folders(self, paths: t.Sequence[str], token: str) -> None:
+        """Remove temporary files and empty folders beside paths."""
 
-    def checksum(self, path: str) -> str:
-        """SHA-256 of a file that a trigger names; empty when it is not there."""
-        digest = hashlib.sha256()
+    def boot_id(self) -> str:
+        """Tells one boot from another."""
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that never jumps."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+
+
+class Host:
+    """A manager with its unit folder on this host."""
+
+    def __init__(self, manager: Manager) -> None:
+        self.manager = manager
+        self.unit_folder = UnitFolder(manager)
+        self.states = StateReader(manager)
+        self.scope = manager.scope
+        self.user = manager.account.pw_name if manager.account else ""
+        self.runtime = manager.runtime
+        self.root = manager.root
+        self.folder = manager.folder
+        self.has_manager = manager.has_manager
+        self.manager_answers = manager.manager_answers
+        self.wait_for_manager = manager.wait_for_manager
+        self.show = self.states.show
+        self.ask = manager.ask
+        self.lingers = manager.lingers
+        self.set_linger = manager.set_linger
+        self.monotonic = time.monotonic
+        self.sleep = time.sleep
+
+    def attempt(self, *args: str, timeout: float = QUERY_TIMEOUT) -> Reply:
+        """How systemctl ends; that it fails is no error here."""
+        return self.manager.command(self.manager.systemctl(*args), timeout)
+
+    def start_call(self, *args: str) -> Call:
+        """A systemctl that waits for its jobs."""
+        return self.manager.runner.start(self.manager.systemctl(*args))
+
+    def run(self, argv: t.Sequence[str], timeout: float = QUERY_TIMEOUT) -> Reply:
+        """Another program, as the user whose manager it is."""
+        return self.manager.command(argv, timeout)
+
+    # The journal
+
+    def sync_journal(self) -> None:
+        """Have journald write what it has been sent: what a process said last may still be on its way."""
+        self._attempt_as_root(["journalctl", "--sync"])
+
+    def log(self, unit: str, since: float, lines: int) -> list[str]:
+        """The newest journal lines of a unit since a moment of ``monotonic``: its own, then the manager's about it."""
+        account = self.manager.account
+        invocation, pids = self._processes(unit)
+        query = UnitQuery(unit, since, invocation, pids, account.pw_uid if account else None)
+        reply = self._attempt_as_root(query.argv(time.time(), time.monotonic(), lines))
+        return query.lines_of(reply.out, lines) if reply else []
+
+    def _processes(self, unit: str) -> tuple[str, tuple[str, ...]]:
+        """The invocation of a unit and the PIDs of its processes, also of those that have ended."""
+        names = ("Id", "InvocationID", *_PIDS, *_COMMANDS)
         try:
-            with open(self.root + path, "rb") as stream:
-                for block in iter(lambda: stream.read(1 << 20), b""):
-                    digest.update(block)
-        except FileNotFoundError:
+            shown = parse_show(self.ask("show", f"--property={','.join(names)}", "--", unit), names)
+        except SystemdError:
+            return "", ()
+        found = next(iter(shown.values()), {})
+        pids = {value for name in _PIDS for value in found.get(name, ())}
+        for name in _COMMANDS:
+            for value in found.get(name, ()):
+                pids.update(_COMMAND_PID.findall(value)[-1:])
+        return found.get("InvocationID", [""])[-1], tuple(sorted(pids - {"0", "1"}))
+
+    def _attempt_as_root(self, argv: t.Sequence[str]) -> Reply | None:
+        """A program without which we can do. Not every user may read the journal, or have it written."""
+        try:
+            return self.manager.command(argv, _SYNC_TIMEOUT, as_user=False)
+        except SystemdError:
+            return None
+
+    # Files, with the rights of their owner
+
+    def read_file(self, path: str) -> File:
+        """What stands at a path, without following a link at its end."""
+        with self.manager.as_owner():
+            return self.unit_folder.read_file(path)
+
+    def list_links(self) -> dict[str, str]:
+        """The links in the unit folder: ``{path below it: target}``."""
+        with self.manager.as_owner():
+            return self.unit_folder.list_links()
+
+    def change_files(self, changes: t.Sequence[Change], token: str) -> None:
+        """Make every change; see ``files.apply``."""
+        with self.manager.as_owner():
+            _files.apply(changes, token)
+
+    def clean_folders(self, paths: t.Sequence[str], token: str) -> None:
+        """Remove what a killed run left beside these paths, and their folders if they are empty."""
+        with self.manager.as_owner():
+            _files.remove_temporary(paths, token)
+            _files.remove_empty_folders(paths)
+
+    def boot_id(self) -> str:
+        """Tells one boot from another."""
+        try:
+            with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+                return stream.read().strip()
+        except OSError:
             return ""
-        except OSError as error:
-            raise SystemdError(f"triggers: {path} cannot be read: {error.strerror}") from None
-        return digest.hexdigest()
-
-    def folder_problem(self) -> str:
-        """Why the unit folder cannot be used, or an empty text.
-
-        A folder that is reached over a link could put our files anywhere, so only a real one is taken.
-        """
-        base = self.root or (self.account.pw_dir.rstrip("/") if self.account else "")
-        path = base
-        for part in self.folder[len(base) :].strip("/").split("/"):
-            path = f"{path}/{part}"
-            if os.path.islink(path):
-                return f"{path} is a link to {os.readlink(path)}; unit files are never written through a link"
-            if os.path.lexists(path) and not os.path.isdir(path):
-                return f"{path} is not a folder"
-        return ""
-
-    def place_problem(self, paths: t.Iterable[str]) -> str:
-        """Why files cannot be put at these paths, or an empty text. For the folder itself see ``folder_problem``."""
-        for folder in sorted({os.path.dirname(path) for path in paths}):
-            if os.path.islink(folder):
-                return f"{folder} is a link to {os.readlink(folder)}; unit files are never written through a link: remove it"
-            if os.path.lexists(folder) and not os.path.isdir(folder):
-                return f"{folder} is not a folder; move it away"
-            # For root too: the kernel says no for a file system that is mounted read-only.
-            if os.path.isdir(folder) and not os.access(folder, os.W_OK, effective_ids=True):
-                way_out = "" if self.root else ", or set runtime: true to work below /run"
-                return f"{folder} cannot be written to; mount it writable{way_out}"
-        return ""
-
-
-def matches_template(unit: str, template: str) -> bool:
-    """Whether a unit is an instance of ``name@.suffix``."""
-    prefix, _at, suffix = template.partition("@")
-    return fnmatch.fnmatchcase(unit, f"{glob.escape(prefix)}@?*{glob.escape(suffix)}")
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return []

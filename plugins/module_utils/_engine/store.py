@@ -56,6 +56,7 @@ class Store:
         self._lock = -1
 
     def path(self, name: str) -> str:
+        """Where one of our files stands."""
         return os.path.join(self.folder, name)
 
     def lock(self, timeout: float = LOCK_TIMEOUT) -> None:
@@ -78,8 +79,8 @@ class Store:
             if time.monotonic() > end:
                 holder = os.pread(self._lock, 500, 0).decode("utf-8", "replace").strip() or "an unknown process"
                 raise TransactionError(
-                    f"another run on this host holds {self.path('lock')} for over {timeout:.0f} s: {holder}. Wait for it to"
-                    " end, or end it; what it began is then undone by the next run"
+                    f"another run on this host holds {self.path('lock')} for over {timeout:.0f} s: {holder}. Wait for"
+                    " it to end, or end it; what it began is then undone by the next run"
                 )
             time.sleep(0.1)
         holder = (
@@ -90,6 +91,7 @@ class Store:
             os.pwrite(self._lock, holder.encode("utf-8"), 0)
 
     def unlock(self) -> None:
+        """Let other runs in."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -97,13 +99,18 @@ class Store:
     # Intent
 
     def write_intent(self, intent: t.Mapping[str, t.Any]) -> None:
+        """Put on disk what a transaction is about to change.
+
+        :raises OSError: when that is impossible.
+        """
         _files.replace_file(self.path("intent.json"), json.dumps(intent).encode("ascii"))
 
     def read_intent(self) -> dict[str, t.Any] | None:
         """What a run began and did not end; None when the last one ended properly."""
         try:
             with open(self.path("intent.json"), "rb") as stream:
-                return json.loads(stream.read())
+                intent: dict[str, t.Any] = json.loads(stream.read())
+                return intent
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             return None
 
@@ -131,5 +138,9 @@ class Store:
         return record.get("files", {}) if record.get("format") == FORMAT else {}
 
     def write_record(self, record: t.Mapping[str, t.Any]) -> None:
+        """Replace the record.
+
+        :raises OSError: when that is impossible; the old one stays.
+        """
         data = json.dumps({"format": FORMAT, "files": record}, indent=1, sort_keys=True)
         _files.replace_file(self.path("deployed.json"), data.encode("ascii"))

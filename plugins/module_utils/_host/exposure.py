@@ -10,13 +10,13 @@ import typing as t
 from .._model import ERROR, Finding
 from .._syntax.names import instance_name, is_template
 from . import security as _security
-from .systemd import Systemd, SystemdError
+from .systemd import Runner, SystemdError
 from .verify import VERIFY_TIMEOUT, Staged, stage_files
 
 _SECURITY_OFFLINE_SINCE = 250  # systemd-analyze security --offline= (NEWS of 250)
 
 
-def exposure(systemd: Systemd, files: t.Sequence[Staged], release: int, highest: float) -> list[Finding]:
+def exposure(runner: Runner, files: t.Sequence[Staged], release: int, highest: float) -> list[Finding]:
     """Services of a set whose ``systemd-analyze security`` score would be over ``highest`` (0.0 to 10.0).
 
     :raises SystemdError: when systemd-analyze cannot judge files that are not in place yet, or does not end.
@@ -33,7 +33,7 @@ def exposure(systemd: Systemd, files: t.Sequence[Staged], release: int, highest:
         # A template is judged by an instance; the name is as good as any.
         names = [instance_name(name, "exposure") if is_template(name) else name for name in services]
         argv = ["systemd-analyze", "--no-pager", "security", "--offline=true", "--threshold=100", *names]
-        reply = systemd.command(argv, VERIFY_TIMEOUT, {"SYSTEMD_UNIT_PATH": f"{stage}:"})
+        reply = runner.command(argv, VERIFY_TIMEOUT, {"SYSTEMD_UNIT_PATH": f"{stage}:"})
     judged = _security.parse_security(reply.out, worst=5)
     findings = []
     for service, name in zip(services, names):

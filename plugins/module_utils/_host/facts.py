@@ -24,6 +24,7 @@ from .._syntax.text import UnitSyntaxError, from_bytes
 from . import unit_path as _unitfiles
 from .manager import Manager
 from .reader import Reader
+from .show import StateReader
 from .systemd import SystemdError
 
 _PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -166,7 +167,9 @@ class _Host:
         missing = [name for name, text in texts.items() if text is None and not is_template(name)]
         shown = {name: dict(self._live[name]) for name in missing if name in self._live}
         try:
-            shown.update(self._systemd.show([name for name in missing if name not in shown], ("Id", "LoadState")))
+            shown.update(
+                StateReader(self._systemd).show([name for name in missing if name not in shown], ("Id", "LoadState"))
+            )
         except SystemdError:
             return
         for name, state in shown.items():

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One systemd manager: its folder, what it says of its units, and the user it belongs to."""
+"""One systemd manager: its unit folders, systemctl for it, and the user it belongs to."""
 
 from __future__ import annotations
 
@@ -13,53 +13,13 @@ import re
 import time
 import typing as t
 
-from .systemd import (
-    QUERY_TIMEOUT,
-    Systemd,
-    SystemdError,
-    shown,
-)
+from .systemd import QUERY_TIMEOUT, Runner, SystemdError, shown
 
 RELOAD_TIMEOUT = 300.0  # seconds; small boards with many units need minutes for a daemon-reload
 MANAGER_TIMEOUT = 30.0  # seconds until a user manager that was just started must answer
-_MANY_UNITS = 50  # from so many on a second systemctl is worth its start
-
-PROPERTIES = (
-    "Id",
-    "Names",
-    "LoadState",
-    "ActiveState",
-    "SubState",
-    "UnitFileState",
-    "FragmentPath",
-    "DropInPaths",
-    "NeedDaemonReload",
-    "CanReload",
-    "InvocationID",
-    "InactiveExitTimestampMonotonic",
-    "Job",
-    "MainPID",
-    "NRestarts",
-    "Result",
-    "ExecMainCode",
-    "ExecMainStatus",
-    "StatusText",
-    "Type",
-    "RemainAfterExit",
-    "ConditionResult",
-    "ConditionTimestampMonotonic",
-    "LoadError",
-    "TriggeredBy",
-    "Triggers",
-    "RequiredBy",
-    "BoundBy",
-    "ConsistsOf",
-    "RequisiteOf",
-    "PropagatesStopTo",
-)
 
 
-class Manager(Systemd):
+class Manager:
     """One manager (system, global or of one user), alive or as a tree of files below ``root``.
 
     :param scope: ``system``, ``user`` or ``global``.
@@ -72,13 +32,9 @@ class Manager(Systemd):
         self.scope = scope
         self.runtime = runtime
         self.root = root.rstrip("/")
-        if scope == "user":
-            try:
-                self.account = pwd.getpwnam(user) if user else pwd.getpwuid(os.geteuid())
-            except KeyError:
-                raise SystemdError(
-                    f"user: there is no user {user!r} on this host; create it before this task"
-                ) from None
+        self.account = _account(user) if scope == "user" else None
+        self.runner = Runner(scope, self.account)
+        self.command = self.runner.command
         self.folder = self._unit_folder(runtime)
         self.other_folder = self._unit_folder(not runtime)
 
@@ -97,28 +53,6 @@ class Manager(Systemd):
         return not self.root and self.scope != "global"
 
     # Its programs
-
-    def _identity(self, env: t.Mapping[str, str] | None = None, as_user: bool = True) -> dict[str, t.Any]:
-        identity = super()._identity(env)
-        account = self.account
-        if account is None or not as_user:
-            return identity
-        runtime = f"/run/user/{account.pw_uid}"
-        environment = identity["env"]
-        environment.update(
-            HOME=account.pw_dir,
-            USER=account.pw_name,
-            LOGNAME=account.pw_name,
-            XDG_RUNTIME_DIR=runtime,
-            DBUS_SESSION_BUS_ADDRESS=f"unix:path={runtime}/bus",
-        )
-        for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
-            environment.pop(name, None)
-        identity["cwd"] = "/"
-        if os.geteuid() != account.pw_uid:
-            groups = os.getgrouplist(account.pw_name, account.pw_gid)
-            identity.update(user=account.pw_uid, group=account.pw_gid, extra_groups=groups)
-        return identity
 
     def systemctl(self, *args: str) -> list[str]:
         """The whole argument list of a systemctl call for this manager or root."""
@@ -147,7 +81,7 @@ class Manager(Systemd):
 
         :raises SystemdError: when it cannot be told.
         """
-        return self.release_of_files() if self.root else super().version()
+        return self.release_of_files() if self.root else self.runner.version()
 
     def release_of_files(self) -> int:
         """The release by the name of the library that all its programs share, for nothing in a root can be run."""
@@ -159,58 +93,14 @@ class Manager(Systemd):
         raise SystemdError(f"root: there is no systemd below {self.root}: no libsystemd-shared-NNN.so was found")
 
     def known_directives(self) -> frozenset[tuple[str, str]] | None:
-        return None if self.root else super().known_directives()
-
-    # The run state of its units
-
-    def show(self, names: t.Iterable[str], properties: t.Sequence[str] = PROPERTIES) -> dict[str, dict[str, str]]:
-        """State of units: ``{name: {property: value}}`` under the asked name and the unit's own.
-
-        Names may be patterns such as ``worker@*.service``, which match loaded units only. Templates have no state
-        and may not be asked for.
-        """
-        names = list(dict.fromkeys(names))
-        if not names:
-            return {}
-        wanted = properties if "Names" in properties else ("Id", "Names", *properties)
-        states: dict[str, dict[str, str]] = {}
-        for out in self._outputs(names, ("show", f"--property={','.join(wanted)}", "--")):
-            for block in out.split("\n\n"):
-                state = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-                for name in [state.get("Id", ""), *state.get("Names", "").split()]:
-                    if name:
-                        states[name] = state
-        return states
-
-    def _outputs(self, names: t.Sequence[str], words: t.Sequence[str]) -> t.Iterable[str]:
-        """What systemctl prints, of many units by two calls side by side: it takes as long to read as the manager to tell."""
-        if len(names) < _MANY_UNITS:
-            return [self.ask(*words, *names)]
-        import concurrent.futures  # noqa: PLC0415  brings more along than all the rest of a small task needs
-
-        middle = len(names) // 2
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            return list(pool.map(lambda part: self.ask(*words, *part), (names[:middle], names[middle:])))
-
-    def activity(self, names: t.Sequence[str]) -> dict[str, tuple[str, str]]:
-        """Active state and sub-state of the units that are loaded: ``{name: (state, sub-state)}``.
-
-        A hundredth of the work of ``show``, which makes the manager tell all properties, whatever it is asked for.
-        """
-        if not names:
-            return {}
-        found = {}
-        for line in self.ask("list-units", "--all", "--full", "--plain", "--no-legend", "--", *names).splitlines():
-            words = line.split(None, 4)
-            if len(words) >= 4:
-                found[words[0]] = (words[2], words[3])
-        return found
+        """The (section, directive) pairs that the running systemd knows; None when it cannot be asked."""
+        return None if self.root else self.runner.known_directives()
 
     # The user whose manager it is
 
     @contextlib.contextmanager
     def as_owner(self) -> t.Iterator[None]:
-        """Touch files with the rights of the user whose units they are, so that no link of theirs leads us astray."""
+        """Touch files with the rights of the user whose units they are, so that their symlinks cannot redirect root."""
         account = self.account
         if account is None or os.geteuid() == account.pw_uid:
             yield
@@ -226,15 +116,19 @@ class Manager(Systemd):
             os.setegid(group)
             os.setgroups(groups)
 
-    def linger_file(self) -> str:
-        """The file by which logind knows that the user's manager shall run from boot on."""
-        return f"/var/lib/systemd/linger/{self.account.pw_name}" if self.account else ""
-
     def manager_unit(self) -> str:
         """The system unit that runs the user's manager."""
         return f"user@{self.account.pw_uid}.service" if self.account else ""
 
+    def lingers(self) -> bool:
+        """Whether the user's manager runs from boot on; False for another scope."""
+        return self.account is not None and os.path.exists(f"/var/lib/systemd/linger/{self.account.pw_name}")
+
     def set_linger(self, on: bool) -> None:
+        """Have the user's manager run from boot on, or not.
+
+        :raises SystemdError: when logind refuses.
+        """
         if self.account is None:
             return
         argv = ["loginctl", "enable-linger" if on else "disable-linger", self.account.pw_name]
@@ -263,3 +157,10 @@ class Manager(Systemd):
                     f"the user manager of {name} does not run; set linger: true, or have {name} log in before this task"
                 )
             time.sleep(0.05)
+
+
+def _account(user: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(user) if user else pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise SystemdError(f"user: there is no user {user!r} on this host; create it before this task") from None

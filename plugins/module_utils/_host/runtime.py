@@ -16,8 +16,20 @@ from .._graph import reach as _graph_walk
 from .._model import WARNING, Finding
 from .._syntax.names import is_template
 from . import security as _security
-from . import show as _show
+from .journal_lines import JOURNAL_FIELDS, iso_time, lines_by_unit
 from .manager import Manager
+from .properties import (
+    DEPENDENCIES,
+    DEPENDENCIES_ON_IT,
+    GRAPH_PROPERTIES,
+    STATE_PROPERTIES,
+    listen_items,
+    result_key,
+    split_list,
+    timer_items,
+    typed_property,
+)
+from .show import parse_show
 from .systemd import Reply, SystemdError
 
 _MAX_JOURNAL_ENTRIES = 20000  # one call reads at most so many of the newest entries
@@ -76,10 +88,10 @@ class Live:
         """Ask for the properties of the named units, and of those loaded ones that a glob matches."""
         if not self._systemd.has_manager:
             return
-        self._properties = list(_show.STATE_PROPERTIES)
+        self._properties = list(STATE_PROPERTIES)
         patterns = [*globs]
         if "dependencies" in what:
-            self._properties += [p for p in _show.GRAPH_PROPERTIES if p not in self._properties]
+            self._properties += [p for p in GRAPH_PROPERTIES if p not in self._properties]
             patterns = ["*"]  # who falls with a unit can only be told from all units that are loaded
         asked = [name for name in names if not is_template(name)] + patterns
         if asked and (globs or _aspects(what)):
@@ -94,10 +106,10 @@ class Live:
                 if reply.code != 0 and not reply.out.strip():
                     words = reply.err.strip() or f"it ended with exit status {reply.code}"
                     raise SystemdError(f"systemctl show: {words}")
-                self._units = _show.parse(reply.out, self._properties)
+                self._units = parse_show(reply.out, self._properties)
                 self._clocks = (time.time(), time.monotonic())
             for unit_id, properties in self._units.items():
-                for name in [unit_id, *_show.typed("Names", properties.get("Names", ()))]:
+                for name in [unit_id, *typed_property("Names", properties.get("Names", ()))]:
                     self._names[name] = properties
         return self._units
 
@@ -106,7 +118,7 @@ class Live:
         found = []
         for unit_id, properties in self._shown().items() if globs else ():
             if properties.get("LoadState") != ["not-found"]:
-                names = [unit_id, *_show.typed("Names", properties.get("Names", ()))]
+                names = [unit_id, *typed_property("Names", properties.get("Names", ()))]
                 if any(fnmatch.filter(names, pattern) for pattern in globs):
                     found.append(unit_id)
         return found
@@ -121,28 +133,28 @@ class Live:
         shown = self.properties(name)
         if not shown:
             return None
-        names = [p for p in _show.STATE_PROPERTIES if p in shown]
-        state = {_show.key(p): _show.typed(p, shown[p]) for p in names}
+        names = [p for p in STATE_PROPERTIES if p in shown]
+        state = {result_key(p): typed_property(p, shown[p]) for p in names}
         if name.endswith(".timer"):
             state["timer"] = self._timer(shown)
         if name.endswith(".socket"):
-            state["listen"] = _show.listen_items(shown.get("Listen", ()))
+            state["listen"] = listen_items(shown.get("Listen", ()))
         for internal in ("timers_calendar", "timers_monotonic"):
             state.pop(internal, None)
         return state
 
     def _timer(self, shown: Properties) -> dict[str, t.Any]:
         """When it elapses next, when it did last, and by which settings. A monotonic time is told as time of day."""
-        times = [_show.typed("NextElapseUSecRealtime", shown.get("NextElapseUSecRealtime", ()))]
-        span = _show.typed("NextElapseUSecMonotonic", shown.get("NextElapseUSecMonotonic", ()))
+        times = [typed_property("NextElapseUSecRealtime", shown.get("NextElapseUSecRealtime", ()))]
+        span = typed_property("NextElapseUSecMonotonic", shown.get("NextElapseUSecMonotonic", ()))
         if isinstance(span, (int, float)) and span:
             now, monotonic = self._clocks
-            times.append(_show.iso(now + span - monotonic))
+            times.append(iso_time(now + span - monotonic))
         settings = [*shown.get("TimersCalendar", ()), *shown.get("TimersMonotonic", ())]
         return {
             "next_elapse": min((time for time in times if time), default=None),
-            "last_trigger": _show.typed("LastTriggerUSec", shown.get("LastTriggerUSec", ())),
-            "settings": [{"directive": item.directive, "value": item.value} for item in _show.timer_items(settings)],
+            "last_trigger": typed_property("LastTriggerUSec", shown.get("LastTriggerUSec", ())),
+            "settings": [{"directive": item.directive, "value": item.value} for item in timer_items(settings)],
         }
 
     def dependencies(self, name: str) -> dict[str, t.Any] | None:
@@ -151,19 +163,19 @@ class Live:
         if not shown:
             return None
         if self._graph is None:
-            wanted = frozenset(_show.GRAPH_PROPERTIES)
+            wanted = frozenset(GRAPH_PROPERTIES)
             self._graph = _graph_live.from_show(
                 {
-                    unit: {p: " ".join(_show.words(v[-1])) for p, v in found.items() if p in wanted}
+                    unit: {p: " ".join(split_list(v[-1])) for p, v in found.items() if p in wanted}
                     for unit, found in self._shown().items()
                 }
             )
         unit_id = shown["Id"][0]
         result: dict[str, t.Any] = {}
-        for name_of in (*_show.DEPENDENCIES, *_show.DEPENDENCIES_ON_IT):
-            others = _show.typed(name_of, shown.get(name_of, ()))
+        for name_of in (*DEPENDENCIES, *DEPENDENCIES_ON_IT):
+            others = typed_property(name_of, shown.get(name_of, ()))
             if others:
-                result[_show.key(name_of)] = sorted(others)
+                result[result_key(name_of)] = sorted(others)
         return {**result, **_falls_with(unit_id, self._graph)}
 
     # systemd-analyze security and journalctl
@@ -187,7 +199,7 @@ class Live:
     def _journalctl(self, names: t.Sequence[str]) -> list[str]:
         entries = min(_MAX_JOURNAL_ENTRIES, max(200, 20 * self._journal_lines * len(names)))
         argv = ["journalctl", "--no-pager", "--quiet", "--output=json", "--reverse", f"--lines={entries}"]
-        argv.append("--output-fields=" + ",".join(_show.JOURNAL_FIELDS))
+        argv.append("--output-fields=" + ",".join(JOURNAL_FIELDS))
         if self._systemd.scope == "user" and self._systemd.account is not None:
             argv.append(f"_UID={self._systemd.account.pw_uid}")
         elif len(names) <= _JOURNAL_BY_UNIT:
@@ -214,7 +226,7 @@ class Live:
                 reply = self._journal_call.result()
                 if reply.code != 0 and not reply.out:
                     self._complain("journalctl", reply)
-                self._journal = _show.parse_journal(reply.out, self._wanted, self._journal_lines)
+                self._journal = lines_by_unit(reply.out, self._wanted, self._journal_lines)
         return self._journal.get(name, [])
 
     def _complain(self, program: str, reply: Reply) -> None:
@@ -237,7 +249,7 @@ def dependencies_of(name: str, graph: _graph.Graph) -> dict[str, t.Any]:
     """Dependencies both ways and who falls with a unit, of a graph that was made from files."""
     result: dict[str, t.Any] = {}
     for kind, inverse in _INVERSE.items():
-        for key, others in ((_show.key(kind), graph.targets(kind, name)), (inverse, graph.sources(kind, name))):
+        for key, others in ((result_key(kind), graph.targets(kind, name)), (inverse, graph.sources(kind, name))):
             if others:
                 result[key] = sorted(others)
     return {**result, **_falls_with(name, graph)}

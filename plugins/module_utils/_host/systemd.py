@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import subprocess  # not AnsibleModule.run_command: only _module.py knows Ansible, and a plan runs in tests without it
+import subprocess  # not AnsibleModule.run_command: only _modules/ knows Ansible
 import typing as t
 
 QUERY_TIMEOUT = 60.0  # seconds; PID 1 answers at once unless it is reloading
@@ -19,18 +19,23 @@ class SystemdError(Exception):
 
 
 class Reply(t.NamedTuple):
+    """How a program ended: exit status (below 0: the signal), output, errors."""
+
     code: int
     out: str
     err: str
 
 
-class Systemd:
-    """systemd's programs on this host, for the system manager. ``_manager.Manager`` is for the other ones."""
+class Runner:
+    """Runs programs of systemd: as root, or as the user whose manager they are to ask.
 
-    scope = "system"
-    account: pwd.struct_passwd | None = None
-    folder = "/etc/systemd/system"
-    release_text = ""
+    :ivar scope: ``system``, ``user`` or ``global``.
+    :ivar account: the user of scope ``user``.
+    """
+
+    def __init__(self, scope: str = "system", account: pwd.struct_passwd | None = None) -> None:
+        self.scope = scope
+        self.account = account
 
     def command(
         self,
@@ -39,10 +44,11 @@ class Systemd:
         env: t.Mapping[str, str] | None = None,
         as_user: bool = True,
     ) -> Reply:
-        """Run a program of systemd as root, or for scope ``user`` as that user inside the user's session.
+        """Run a program to its end.
 
-        :param as_user: False: as root in any scope.
-        :raises SystemdError: when it is missing or does not end in time (it is killed then).
+        :param timeout: seconds after which it is killed.
+        :param as_user: False: as root, whosever manager it is.
+        :raises SystemdError: when it is missing or does not end in time.
         """
         try:
             done = subprocess.run(  # pylint: disable=ansible-bad-function
@@ -59,10 +65,13 @@ class Systemd:
             raise SystemdError(f"{shown(argv)} did not answer within {timeout:.0f} s") from None
         return Reply(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
 
-    def start_command(self, argv: t.Sequence[str]) -> subprocess.Popen[bytes]:
-        """Start a program as ``command`` does, and leave the waiting to the caller."""
+    def start(self, argv: t.Sequence[str]) -> Running:
+        """Start a program as ``command`` does, and leave the waiting to the caller.
+
+        :raises SystemdError: when it is missing.
+        """
         try:
-            return subprocess.Popen(  # pylint: disable=ansible-bad-function
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 list(argv),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -71,23 +80,26 @@ class Systemd:
             )
         except FileNotFoundError:
             raise SystemdError(f"{argv[0]} is not installed on this host, or not in PATH") from None
+        return Running(process)
 
     def _identity(self, env: t.Mapping[str, str] | None = None, as_user: bool = True) -> dict[str, t.Any]:
         """User, groups and environment a program is started with."""
         environment = dict(os.environ, LC_ALL="C.UTF-8", SYSTEMD_PAGER="", SYSTEMD_COLORS="0", SYSTEMD_URLIFY="0")
+        identity: dict[str, t.Any] = {"env": environment}
+        if self.account is not None and as_user:
+            identity.update(_session(self.account, environment))
         environment.update(env or {})
-        return {"env": environment}
+        return identity
 
     def version(self) -> int:
-        """The release of systemd.
+        """The release of systemd on this host.
 
         :raises SystemdError: when it cannot be told.
         """
         first = self.command(["systemctl", "--version"]).out.partition("\n")[0]
-        found = re.match(r"systemd (\d+)(?: \((.*)\))?", first)
+        found = re.match(r"systemd (\d+)", first)
         if not found:
             raise SystemdError(f"systemctl --version answers {first!r}, which names no release")
-        self.release_text = found.group(2) or found.group(1)
         return int(found.group(1))
 
     def known_directives(self) -> frozenset[tuple[str, str]] | None:
@@ -99,11 +111,53 @@ class Systemd:
         return None
 
 
+class Running:
+    """A program that runs beside us; leaving the ``with`` block ends it."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def wait(self, seconds: float) -> tuple[int, str] | None:
+        """Exit status and output once it has ended; None when it runs longer than that."""
+        try:
+            out, _none = self._process.communicate(timeout=max(0.0, seconds))
+        except subprocess.TimeoutExpired:
+            return None
+        return self._process.returncode, out.decode("utf-8", "replace")
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+
+def _session(account: pwd.struct_passwd, environment: dict[str, str]) -> dict[str, t.Any]:
+    """What makes a program one of a user's session; the environment is changed for it."""
+    runtime = f"/run/user/{account.pw_uid}"
+    environment.update(
+        HOME=account.pw_dir,
+        USER=account.pw_name,
+        LOGNAME=account.pw_name,
+        XDG_RUNTIME_DIR=runtime,
+        DBUS_SESSION_BUS_ADDRESS=f"unix:path={runtime}/bus",
+    )
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+        environment.pop(name, None)
+    identity: dict[str, t.Any] = {"cwd": "/"}
+    if os.geteuid() != account.pw_uid:
+        groups = os.getgrouplist(account.pw_name, account.pw_gid)
+        identity.update(user=account.pw_uid, group=account.pw_gid, extra_groups=groups)
+    return identity
+
+
 def parse_directive_dump(text: str) -> frozenset[tuple[str, str]]:
     """The pairs in the output of ``systemd --dump-configuration-items``: ``[Section]`` and ``Directive=TYPE`` lines."""
     known = set()
     section = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith("["):
             section = line.strip("[]")
         elif "=" in line:
@@ -114,5 +168,6 @@ def parse_directive_dump(text: str) -> frozenset[tuple[str, str]]:
 
 
 def shown(argv: t.Sequence[str], most: int = 160) -> str:
+    """A command as messages show it."""
     text = " ".join(argv)
     return text if len(text) <= most else f"{text[:most]}..."

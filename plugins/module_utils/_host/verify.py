@@ -19,7 +19,7 @@ from .._lint.judge import WHOLE, PendingFile
 from .._model import ERROR, INFO, WARNING, Finding
 from .._syntax.names import template_of
 from .._syntax.text import to_bytes
-from .systemd import Reply, Systemd, SystemdError
+from .systemd import Reply, Runner, SystemdError
 
 _RECURSIVE_ERRORS_SINCE = 250  # systemd-analyze verify --recursive-errors= (NEWS of 250)
 # With SYSTEMD_LOG_TARGET=console-prefixed: <syslog level>, then perhaps FILE:LINE:, then the message.
@@ -29,6 +29,7 @@ _UNIT_IN_FRONT = re.compile(r"([A-Za-z0-9:_.\\@-]+\.[a-z]+): ")
 _OUTDATED = re.compile(r"deprecated|obsolete|legacy|removed|not recommended|support for it|unsafe|discouraged")
 _NO_CGROUP = "Cannot determine cgroup"
 _STAGE = "unitcraft-verify-"  # then the process that made it
+SYSTEM_FOLDER = "/etc/systemd/system"
 VERIFY_TIMEOUT = 120.0  # seconds; a few hundred units take one
 
 
@@ -40,15 +41,16 @@ class Staged(t.NamedTuple):
     data: bytes
 
 
-def verify(systemd: Systemd, files: t.Sequence[Staged], release: int) -> list[Finding]:
+def verify(runner: Runner, files: t.Sequence[Staged], release: int, folder: str = SYSTEM_FOLDER) -> list[Finding]:
     """Findings of ``systemd-analyze verify`` about the files of a set, merged with the host's units and drop-ins.
 
     :param release: systemd release of the host.
+    :param folder: the unit folder in which the files will stand.
     :returns: only what is about these files or their units; source ``verify``.
     :raises SystemdError: when systemd-analyze is missing or does not end.
     """
     with stage_files(files) as stage:
-        return _Verify(systemd, stage, files, release).findings()
+        return _Verify(runner, stage, files, release, folder).findings()
 
 
 @contextlib.contextmanager
@@ -91,8 +93,9 @@ def _remove_abandoned(place: str) -> None:
 
 
 class _Verify:
-    def __init__(self, systemd: Systemd, stage: str, files: t.Sequence[Staged], release: int) -> None:
-        self.systemd = systemd
+    def __init__(self, runner: Runner, stage: str, files: t.Sequence[Staged], release: int, folder: str) -> None:
+        self.runner = runner
+        self.folder = folder
         self.stage = stage
         self.files = {os.path.join(stage, file.place): file for file in files}
         self.units = {file.unit for file in files}
@@ -120,7 +123,7 @@ class _Verify:
     def _output(self, options: t.Sequence[str], names: list[str]) -> list[str]:
         reply = self._run(options, names)
         if reply.code >= 0:
-            return reply.err.splitlines()
+            return reply.err.split("\n")
         # 247 aborts at some units (Type=dbus without BusName=), and with it the whole call: find out which.
         if len(names) == 1:
             unit = os.path.basename(names[0])
@@ -129,17 +132,17 @@ class _Verify:
         return self._output(options, names[:middle]) + self._output(options, names[middle:])
 
     def _run(self, options: t.Sequence[str], names: t.Sequence[str]) -> Reply:
-        manager = [] if self.systemd.scope == "system" else ["--user"]
+        manager = [] if self.runner.scope == "system" else ["--user"]
         environment = {
             "SYSTEMD_LOG_TARGET": "console-prefixed",
             "SYSTEMD_LOG_LEVEL": "info",
             "SYSTEMD_LOG_COLOR": "0",  # 247 colours its messages even into a pipe
             "SYSTEMD_UNIT_PATH": f"{self.stage}:",
         }
-        if manager and self.systemd.account is None:
+        if manager and self.runner.account is None:
             environment["XDG_RUNTIME_DIR"] = self.stage
         argv = ["systemd-analyze", *manager, "verify", "--man=no", *options, *names]
-        return self.systemd.command(argv, VERIFY_TIMEOUT, environment)
+        return self.runner.command(argv, VERIFY_TIMEOUT, environment)
 
     def _finding(self, line: str) -> Finding | None:
         match = _MESSAGE.match(line)
@@ -155,7 +158,7 @@ class _Verify:
             file = self.files.get(path)
             if file is None:
                 return None
-            place = posixpath.join(self.systemd.folder, file.place)
+            place = posixpath.join(self.folder, file.place)
             return _reported(file.unit, self._severity(level, message), message, place, int(number))
         in_front = _UNIT_IN_FRONT.match(message)
         about = in_front.group(1) if in_front else ""
@@ -196,7 +199,11 @@ def staged(pending: t.Sequence[PendingFile]) -> list[Staged]:
 
 
 def unreported(
-    pending: t.Sequence[PendingFile], systemd: Systemd, release: int, reported: t.Sequence[Finding] = ()
+    pending: t.Sequence[PendingFile],
+    runner: Runner,
+    release: int,
+    reported: t.Sequence[Finding] = (),
+    folder: str = SYSTEM_FOLDER,
 ) -> list[Finding]:
     """Findings of ``verify`` about the whole staged set that are not reported already.
 
@@ -204,7 +211,7 @@ def unreported(
         out.
     :raises SystemdError: as ``verify`` does.
     """
-    found = verify(systemd, staged(pending), release)
+    found = verify(runner, staged(pending), release, folder)
     lines = {(finding.unit, finding.line) for finding in reported if finding.line}
     whole = {finding.unit for finding in reported if finding.rule in WHOLE}
     return [f for f in found if ((f.unit, f.line) not in lines if f.line else f.unit not in whole)]

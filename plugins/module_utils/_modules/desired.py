@@ -9,7 +9,7 @@ import posixpath
 import re
 import typing as t
 
-from .._engine.plan import Want
+from .._engine.desired import DesiredUnit, probe_problem
 from .._syntax.header import header, read_header
 from .._syntax.lines import parse
 from .._syntax.names import instance_name, is_template, unit_name_problem
@@ -21,14 +21,14 @@ _DROPIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,240}\Z")
 Item = t.Mapping[str, t.Any]  # values of ``unit_options``
 
 
-def desired_units(items: t.Sequence[Item], folder: str, set_name: str | None, listed: bool = True) -> list[Want]:
+def desired_units(items: t.Sequence[Item], folder: str, set_name: str | None, listed: bool = True) -> list[DesiredUnit]:
     """The declared items as the plan takes them.
 
     :param folder: absolute path of the unit folder.
     :param listed: whether messages name the place in the list ``units``.
     :raises DeclarationError: with every mistake of every item.
     """
-    desired: list[Want] = []
+    desired: list[DesiredUnit] = []
     mistakes: list[str] = []
     seen: dict[tuple[str, str], int] = {}
     for position, item in enumerate(items):
@@ -48,13 +48,13 @@ def desired_units(items: t.Sequence[Item], folder: str, set_name: str | None, li
     return desired
 
 
-def _desired_unit(item: Item, folder: str, set_name: str | None, position: int) -> Want:
+def _desired_unit(item: Item, folder: str, set_name: str | None, position: int) -> DesiredUnit:
     name = unit_name(item["name"])
-    mistakes = _contradictions(name, item)
+    mistakes = [*_contradictions(name, item), *_probe_mistakes(name, item["health"])]
     if mistakes:
         raise DeclarationError(mistakes)
     dropin = dropin_name(name, item["dropin"])
-    return Want(
+    return DesiredUnit(
         name=name,
         path=posixpath.join(folder, f"{name}.d/{dropin}.conf" if dropin else name),
         dropin=dropin,
@@ -64,7 +64,7 @@ def _desired_unit(item: Item, folder: str, set_name: str | None, position: int) 
         enabled=item["enabled"],
         masked=item["masked"],
         instances=_instances(name, item["instances"] or ()),
-        follow=item["on_change"],
+        on_change=item["on_change"],
         triggers=_triggers(name, item["triggers"] or ()),
         health=item["health"],
         position=position,
@@ -154,6 +154,11 @@ def _content_mistakes(name: str, content: str) -> list[str]:
     except UnitSyntaxError as error:
         return [f"{name}: content: {error}"]
     return []
+
+
+def _probe_mistakes(name: str, health: t.Mapping[str, t.Any] | None) -> list[str]:
+    problems = [probe_problem(probe) for probe in (health or {}).get("probes") or ()]
+    return [f"{name}: health: probes[{number}]: {problem}" for number, problem in enumerate(problems) if problem]
 
 
 def _text(name: str, item: Item, set_name: str | None) -> str | None:

@@ -14,9 +14,9 @@ from .._engine import drift as _drift
 from .._engine import store as _store
 from .._graph import build as _graph
 from .._host import runtime as _live
-from .._host import show as _show
 from .._host import unit_path as _unitfiles
 from .._host.manager import Manager
+from .._host.properties import typed_property
 from .._host.reader import Reader
 from .._model import ERROR, WARNING, Finding, Setting, Unit
 from .._syntax.lines import parse
@@ -120,7 +120,7 @@ def _add_drift(
         if record is not None:
             dropins = [p for p in files.find(name).dropins if p.startswith(f"{systemd.folder}/{name}.d/")]
             texts = {path: reader.text(path) for path in {*record, *dropins}}
-            unit["drift"] = _drift.compare(name, record, _drift.Now(texts, dropins, live.state(name) or {}))
+            unit["drift"] = _drift.compare(name, record, _drift.DriftState(texts, dropins, live.state(name) or {}))
 
 
 def _globs(names: t.Iterable[str]) -> list[str]:
@@ -144,7 +144,7 @@ def _kind(name: str, files: _unitfiles.UnitFiles, state: t.Mapping[str, t.Sequen
     parts = parse_unit_name(name)
     found = files.find(name)
     path = (state.get("FragmentPath") or [""])[-1] or found.fragment
-    if "/transient/" in path or _show.typed("Transient", state.get("Transient", ())):
+    if "/transient/" in path or typed_property("Transient", state.get("Transient", ())):
         origin = "transient"
     elif "/generator" in path:
         origin = "generated"

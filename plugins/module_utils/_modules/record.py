@@ -10,7 +10,9 @@ import time
 import typing as t
 
 from .._engine import drift
-from .._engine.plan import Now, Plan, Want
+from .._engine.desired import DesiredUnit
+from .._engine.plan import Plan
+from .._engine.state import HostState
 from .._model import MISSING, File
 from .._syntax.text import from_bytes
 
@@ -27,7 +29,7 @@ def trigger_sums(record: Record) -> dict[str, dict[str, str]]:
 
 
 def drift_by_unit(
-    folder: str, state: Now, desired: t.Sequence[Want], record: Record
+    folder: str, state: HostState, desired: t.Sequence[DesiredUnit], record: Record
 ) -> dict[str, list[dict[str, str]]]:
     """What was changed by hand since the last run, for each declared unit of which that run has left a record."""
     deployed: dict[str, Record] = {unit.name: {} for unit in desired}
@@ -45,13 +47,13 @@ def drift_by_unit(
             own = sorted(dropins.get(f"{folder}/{name}", ()))
             files = {path: state.files.get(path, MISSING) for path in {*entries, *own}}
             texts = {path: from_bytes(file.data) if file.kind == "file" else None for path, file in files.items()}
-            present = drift.Now(texts, own, drift.state_of(state.live.get(name, {})))
+            present = drift.DriftState(texts, own, drift.state_of(state.live.get(name, {})))
             found[name] = drift.compare(name, entries, present)
     return found
 
 
 def record_after(
-    record: Record, plan: Plan, state: Now, desired: t.Sequence[Want], params: t.Mapping[str, t.Any]
+    record: Record, plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit], params: t.Mapping[str, t.Any]
 ) -> Record | None:
     """The record as it shall be after this run; None when it stays as it is."""
     after = {change.path: change.after for change in plan.changes}
@@ -68,7 +70,7 @@ def record_after(
     return new if new != record else None
 
 
-def _entry(unit: Want, file: File, state: Now, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def _entry(unit: DesiredUnit, file: File, state: HostState, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {
         "unit": unit.name,
         "dropin": unit.dropin,

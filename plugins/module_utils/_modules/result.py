@@ -8,8 +8,10 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
+from .._engine.desired import DesiredUnit
 from .._engine.host import Host
-from .._engine.plan import Now, Plan, Want
+from .._engine.plan import Plan
+from .._engine.state import HostState
 from .._engine.store import TransactionError
 from .._model import File
 from .._syntax.names import is_template
@@ -52,7 +54,7 @@ def describe_failure(error: TransactionError) -> dict[str, t.Any]:
     return failure
 
 
-def places_of(folder: str, desired: t.Iterable[Want]) -> dict[str, str]:
+def places_of(folder: str, desired: t.Iterable[DesiredUnit]) -> dict[str, str]:
     """Every declared unit and instance, with the path of its unit file."""
     places: dict[str, str] = {}
     for unit in desired:
@@ -63,15 +65,15 @@ def places_of(folder: str, desired: t.Iterable[Want]) -> dict[str, str]:
     return places
 
 
-def unmoved(plan: Plan, host: Host, state: Now) -> dict[str, t.Mapping[str, str]]:
+def unmoved(plan: Plan, host: Host, state: HostState) -> dict[str, t.Mapping[str, str]]:
     """The states from before the transaction that still hold.
 
     To ask for the whole state of every unit again, just after a reload, would cost more than all the rest of a small
     change to a large set.
     """
-    touched = {*plan.touched(), *plan.dragged}
+    touched = {*plan.touched(), *plan.stopped_with}
     names = [name for name in state.live if name not in touched and not is_template(name)]
-    seen = host.activity(names) if host.has_manager else {}
+    seen = host.states.activity(names) if host.has_manager else {}
     kept: dict[str, t.Mapping[str, str]] = {}
     for name in names:
         before = state.live[name]

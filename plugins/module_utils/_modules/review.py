@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import typing as t
 
-from .._engine.host import Host
-from .._engine.plan import Now, Plan, Want, merged_after
+from .._engine.desired import DesiredUnit, by_unit
+from .._engine.plan import Plan
+from .._engine.planner import merged_after
+from .._engine.state import HostState
 from .._host.exposure import exposure
 from .._host.facts import host_facts
+from .._host.manager import Manager
 from .._host.verify import staged, unreported
 from .._lint.host import RULES, needed
 from .._lint.judge import PendingFile, Target, check, ignored, sentence, stops
@@ -18,7 +21,7 @@ from .._model import Finding
 
 
 def review(
-    plan: Plan, host: Host, state: Now, desired: t.Sequence[Want], params: t.Mapping[str, t.Any]
+    plan: Plan, manager: Manager, state: HostState, desired: t.Sequence[DesiredUnit], params: t.Mapping[str, t.Any]
 ) -> list[Finding]:
     """Findings about the texts that change, in the order in which they were made.
 
@@ -27,30 +30,28 @@ def review(
     """
     ignore = params["ignore"]
     pending = _pending_files(plan, state, desired)
-    release = host.version()
+    release = manager.version()
     target = Target(
         release,
-        host.known_directives(),
-        "system" if host.scope == "system" else "user",
-        lambda units: host_facts(host, needed(units), state.live),
+        manager.known_directives(),
+        "system" if manager.scope == "system" else "user",
+        lambda units: host_facts(manager, needed(units), state.live),
         RULES,
     )
     findings = ignored(check(pending, target, [*plan.enable, *plan.reenable]), ignore)
-    if params["verify"] and not host.root and not stops(findings, params["fail_on"]):
-        findings += ignored(unreported(pending, host, release, findings), ignore)
+    if params["verify"] and not manager.root and not stops(findings, params["fail_on"]):
+        findings += ignored(unreported(pending, manager.runner, release, findings, manager.folder), ignore)
     if params["max_exposure"] is not None:
-        findings += ignored(exposure(host, staged(pending), release, params["max_exposure"]), ignore)
+        findings += ignored(exposure(manager.runner, staged(pending), release, params["max_exposure"]), ignore)
     return findings
 
 
-def _pending_files(plan: Plan, state: Now, desired: t.Sequence[Want]) -> list[PendingFile]:
+def _pending_files(plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]) -> list[PendingFile]:
     written = {change.path for change in plan.changes if change.action == "write"}
-    by_unit: dict[str, list[Want]] = {}
-    for unit in desired:
-        by_unit.setdefault(unit.name, []).append(unit)
+    groups = by_unit(desired)
     return [
         PendingFile(
-            unit.name, unit.dropin, unit.path, unit.text, merged_after(plan, state, unit.name, by_unit[unit.name])
+            unit.name, unit.dropin, unit.path, unit.text, merged_after(plan, state, unit.name, groups[unit.name])
         )
         for unit in desired
         if unit.path in written and unit.text is not None

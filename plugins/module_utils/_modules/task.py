@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
+from .._engine.desired import DesiredUnit, to_prune
 from .._engine.host import Host
-from .._engine.plan import Now, Plan, Want, make_plan, to_prune
+from .._engine.plan import Plan
+from .._engine.planner import make_plan
+from .._engine.read_state import read_state
+from .._engine.state import HostState
 from .._engine.store import Store
+from .._host.manager import Manager
 from .._host.systemd import SystemdError
 from .._syntax.names import is_template
 from .desired import Item, announced_triggers, desired_units
@@ -51,16 +55,16 @@ class Task:
         """
         params = self.params
         check_set_options(params)
-        host = Host(params["scope"], params["user"] or "", params["runtime"], params["root"] or "")
+        host = Host(Manager(params["scope"], params["user"] or "", params["runtime"], params["root"] or ""))
         desired = desired_units(self.items, host.folder, params["set_name"], self.listed)
-        with host.as_owner():
-            problem = host.folder_problem()
+        with host.manager.as_owner():
+            problem = host.unit_folder.problem()
         if problem:
             raise SystemdError(f"{'root' if params['root'] else 'scope'}: {problem}")
         lock_problem = self._lock()
         record = self.store.read_record()
         desired += self._to_prune(host, desired)
-        state = host.read_now(desired, trigger_sums(record))
+        state = read_state(host, desired, trigger_sums(record))
         self.drift = drift_by_unit(host.folder, state, desired, record)
         plan = self._plan(host, state, desired)
         self._check(plan, host, state, desired)
@@ -92,36 +96,37 @@ class Task:
             self.warnings.append(recovered)
         return ""
 
-    def _to_prune(self, host: Host, desired: t.Sequence[Want]) -> list[Want]:
+    def _to_prune(self, host: Host, desired: t.Sequence[DesiredUnit]) -> list[DesiredUnit]:
         """What carries the name of this set and is declared no more."""
         if not self.params["prune"]:
             return []
         declared = {unit.path for unit in desired}
-        with host.as_owner():
-            files = {path: host.read_file(path) for path in host.list_unit_files() if path not in declared}
+        with host.manager.as_owner():
+            paths = [path for path in host.unit_folder.list_unit_files() if path not in declared]
+            files = {path: host.unit_folder.read_file(path) for path in paths}
         return to_prune(files, host.folder, self.params["set_name"])
 
-    def _plan(self, host: Host, state: Now, desired: t.Sequence[Want]) -> Plan:
+    def _plan(self, host: Host, state: HostState, desired: t.Sequence[DesiredUnit]) -> Plan:
         if self.check_mode:
             state.trigger_sums.update(announced_triggers(self.items))
         plan = make_plan(state, desired, host.has_manager)
         linger = self.params["linger"]
-        if linger is not None and os.path.exists(host.linger_file()) != linger:
+        if linger is not None and host.lingers() != linger:
             plan.linger = linger
-            plan.manager_unit = host.manager_unit()
+            plan.manager_unit = host.manager.manager_unit()
         if plan.needs_manager() and not plan.linger and not host.manager_answers():
             host.wait_for_manager(0)
         self.warnings += plan.warnings
         self.result.update(describe_plan(plan))
         return plan
 
-    def _check(self, plan: Plan, host: Host, state: Now, desired: t.Sequence[Want]) -> None:
+    def _check(self, plan: Plan, host: Host, state: HostState, desired: t.Sequence[DesiredUnit]) -> None:
         """Stop before anything is written when it cannot be, or when a text that changes is not fit for this host.
 
         :raises FindingsError: with every finding that is severe enough.
         """
-        with host.as_owner():
-            problem = host.place_problem(change.path for change in plan.changes if change.path)
+        with host.manager.as_owner():
+            problem = host.unit_folder.place_problem(change.path for change in plan.changes if change.path)
         if problem:
             raise SystemdError(problem)
         if not any(change.action == "write" for change in plan.changes):
@@ -129,7 +134,7 @@ class Task:
         # Only now: an unchanged run needs none of the grammar, the rules and the catalogue's details.
         from .review import refusal, review, warnings
 
-        findings = review(plan, host, state, desired, self.params)
+        findings = review(plan, host.manager, state, desired, self.params)
         self.result["findings"] = [finding._asdict() for finding in findings]
         problem = refusal(findings, self.params["fail_on"])
         if problem:
@@ -137,7 +142,7 @@ class Task:
         self.warnings += warnings(findings)
 
     def _carry_out(
-        self, plan: Plan, host: Host, state: Now, desired: t.Sequence[Want], record: Record
+        self, plan: Plan, host: Host, state: HostState, desired: t.Sequence[DesiredUnit], record: Record
     ) -> dict[str, dict[str, t.Any]]:
         """Make the changes; returns the state of every declared unit after them, or in check mode before them."""
         new_record = None if self.check_mode else record_after(record, plan, state, desired, self.params)
@@ -145,7 +150,8 @@ class Task:
             self._write_record(new_record)
             return self._units(host, desired, state.live)
         # Only now: a run that changes nothing needs none of it.
-        from .._engine.execute import run, take_snapshot
+        from .._engine.execute import run
+        from .._engine.snapshot import take_snapshot
 
         snapshot = take_snapshot(plan, host, state.live, state.links)
         states = run(plan, host, self.store, snapshot, self.params["rollback"])
@@ -167,7 +173,7 @@ class Task:
                 " run tries again. Until then drift and triggers are told by the old record"
             )
 
-    def _units(self, host: Host, desired: t.Sequence[Want], states: States) -> dict[str, dict[str, t.Any]]:
+    def _units(self, host: Host, desired: t.Sequence[DesiredUnit], states: States) -> dict[str, dict[str, t.Any]]:
         """The state of every declared unit; what is not in ``states`` is asked for."""
         places = places_of(host.folder, desired)
         unknown = [name for name in places if not is_template(name) and name not in states]

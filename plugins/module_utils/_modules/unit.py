@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._engine.plan import PlanError
+from .._engine.desired import PlanError
 from .._engine.store import TransactionError
 from .._host.systemd import SystemdError
 from .options import DeclarationError, set_options, unit_options

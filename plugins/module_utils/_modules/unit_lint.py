@@ -11,7 +11,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._host.systemd import Systemd, SystemdError
+from .._host.systemd import Runner, SystemdError
 from .._lint import judge as _check
 from .._model import SEVERITIES, Finding, Setting, Unit
 from .._syntax.lines import read_unit
@@ -72,8 +72,8 @@ def lint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """
     if not params["paths"] and not params["units"]:
         raise LintError("paths, units: nothing to check; give at least one of them")
-    systemd = Systemd()
-    here = _release_here(systemd, needed=params["systemd_version"] is None or params["verify"])
+    runner = Runner()
+    here = _release_here(runner, needed=params["systemd_version"] is None or params["verify"])
     release = params["systemd_version"] or here
     texts: list[tuple[str, str, str, str]] = []
     findings: list[Finding] = []
@@ -82,14 +82,14 @@ def lint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
             _read(file, texts, findings)
     texts += [_declared(item) for item in params["units"]]
     # Another release than this host's: the host can then tell neither its keys nor what its verify would say.
-    known = systemd.known_directives() if release == here else None
+    known = runner.known_directives() if release == here else None
     candidates = _candidates(texts)
     findings += _check.check(candidates, _check.Target(release, known))
     if params["verify"]:
         # Here, as in _declared: what few tasks need is loaded by those.
         from .._host.verify import unreported
 
-        findings += unreported(candidates, systemd, here, findings)
+        findings += unreported(candidates, runner, here, findings)
     findings = _check.ignored(findings, params["ignore"])
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return {
@@ -101,9 +101,9 @@ def lint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-def _release_here(systemd: Systemd, needed: bool) -> int:
+def _release_here(runner: Runner, needed: bool) -> int:
     try:
-        return systemd.version()
+        return runner.version()
     except SystemdError:
         if needed:
             raise

@@ -17,7 +17,7 @@ CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "cases" / "drift.yml
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_compare(case):
-    now = _drift.Now(case["files"], case.get("dropins", []), case.get("state", {}))
+    now = _drift.DriftState(case["files"], case.get("dropins", []), case.get("state", {}))
     found = _drift.compare("a.service", case["record"], now)
     assert [(item["what"], item["path"]) for item in found] == [tuple(want[:2]) for want in case["want"]]
     for item, want in zip(found, case["want"]):

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Steps out of (now, wanted); the cases are in cases/plan/.
+"""Steps out of actual and desired state; the cases are in cases/plan/.
 
-A case names files and links below the unit folder, live properties by unit, the wanted items, and the steps as
+A case names files and links below the unit folder, live properties by unit, the desired items, and the steps as
 ``action unit: reason``. Live units are loaded and active unless they say otherwise.
 """
 
@@ -12,7 +12,11 @@ from __future__ import annotations
 
 import case_files
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import plan as _plan
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import DesiredUnit, PlanError, to_prune
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.links import install_links
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.planner import make_plan
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.state import HostState
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.unit_plan import read_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import File
 
 FOLDER = "/etc/systemd/system"
@@ -24,7 +28,7 @@ def file_of(text):
     return File("file", text.encode(), "", 0o644)
 
 
-def now_of(case):
+def state_of(case):
     live = {
         name: {"Id": name, "LoadState": "loaded", "ActiveState": "active", "SubState": "running", **(state or {})}
         for name, state in case.get("live", {}).items()
@@ -32,7 +36,7 @@ def now_of(case):
     files = {
         path if path[0] == "/" else f"{FOLDER}/{path}": file_of(text) for path, text in case.get("files", {}).items()
     }
-    return _plan.Now(
+    return HostState(
         FOLDER,
         files,
         case.get("links"),
@@ -43,45 +47,68 @@ def now_of(case):
     )
 
 
-def wanted_of(case):
-    wanted = []
-    for position, item in enumerate(case["wanted"]):
+def desired_of(case):
+    desired = []
+    for position, item in enumerate(case["desired"]):
         item = dict(item)
         name, dropin = item.pop("name"), item.get("dropin", "")
         triggers = [tuple(trigger) for trigger in item.pop("triggers", [])]
         path = f"{FOLDER}/{name}.d/{dropin}.conf" if dropin else f"{FOLDER}/{name}"
-        wanted.append(_plan.Want(name, path, triggers=triggers, position=position, **item))
-    return wanted
+        desired.append(DesiredUnit(name, path, triggers=triggers, position=position, **item))
+    return desired
 
 
-def said(plan):
+def reported(plan):
     return [" ".join(filter(None, (step.action, step.unit))) + f": {step.reason}" for step in plan.steps()]
 
 
-@pytest.mark.parametrize(
-    "case", [*case_files.load("plan/files"), *case_files.load("plan/run_state"), *case_files.load("plan/groups")]
-)
+STEPS = [*case_files.load("plan/files"), *case_files.load("plan/run_state"), *case_files.load("plan/groups")]
+
+
+def plan_of(case):
+    return make_plan(state_of(case), desired_of(case), case.get("manager", True))
+
+
+def named(cases, key):
+    """``(case, one item of case[key])`` as pytest parameters."""
+    return [
+        pytest.param(case.values[0], item, id=f"{case.id}: {item}")
+        for case in cases
+        for item in case.values[0].get(key, ())
+    ]
+
+
+@pytest.mark.parametrize("case", STEPS)
 def test_steps(case):
-    plan = _plan.make_plan(now_of(case), wanted_of(case), case.get("manager", True))
-    assert said(plan) == case["steps"]
-    assert plan.warnings == case.get("warnings", [])
-    assert plan.changed() == any(not step.startswith("none ") for step in case["steps"])
-    for group, units in case.get("calls", {}).items():
-        assert list(getattr(plan, group)) == units
+    assert reported(plan_of(case)) == case["steps"]
 
 
-@pytest.mark.parametrize("case", case_files.load("plan/refused"))
-def test_refused(case):
-    with pytest.raises(_plan.PlanError) as caught:
-        _plan.make_plan(now_of(case), wanted_of(case))
-    for words in case["error"]:
-        assert words in str(caught.value)
+@pytest.mark.parametrize("case", STEPS)
+def test_warnings(case):
+    assert plan_of(case).warnings == case.get("warnings", [])
+
+
+@pytest.mark.parametrize("case", STEPS)
+def test_changed_unless_all_steps_are_none(case):
+    assert plan_of(case).changed() == any(not step.startswith("none ") for step in case["steps"])
+
+
+@pytest.mark.parametrize(("case", "group"), named(STEPS, "calls"))
+def test_who_is_in_which_call(case, group):
+    assert list(getattr(plan_of(case), group)) == case["calls"][group]
+
+
+@pytest.mark.parametrize(("case", "words"), named(case_files.load("plan/refused"), "error"))
+def test_refused(case, words):
+    with pytest.raises(PlanError) as caught:
+        plan_of(case)
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("case", case_files.load("plan/links"))
 def test_install_links(case):
-    settings = _plan.read_settings(case["unit"], f"[Install]\n{case['install']}".encode())
-    links = _plan.install_links(case["unit"], settings)
+    settings = read_settings(case["unit"], f"[Install]\n{case['install']}".encode())
+    links = install_links(case["unit"], settings)
     assert (None if links is None else sorted(links)) == case["links"]
 
 
@@ -93,8 +120,8 @@ def test_prune_takes_only_its_own_set():
         f"{FOLDER}/none.service": file_of("# Managed by unitcraft.systemd\n"),
         f"{FOLDER}/foreign.service": file_of("# Set: web\n[Service]\n"),
     }
-    pruned = _plan.to_prune(files, FOLDER, "web")
-    assert [(want.name, want.dropin, want.state) for want in pruned] == [
+    pruned = to_prune(files, FOLDER, "web")
+    assert [(item.name, item.dropin, item.state) for item in pruned] == [
         ("mine.service", "", "absent"),
         ("x.service", "10-mine", "absent"),
     ]

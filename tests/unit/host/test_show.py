@@ -12,14 +12,21 @@ import pathlib
 import pytest
 import yaml
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import security as _security
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import show as _show
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.journal_lines import lines_by_unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.properties import (
+    listen_items,
+    result_key,
+    timer_items,
+    typed_property,
+)
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.show import parse_show
 
 CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "cases" / "show" / "values.yml").read_text())
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: "%s=%s" % (case["property"], case["text"]))
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['property']}={case['text']}")
 def test_typed(case):
-    got = _show.typed(case["property"], [case["text"]])
+    got = typed_property(case["property"], [case["text"]])
     assert (got, type(got)) == (case["want"], type(case["want"]))
 
 
@@ -36,12 +43,12 @@ def test_typed(case):
     ],
 )
 def test_key(name, want):
-    assert _show.key(name) == want
+    assert result_key(name) == want
 
 
 def test_blocks_of_units_whatever_the_order():
     text = "ActiveState=active\nId=a.service\n\nId=b.service\nActiveState=failed\n"
-    units = _show.parse(text, ["Id", "ActiveState"])
+    units = parse_show(text, ["Id", "ActiveState"])
     assert {name: unit["ActiveState"] for name, unit in units.items()} == {
         "a.service": ["active"],
         "b.service": ["failed"],
@@ -50,26 +57,26 @@ def test_blocks_of_units_whatever_the_order():
 
 def test_a_property_that_stands_on_several_lines():
     text = "Listen=/a (Stream)\nListen=/b (FIFO)\nId=a.socket\n"
-    assert _show.parse(text, ["Id", "Listen"])["a.socket"]["Listen"] == ["/a (Stream)", "/b (FIFO)"]
+    assert parse_show(text, ["Id", "Listen"])["a.socket"]["Listen"] == ["/a (Stream)", "/b (FIFO)"]
 
 
 def test_a_value_with_line_breaks_and_an_empty_line():
     text = "Id=a.service\nExecStart={ argv[]=sh -c one\n\ntwo=2 ; }\nType=simple\n\nId=b.service\nType=exec\n"
-    units = _show.parse(text, ["Id", "ExecStart", "Type"])
+    units = parse_show(text, ["Id", "ExecStart", "Type"])
     assert units["a.service"]["ExecStart"][0].startswith("{ argv[]=sh -c one")
     assert units["a.service"]["Type"] == ["simple"]
     assert units["b.service"] == {"Id": ["b.service"], "Type": ["exec"]}
 
 
 def test_timer_and_listen_items():
-    items = _show.timer_items(
+    items = timer_items(
         [
             "{ OnCalendar=*-*-* 06:00:00 ; next_elapse=Sat 2026-11-21 06:00:00 UTC }",
             "{ OnBootUSec=15min ; next_elapse=15min }",
         ]
     )
     assert [(i.directive, i.value) for i in items] == [("OnCalendar", "*-*-* 06:00:00"), ("OnBootSec", "15min")]
-    assert _show.listen_items(["[::]:80 (Stream)", "/run/a b (FIFO)"]) == [
+    assert listen_items(["[::]:80 (Stream)", "/run/a b (FIFO)"]) == [
         {"address": "[::]:80", "type": "stream"},
         {"address": "/run/a b", "type": "fifo"},
     ]
@@ -116,7 +123,7 @@ def test_journal():
         {"_SYSTEMD_UNIT": "b.service", "MESSAGE": None},
     ]
     text = "\n".join(json.dumps(row) for row in rows) + '\n{"cut off'
-    found = _show.parse_journal(text, {"a.service", "b.service"}, 2)
+    found = lines_by_unit(text, {"a.service", "b.service"}, 2)
     assert [line["message"] for line in found["a.service"]] == ["second", "third"]
     assert found["a.service"][1] == {
         "time": "1970-01-01T00:00:03.000000Z",

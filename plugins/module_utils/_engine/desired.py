@@ -1,0 +1,211 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The declared items: what shall hold for a unit, and which declarations contradict each other. No I/O."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import typing as t
+
+from .._model import File
+from .._syntax.header import read_header
+from .._syntax.names import instance_name
+from .._syntax.text import from_bytes
+
+WANTS_RUN = ("started", "restarted", "reloaded")
+
+
+class PlanError(Exception):
+    """The desired state cannot be reached; the message says which option to change."""
+
+
+class DesiredUnit:
+    """One declared item: a unit or one drop-in of it, with what shall hold for the unit.
+
+    :ivar text: the file's whole text, or None when the item declares no file.
+    :ivar by_meaning: compare with the present file by what systemd reads (``sections``), not byte for byte.
+    :ivar on_change: ``auto``, ``restart``, ``reload`` or ``none``.
+    :ivar triggers: list of ``(path, reload)``.
+    :ivar position: place in the declared list, for messages.
+    :ivar reason: why the state is wanted.
+    """
+
+    __slots__ = (
+        "by_meaning",
+        "dropin",
+        "enabled",
+        "health",
+        "instances",
+        "masked",
+        "name",
+        "on_change",
+        "path",
+        "position",
+        "reason",
+        "state",
+        "text",
+        "triggers",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        path: str,
+        dropin: str = "",
+        text: str | None = None,
+        by_meaning: bool = True,
+        state: str = "present",
+        enabled: bool | None = None,
+        masked: bool | None = None,
+        instances: t.Sequence[str] = (),
+        on_change: str = "auto",
+        triggers: t.Sequence[tuple[str, bool]] = (),
+        health: t.Mapping[str, t.Any] | None = None,
+        position: int = 0,
+        reason: str = "",
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.dropin = dropin
+        self.text = text
+        self.by_meaning = by_meaning
+        self.state = state
+        self.enabled = enabled
+        self.masked = masked
+        self.instances = list(instances)
+        self.on_change = on_change
+        self.triggers = list(triggers)
+        self.health = health
+        self.position = position
+        self.reason = reason or f"state: {state}"
+
+    def instance_names(self) -> list[str]:
+        """The units that the declared instances of a template are."""
+        return [instance_name(self.name, instance) for instance in self.instances]
+
+
+def by_unit(desired: t.Iterable[DesiredUnit]) -> dict[str, list[DesiredUnit]]:
+    """The items by the unit they speak of, in the declared order."""
+    groups: dict[str, list[DesiredUnit]] = {}
+    for item in desired:
+        groups.setdefault(item.name, []).append(item)
+    return groups
+
+
+def agreed(items: t.Sequence[DesiredUnit], option: str, default: t.Any) -> t.Any:
+    """The one value that the items of a unit give for an option.
+
+    :raises PlanError: when two items contradict each other.
+    """
+    given: dict[t.Any, int] = {}
+    for item in items:
+        value = getattr(item, option)
+        if value != default and not (option == "state" and value == "absent" and item.dropin):
+            given.setdefault(value, item.position)
+    if len(given) > 1:
+        (one, first), (two, second) = list(given.items())[:2]
+        raise PlanError(
+            f"{items[0].name}: {option} is {str(one).lower()} in units[{first}] and {str(two).lower()} in"
+            f" units[{second}]; say the same in both, or say it once"
+        )
+    return next(iter(given), default)
+
+
+def to_prune(files: t.Mapping[str, File], folder: str, set_name: str) -> list[DesiredUnit]:
+    """The items that remove the files of a set.
+
+    :param files: the files in the unit folder that the set does not declare, by path.
+    """
+    found = []
+    for path, file in sorted(files.items()):
+        if not is_ours(file, set_name):
+            continue
+        parent, base = posixpath.split(path)
+        dropin = base[: -len(".conf")] if parent != folder else ""
+        name = posixpath.basename(parent)[: -len(".d")] if dropin else base
+        reason = f"set {set_name} no longer declares it"
+        found.append(DesiredUnit(name, path, dropin, state="absent", reason=reason))
+    return found
+
+
+def is_ours(file: File, set_name: str | None = None) -> bool:
+    """Whether a file carries our header, and if asked that of one set."""
+    managed, name = read_header(from_bytes(file.data))
+    return managed and (set_name is None or name == set_name)
+
+
+# Probes
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """``host:port`` or ``[::1]:port``; a port alone, or ``:port``, means this host.
+
+    :raises ValueError: for anything else.
+    """
+    host, _colon, port = str(address).rpartition(":")
+    if not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:
+        raise ValueError(f"{address!r} is not host:port with a port from 1 to 65535")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def probe_problem(probe: t.Mapping[str, t.Any]) -> str:
+    """Why a probe can never be answered as it is declared; empty when it can."""
+    for kind, check in _PROBE_CHECKS.items():
+        if probe.get(kind) is not None:
+            problem = check(probe[kind])
+            return f"{kind}: {problem}" if problem else ""
+    return ""
+
+
+def _address_problem(address: str) -> str:
+    try:
+        split_address(address)
+    except ValueError as error:
+        return f"{error}; write for example 127.0.0.1:10000"
+    return ""
+
+
+def _url_problem(url: str) -> str:
+    import urllib.parse
+
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        return f"{url!r} is not a URL: {error}"
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or re.search(r"[\x00-\x20\x7f]", url):
+        return f"{url!r} is not a URL; write for example http://127.0.0.1:8080/health"
+    return ""
+
+
+def _socket_problem(path: str) -> str:
+    if "\0" in path or not path.startswith("/"):
+        return f"{path!r} is not the absolute path of a socket"
+    # sun_path of unix(7) holds 108 bytes with the NUL at its end
+    return f"{path!r} is longer than the 107 bytes that a socket's path may have" if len(path.encode()) > 107 else ""
+
+
+def _command_problem(argv: t.Sequence[t.Any]) -> str:
+    if not argv or not str(argv[0]):
+        return "the list is empty; name a program and its arguments"
+    return "a word holds a NUL byte, which no argument of a program can hold" if "\0" in "".join(map(str, argv)) else ""
+
+
+def _pattern_problem(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        return f"{pattern!r} is not a regular expression: {error}"
+    return ""
+
+
+_PROBE_CHECKS: dict[str, t.Callable[[t.Any], str]] = {
+    "tcp": _address_problem,
+    "udp": _address_problem,
+    "http": _url_problem,
+    "socket": _socket_problem,
+    "command": _command_problem,
+    "log": _pattern_problem,
+}

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The links that ``systemctl enable`` makes for [Install], and whom a link enables. No I/O."""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+
+from .._model import Setting
+from .._syntax.names import instance_name, is_template, template_of
+from .._syntax.specifiers import IN_UNIT_NAMES, expand_specifiers, has_other_specifiers
+
+MASK_TARGET = "/dev/null"
+LINK_FOLDERS = (".wants", ".requires", ".upholds")
+_FOLDERS = {"WantedBy": ".wants", "RequiredBy": ".requires", "UpheldBy": ".upholds", "Alias": ""}
+
+
+def install_links(unit: str, settings: t.Sequence[Setting]) -> set[str] | None:
+    """The links that ``systemctl enable`` makes for a unit (systemd.unit(5), [INSTALL] SECTION OPTIONS).
+
+    :returns: paths below the unit folder; None when a specifier is used that only systemd can resolve.
+    """
+    values = _install_values(settings)
+    if is_template(unit):
+        default = values.get("DefaultInstance")
+        if default:
+            unit = instance_name(unit, expand_specifiers(default[-1], unit, IN_UNIT_NAMES))
+        else:
+            values = {"Alias": values.get("Alias", [])}
+    links = set()
+    for directive, folder in _FOLDERS.items():
+        for value in values.get(directive, []):
+            if has_other_specifiers(value, IN_UNIT_NAMES):
+                return None
+            other = expand_specifiers(value, unit, IN_UNIT_NAMES)
+            links.add(f"{other}{folder}/{unit}" if folder else other)
+    return links - {unit}
+
+
+def _install_values(settings: t.Iterable[Setting]) -> dict[str, list[str]]:
+    """The words of each directive in [Install] that count: those after the last empty assignment."""
+    values: dict[str, list[str]] = {}
+    for setting in settings:
+        if setting.section == "Install":
+            if setting.value:
+                values.setdefault(setting.directive, []).extend(setting.value.split())
+            else:
+                values.pop(setting.directive, None)
+    return values
+
+
+def enabled_by(link: str, target: str) -> set[str]:
+    """The names of the units that a link in the unit folder enables: by their own name, or as an alias of them.
+
+    :param link: path of the link below the unit folder.
+    """
+    if target == MASK_TARGET:
+        return set()
+    base = posixpath.basename(link)
+    if "/" not in link:
+        unit = posixpath.basename(target)
+        instance = base.rpartition(".")[0].partition("@")[2]
+        return {unit, instance_name(unit, instance)} if instance else {unit}
+    return {base, template_of(base) or base}
+
+
+def enables(link: str, target: str, names: t.Iterable[str]) -> bool:
+    """Whether a link in the unit folder enables one of the units."""
+    return not enabled_by(link, target).isdisjoint(names)

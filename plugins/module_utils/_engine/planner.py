@@ -1,0 +1,68 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Compares desired with actual state; returns the plan that leads from one to the other. No I/O."""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+
+from .._model import MISSING, Setting
+from .desired import DesiredUnit, by_unit
+from .plan import Plan
+from .propagate import add_propagated, keep_sockets_working
+from .state import HostState
+from .unit_plan import UnitPlan, listed
+
+
+def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: bool = True) -> Plan:
+    """The steps that lead from the actual state to the desired one.
+
+    :param live_manager: False for files alone (another root): no reload, no start, no stop.
+    :raises PlanError: when an option asks for what systemd cannot do.
+    """
+    plan = Plan()
+    groups = by_unit(desired)
+    for name, items in groups.items():
+        UnitPlan(plan, state, name, items, live_manager).add()
+    if live_manager:
+        keep_sockets_working(plan, state, groups)
+        add_propagated(plan, state, groups)
+        _reset_failed(plan, state)
+        _decide_reload(plan, state, groups)
+    return plan
+
+
+def merged_after(plan: Plan, state: HostState, name: str, items: list[DesiredUnit]) -> list[Setting] | None:
+    """The settings of a whole unit once the plan is carried out; None when its fragment is not known."""
+    unit = UnitPlan(plan, state, name, items, True)
+    own = posixpath.join(state.folder, name)
+    written = any(change.path == own for change in plan.changes)
+    if not written and state.files.get(unit.fragment(), MISSING).kind != "file":
+        return None
+    return unit.merged(after=True)
+
+
+def _reset_failed(plan: Plan, state: HostState) -> None:
+    """A failed unit may have used up its start limit, which would refuse the start that we ask for."""
+    for unit in [*plan.start, *plan.restart]:
+        if state.value(unit, "ActiveState") == "failed" or state.crash_looping(unit):
+            plan.reset[unit] = "it had failed; clear that and its start limit"
+
+
+def _decide_reload(plan: Plan, state: HostState, groups: t.Mapping[str, list[DesiredUnit]]) -> None:
+    files = [change for change in plan.changes if change.path]
+    if files:
+        plan.daemon_reload = f"{len(files)} file{'s' if len(files) > 1 else ''} changed"
+    elif plan.enable or plan.reenable or plan.disable:
+        plan.daemon_reload = "enablement changed"
+    else:
+        stale = [
+            name
+            for name in groups
+            for unit in [name, *state.instances.get(name, [])]
+            if state.value(unit, "NeedDaemonReload") == "yes"
+        ]
+        if stale:
+            plan.daemon_reload = f"{listed(stale)} changed on disk since systemd read it"

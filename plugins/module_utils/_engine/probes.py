@@ -1,0 +1,150 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Probes: questions to a service that is up. What may be asked for is checked in ``desired.py``."""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import typing as t
+
+from .desired import split_address
+from .host import Target
+
+_PAUSE = 0.2  # seconds between two tries
+_LONGEST_TRY = 5.0  # seconds
+_LOG_LINES = 1000
+_MAX_SHOWN = 200  # characters of an answer
+_MAX_BODY = 65536  # bytes of an answer
+
+Probe = t.Mapping[str, t.Any]
+
+
+def probe_until(host: Target, probe: Probe, end: float, state: t.Mapping[str, str]) -> str:
+    """Try a probe until it is content or the time is up.
+
+    :param end: moment of ``host.monotonic()``.
+    :param state: properties of the unit as it came up.
+    :returns: the last complaint, or an empty text.
+    """
+    while True:
+        left = end - host.monotonic()
+        complaint = _try(host, probe, max(0.5, min(left, _LONGEST_TRY)), state)
+        if not complaint or host.monotonic() + _PAUSE >= end:
+            return complaint
+        host.sleep(_PAUSE)
+
+
+def _try(host: Target, probe: Probe, timeout: float, state: t.Mapping[str, str]) -> str:
+    kind = next(name for name in _PROBES if probe.get(name) is not None)
+    try:
+        return _PROBES[kind](host, probe, timeout, state)
+    except Exception as error:  # whatever a service answers, and whatever the network does, is an answer
+        return (
+            f"probe {kind} {_shown(probe[kind])}: {getattr(error, 'strerror', None) or error or type(error).__name__}"
+        )
+
+
+def _shown(value: t.Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _tcp(host: Target, probe: Probe, timeout: float, state: t.Mapping[str, str]) -> str:
+    with socket.create_connection(split_address(probe["tcp"]), timeout) as connection:
+        return _dialogue(connection, probe, "tcp", timeout)
+
+
+def _udp(host: Target, probe: Probe, timeout: float, state: t.Mapping[str, str]) -> str:
+    family, kind, protocol, _name, address = socket.getaddrinfo(*split_address(probe["udp"]), type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, kind, protocol) as connection:
+        connection.settimeout(timeout)
+        connection.connect(address)
+        return _dialogue(connection, {**probe, "send": probe.get("send") or ""}, "udp", min(timeout, 2.0))
+
+
+def _dialogue(connection: socket.socket, probe: Probe, kind: str, timeout: float) -> str:
+    """Send what is to be sent, and compare the answer with what is expected."""
+    connection.settimeout(timeout)
+    if probe.get("send") is not None:
+        connection.send(str(probe["send"]).encode("utf-8"))
+    expect = probe.get("expect")
+    if expect is None and kind == "tcp":
+        return ""
+    try:
+        answer = connection.recv(_MAX_BODY)
+    except socket.timeout:
+        return f"probe {kind} {probe[kind]} sent {probe.get('send')!r} and got no answer"
+    return _compare(f"{kind} {probe[kind]}", answer.decode("utf-8", "replace"), expect)
+
+
+def _compare(what: str, answer: str, expect: str | None) -> str:
+    if expect is None or expect == answer or (expect and expect in answer):
+        return ""
+    shown = answer if len(answer) <= _MAX_SHOWN else answer[:_MAX_SHOWN] + "..."
+    return f"probe {what} answered {shown!r} instead of {expect!r}"
+
+
+def _http(host: Target, probe: Probe, timeout: float, state: t.Mapping[str, str]) -> str:
+    import urllib.error  # brings half of the standard library along
+    import urllib.request
+
+    class Redirects(urllib.request.HTTPRedirectHandler):
+        """The first answer counts, also one that leads elsewhere."""
+
+        def redirect_request(self, *_args: t.Any, **_more: t.Any) -> None:
+            return None
+
+    try:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Redirects)
+        with opener.open(probe["http"], timeout=timeout) as reply:
+            status, body = reply.status, reply.read(_MAX_BODY)
+    except urllib.error.HTTPError as error:
+        status, body = error.code, error.read(_MAX_BODY)
+    except urllib.error.URLError as error:
+        return f"probe http {probe['http']}: {error.reason}"
+    expected = probe.get("status")
+    if status != expected if expected else not 200 <= status < 400:
+        return f"probe http {probe['http']} answered status {status} instead of {expected or '200 to 399'}"
+    return _compare(f"http {probe['http']}", body.decode("utf-8", "replace"), probe.get("expect"))
+
+
+def _socket(host: Target, probe: Probe, timeout: float, state: t.Mapping[str, str]) -> str:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(timeout)
+        try:
+            connection.connect(probe["socket"])
+        except OSError as error:
+            if error.errno != errno.EPROTOTYPE:  # a datagram socket takes no connection, but it is there
+                raise
+            return ""
+        return _dialogue(connection, probe, "socket", timeout) if probe.get("expect") is not None else ""
+
+
+def _command(host: Target, probe: Probe, timeout: float, state: t.Mapping[str, str]) -> str:
+    argv = [str(word) for word in probe["command"]]
+    reply = host.run(argv, max(timeout, _LONGEST_TRY))
+    if reply.code != 0:
+        lines = (reply.err or reply.out).strip().split("\n")
+        last = f": {lines[-1]}" if lines[-1] else ""
+        return f"probe command {' '.join(argv)} ended with exit status {reply.code}{last}"
+    return _compare(f"command {' '.join(argv)}", reply.out, probe.get("expect"))
+
+
+def _log(host: Target, probe: Probe, timeout: float, state: t.Mapping[str, str]) -> str:
+    started = int(state.get("InactiveExitTimestampMonotonic") or 0)
+    lines = host.log(state.get("Id", ""), started / 1e6, _LOG_LINES) if started else []
+    if any(re.search(probe["log"], line) for line in lines):
+        return ""
+    return f"probe log: no journal line since this start matches {probe['log']!r}"
+
+
+_PROBES: dict[str, t.Callable[[Target, Probe, float, t.Mapping[str, str]], str]] = {
+    "tcp": _tcp,
+    "udp": _udp,
+    "http": _http,
+    "socket": _socket,
+    "command": _command,
+    "log": _log,
+}

@@ -1,0 +1,153 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who is stopped or restarted with whom: dependencies along which a stop travels, and sockets. No I/O."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._model import Setting
+from .._syntax.names import template_of
+from .._syntax.text import to_bytes
+from .desired import WANTS_RUN, DesiredUnit
+from .plan import Plan
+from .state import HostState
+from .unit_plan import read_settings
+
+# Reverse dependencies along which a stop travels (systemd.unit(5): Requires=, BindsTo=, PartOf=, Requisite=,
+# PropagatesStopTo=). A restart travels along all but the last.
+STOP_FOLLOWERS = ("RequiredBy", "BoundBy", "ConsistsOf", "RequisiteOf", "PropagatesStopTo")
+_DECLARED_STOP = ("Requires", "BindsTo", "PartOf", "Requisite", "StopPropagatedFrom")
+_Groups = t.Mapping[str, list[DesiredUnit]]
+
+
+def keep_sockets_working(plan: Plan, state: HostState, groups: _Groups) -> None:
+    """A socket can only be bound while its service is down: take the service down and up with it.
+
+    systemd refuses to start a socket whose service runs ("Socket service already active").
+    """
+    for socket in [*plan.restart, *plan.stop_start, *plan.start]:
+        if not socket.endswith(".socket"):
+            continue
+        starts = socket in plan.start
+        services = _services_of(socket, state, groups)
+        running = [service for service in services if state.active(service) and service not in plan.stop]
+        if not running:
+            continue
+        if not starts:
+            plan.stop_start[socket] = plan.restart.pop(socket, "") or plan.stop_start[socket]
+        for service in running:
+            plan.take_out(service, plan.restart, plan.reload, plan.left_running)
+            plan.stop_start[service] = f"its socket {socket} is {'started' if starts else 'restarted'}"
+
+
+def _services_of(socket: str, state: HostState, groups: _Groups) -> list[str]:
+    """The services that a socket starts: as it is declared, else as systemd tells, else by its name."""
+    for item in groups.get(socket, []):
+        for setting in _settings_of(item):
+            if (setting.section, setting.directive) == ("Socket", "Service") and setting.value:
+                return [setting.value]
+    return state.value(socket, "Triggers").split() or [f"{socket[: -len('.socket')]}.service"]
+
+
+def _settings_of(item: DesiredUnit) -> list[Setting]:
+    return read_settings(item.name, to_bytes(item.text or ""))
+
+
+def add_propagated(plan: Plan, state: HostState, groups: _Groups) -> None:
+    """Add who is taken along by a stop or restart: the blast radius.
+
+    A restart job takes followers along and systemd brings them back; after a stop and start, or a stop for good,
+    nobody does. So followers of a stopped-and-started unit join it, and followers of a stopped one are named.
+    """
+    _Propagation(plan, state, groups).add()
+
+
+class _Propagation:
+    def __init__(self, plan: Plan, state: HostState, groups: _Groups) -> None:
+        self.plan = plan
+        self.state = state
+        self.groups = groups
+        self.declared = _declared_followers(groups)
+
+    def add(self) -> None:
+        plan = self.plan
+        for unit, source in self._closure(plan.stop):
+            if unit not in plan.stop:
+                self._add_stopped(unit, source)
+        for unit, source in self._closure(plan.stop_start):
+            if unit not in plan.stop and unit not in plan.stopped_with:
+                plan.take_out(unit, plan.restart, plan.reload, plan.left_running)
+                plan.stop_start[unit] = f"it depends on {source}, which is restarted"
+        for unit, source in self._closure(plan.restart):
+            if unit not in plan.stop and unit not in plan.stopped_with and unit not in plan.stop_start:
+                reason = plan.take_out(unit, plan.restart) or f"it depends on {source}, which is restarted"
+                plan.take_out(unit, plan.reload, plan.left_running)
+                plan.restarted_with[unit] = reason
+
+    def _add_stopped(self, unit: str, source: str) -> None:
+        """A unit that goes down with one that is stopped for good comes back only when it has a reason to."""
+        plan = self.plan
+        plan.take_out(unit, plan.restart, plan.restarted_with, plan.reload, plan.left_running)
+        if source in plan.stop_start or self._runs_without(unit, source):
+            plan.stop_start.setdefault(unit, f"it depended on {source}, which is stopped")
+        else:
+            plan.stop_start.pop(unit, None)
+            plan.stopped_with[unit] = f"it depends on {source}, which is stopped"
+
+    def _runs_without(self, unit: str, stopped: str) -> bool:
+        """Whether a unit that goes down with another one shall run all the same: so the task or its new text says."""
+        items = [
+            *self.groups.get(unit, []),
+            *(item for item in self.groups.get(template_of(unit), []) if unit in item.instance_names()),
+        ]
+        if any(item.state in WANTS_RUN for item in items):
+            return True
+        names = {item.name for item in items if item.text and not item.dropin}
+        rewritten = names & {change.unit for change in self.plan.changes}
+        return bool(rewritten) and names.isdisjoint(self.declared.get(stopped, []))
+
+    def _followers(self, unit: str) -> list[str]:
+        """Running units that go down when one does."""
+        names = [name for key in STOP_FOLLOWERS for name in self.state.value(unit, key).split()]
+        return [name for name in dict.fromkeys([*names, *self.declared.get(unit, [])]) if self.state.active(name)]
+
+    def _closure(self, roots: t.Mapping[str, str]) -> list[tuple[str, str]]:
+        """Every unit that follows a root, directly or not, with the one it follows; roots that follow roots too."""
+        found: dict[str, str] = {}
+        queue = list(roots)
+        done = set()
+        while queue:
+            unit = queue.pop(0)
+            if unit in done:
+                continue
+            done.add(unit)
+            for follower in self._followers(unit):
+                if follower not in found and follower != unit:
+                    found[follower] = unit
+                    queue.append(follower)
+        return [(unit, source) for unit, source in found.items() if not _only_in_circle(unit, source, roots, found)]
+
+
+def _only_in_circle(unit: str, source: str, roots: t.Mapping[str, str], found: t.Mapping[str, str]) -> bool:
+    """True for a root that would be taken along by units that only move because of it (two units PartOf each other)."""
+    if unit not in roots:
+        return False
+    while source in found and source not in roots:
+        source = found[source]
+    return source == unit or (source in found and list(roots).index(unit) < list(roots).index(source))
+
+
+def _declared_followers(groups: _Groups) -> dict[str, list[str]]:
+    """Who the declared texts say follows whom, for what the running manager has not loaded yet."""
+    followers: dict[str, list[str]] = {}
+    for name, items in groups.items():
+        for item in items:
+            if not item.text or not any(key in item.text for key in _DECLARED_STOP):
+                continue
+            for setting in _settings_of(item):
+                if setting.section == "Unit" and setting.directive in _DECLARED_STOP:
+                    for other in setting.value.split():
+                        followers.setdefault(other, []).append(name)
+    return followers

@@ -1,0 +1,140 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads from a host what a plan asks for."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import typing as t
+
+from .._syntax.names import instance_name, is_template, split_unit_name
+from .desired import DesiredUnit
+from .host import Host
+from .links import MASK_TARGET, enables
+from .propagate import STOP_FOLLOWERS
+from .state import HostState
+
+_FOLDERS = ("/etc/systemd/", "/run/systemd/", "/usr/local/lib/systemd/", "/usr/lib/systemd/", "/lib/systemd/")
+
+
+def read_state(
+    host: Host, desired: t.Sequence[DesiredUnit], seen_sums: dict[str, dict[str, str]] | None = None
+) -> HostState:
+    """Everything that ``make_plan`` asks about the host, with one question to the manager if nothing moves.
+
+    :param seen_sums: of triggers, from our own record: ``{unit: {path: checksum}}``.
+    :raises SystemdError: when the manager does not answer, or a trigger's file cannot be read.
+    """
+    return _Reading(host, desired, seen_sums).read()
+
+
+class _Reading:
+    def __init__(
+        self, host: Host, desired: t.Sequence[DesiredUnit], seen_sums: dict[str, dict[str, str]] | None
+    ) -> None:
+        self.host = host
+        self.folder = host.unit_folder
+        self.desired = desired
+        owner = host.manager.account
+        ids = (owner.pw_uid, owner.pw_gid) if owner else (0, 0)
+        self.state = HostState(host.folder, seen_sums=seen_sums, uid=ids[0], gid=ids[1])
+
+    def read(self) -> HostState:
+        state = self.state
+        with self.host.manager.as_owner():
+            self._read_files()
+            state.links = self.folder.list_links()
+        triggers = {path for item in self.desired for path, _reload in item.triggers}
+        state.trigger_sums = {path: self.folder.checksum(path) for path in triggers}
+        if not self.host.has_manager:
+            state.live = {item.name: self._offline_state(item.name) for item in self.desired}
+        elif self.host.manager_answers():
+            self._read_live()
+        self._read_other_sources()
+        return state
+
+    def _read_files(self) -> None:
+        """Read the declared files, and what stands beside them in our folder."""
+        files, read = self.state.files, self.folder.read_file
+        for item in self.desired:
+            files[item.path] = read(item.path)
+        for name in {item.name for item in self.desired}:
+            for path in [f"{self.host.folder}/{name}", *self.folder.list_dropins(name)]:
+                if path not in files:
+                    files[path] = read(path)
+        for item in self.desired:
+            if item.masked is False:
+                other = f"{self.host.manager.other_folder}/{item.name}"
+                files[other] = read(other)
+
+    def _read_live(self) -> None:
+        """Ask for the run state of the declared units, and where something may move, of those that hang on them."""
+        state = self.state
+        templates = {item.name for item in self.desired if is_template(item.name)}
+        names: list[str] = []
+        for item in self.desired:
+            if item.name in templates:
+                names += [instance_name(item.name, "*"), *item.instance_names()]
+            else:
+                names.append(item.name)
+        state.live = self.host.show(names)
+        for template in templates:
+            loaded = sorted({s["Id"] for s in state.live.values() if matches_template(s.get("Id", ""), template)})
+            state.instances[template] = [unit for unit in loaded if state.value(unit, "LoadState") != "not-found"]
+        moving = {item.name for item in self.desired if self._may_move(item)}
+        while moving:
+            moving = self._near(moving) - set(state.live)
+            state.live.update(self.host.show(sorted(moving)))
+
+    def _may_move(self, item: DesiredUnit) -> bool:
+        if item.state not in ("present", "started") or item.triggers:
+            return True
+        if item.state == "started" and item.name.endswith(".socket"):
+            return True
+        before = self.state.files[item.path].data
+        return item.text is not None and before != item.text.encode("utf-8", "surrogateescape")
+
+    def _near(self, moving: set[str]) -> set[str]:
+        """The units that hang on some, and the services of sockets."""
+        units = {*moving, *(unit for name in moving for unit in self.state.instances.get(name, ()))}
+        near = {
+            other
+            for unit in units
+            for key in (*STOP_FOLLOWERS, "Triggers")
+            for other in self.state.value(unit, key).split()
+        }
+        near.update(f"{name[: -len('.socket')]}.service" for name in moving if _is_plain_socket(name))
+        return near
+
+    def _read_other_sources(self) -> None:
+        """Read the fragments and drop-ins that stand in other folders than ours."""
+        for state in list(self.state.live.values()):
+            for path in [state.get("FragmentPath", ""), *state.get("DropInPaths", "").split()]:
+                if path and path not in self.state.files:
+                    self.state.files[path] = self.folder.read_through(path)
+
+    def _offline_state(self, name: str) -> dict[str, str]:
+        """What can be said of a unit without a manager: where its file is, and whether links enable it."""
+        kind = os.path.basename(self.host.folder)
+        for folder in _FOLDERS:
+            path = f"{self.host.root}{folder}{kind}/{name}"
+            if os.path.lexists(path):
+                if os.path.islink(path) and os.readlink(path) == MASK_TARGET:
+                    return {"Id": name, "LoadState": "masked", "UnitFileState": "masked", "FragmentPath": ""}
+                enabled = any(enables(link, target, (name,)) for link, target in self.state.links.items())
+                file_state = "enabled" if enabled else "disabled"
+                return {"Id": name, "LoadState": "loaded", "UnitFileState": file_state, "FragmentPath": path}
+        return {"Id": name, "LoadState": "not-found"}
+
+
+def _is_plain_socket(name: str) -> bool:
+    return name.endswith(".socket") and split_unit_name(name).instance is None
+
+
+def matches_template(unit: str, template: str) -> bool:
+    """Whether a unit is an instance of ``name@.suffix``."""
+    prefix, _at, suffix = template.partition("@")
+    return fnmatch.fnmatchcase(unit, f"{glob.escape(prefix)}@?*{glob.escape(suffix)}")

@@ -1,0 +1,204 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Takes the state that a plan changes, and puts it back."""
+
+from __future__ import annotations
+
+import secrets
+import time
+import typing as t
+
+from .._host.manager import RELOAD_TIMEOUT
+from .._host.show import States
+from .._host.systemd import SystemdError
+from .._model import MISSING, RUNNING, UP_OR_STARTING, Change, File
+from .._syntax.names import is_template
+from .files import from_json, to_json
+from .host import Target
+from .jobs import has_job
+from .links import enables
+from .plan import Plan
+from .store import FORMAT
+from .timer_hold import daemon_reload
+
+Snapshot = t.Mapping[str, t.Any]  # fit for JSON
+
+
+def take_snapshot(
+    plan: Plan, host: Target, live: t.Mapping[str, t.Mapping[str, str]], links: t.Mapping[str, str]
+) -> dict[str, t.Any]:
+    """All that is needed to put back what *plan* changes.
+
+    :param live: the properties of units before the plan, by name.
+    :param links: the links in the unit folder before it: ``{path below it: target}``.
+    """
+    touched = list(dict.fromkeys([*plan.touched(), *plan.stopped_with]))
+    related = sorted({*touched, *plan.link_names})
+    return {
+        "format": FORMAT,
+        "id": secrets.token_hex(4),
+        "boot": host.boot_id(),
+        "begun": time.time(),
+        "scope": host.scope,
+        "user": host.user,
+        "runtime": host.runtime,
+        "root": host.root,
+        "files": [to_json(change.path, change.before) for change in plan.changes if change.path],
+        "names": related,
+        "links": {link: target for link, target in links.items() if enables(link, target, related)},
+        "units": {unit: _unit_before(live.get(unit, {})) for unit in touched if not is_template(unit)},
+        "reloads": list(plan.reload),
+        "held": dict(plan.held_timers),
+        "daemon_reload": bool(plan.daemon_reload),
+        "linger": host.lingers() if host.user else None,
+    }
+
+
+def _unit_before(state: t.Mapping[str, str]) -> dict[str, t.Any]:
+    return {
+        "active": state.get("ActiveState", "inactive"),
+        "invocation": state.get("InvocationID", ""),
+        "oneshot": state.get("Type") == "oneshot",
+    }
+
+
+def undo(snapshot: Snapshot, host: Target) -> list[str]:
+    """Put back files, links, masks and run state as the snapshot holds them.
+
+    It may be run again, also halfway through: it compares with what is there and changes only what differs.
+
+    :returns: what could not be undone, in words.
+    :raises SystemdError: when systemd does not answer.
+    :raises OSError: when a file cannot be put back.
+    """
+    return _Undo(snapshot, host).run()
+
+
+class _Undo:
+    def __init__(self, snapshot: Snapshot, host: Target) -> None:
+        self.snapshot = snapshot
+        self.host = host
+        self.before: t.Mapping[str, t.Mapping[str, t.Any]] = snapshot["units"]
+        self.left_over: list[str] = []
+
+    def run(self) -> list[str]:
+        host = self.host
+        alive = host.has_manager and host.manager_answers()
+        if alive:
+            self._stop_what_moved()
+        changed = self._restore_files()
+        if alive:
+            if changed or self.snapshot["daemon_reload"]:
+                daemon_reload(host, self.snapshot.get("held", {}))
+            self._restore_run_state()
+            if self.snapshot["linger"] is False and host.lingers():
+                host.set_linger(False)
+        return self.left_over
+
+    # Run state
+
+    def _stop_what_moved(self) -> None:
+        """Stop the units that run and did not, or that were started anew since the snapshot."""
+        states = self.host.show(self.before, ("ActiveState", "InvocationID", "Type"))
+        running = []
+        for unit, before in self.before.items():
+            state = states.get(unit, {})
+            active = state.get("ActiveState") in RUNNING
+            started = state.get("InvocationID", "") not in ("", before["invocation"])
+            if not started and (not active or before["active"] in RUNNING):
+                continue
+            if state.get("Type") == "oneshot":
+                self.left_over.append(f"{unit} is a oneshot that ran; what it did cannot be undone")
+            if active:
+                running.append(unit)
+        self._attempt("stop", running)
+
+    def _restore_run_state(self) -> None:
+        """Start what ran before, and reload what was reloaded."""
+        states = self.host.show(self.before, ("ActiveState", "Job", "Triggers"))
+        start = [unit for unit in self.before if self._has_to_start(unit, states.get(unit, {}))]
+        blocking = self._blocking_services(start, states)
+        self._attempt("stop", blocking)
+        start += blocking
+        failed = [unit for unit in self.before if self._failed_since(unit, states.get(unit, {}))]
+        if failed or start:
+            # Also forgets the starts so far, which systemd counts: this one must not be the one too many.
+            reset_failed(self.host, dict.fromkeys([*failed, *start]))
+        self._attempt("start", start)
+        self._attempt("reload", [unit for unit in self.snapshot["reloads"] if unit not in start])
+        states = self.host.show(start, ("ActiveState", "SubState"))
+        for unit in start:
+            if states.get(unit, {}).get("ActiveState") not in RUNNING:
+                self.left_over.append(f"{unit} ran before and could not be started again")
+
+    def _has_to_start(self, unit: str, state: t.Mapping[str, str]) -> bool:
+        """Whether a unit ran before and is not sure to run now.
+
+        What a systemctl that was killed has asked for may still be to come: a start takes the place of that job.
+        """
+        before = self.before[unit]
+        sure = state.get("ActiveState") in UP_OR_STARTING and not has_job(state)
+        half_done_oneshot = before["oneshot"] and before["active"] == "activating"
+        return before["active"] in RUNNING and not sure and not half_done_oneshot
+
+    def _failed_since(self, unit: str, state: t.Mapping[str, str]) -> bool:
+        return state.get("ActiveState") == "failed" and self.before[unit]["active"] != "failed"
+
+    def _blocking_services(self, start: t.Sequence[str], states: States) -> list[str]:
+        """The running services of sockets that have to start: a socket does not start while its service runs."""
+        triggered = {
+            service
+            for unit in start
+            if unit.endswith(".socket")
+            for service in states.get(unit, {}).get("Triggers", "").split()
+        }
+        ran = [unit for unit, before in self.before.items() if before["active"] in RUNNING]
+        return [unit for unit in ran if unit in triggered and unit not in start]
+
+    def _attempt(self, verb: str, units: t.Sequence[str]) -> None:
+        """A job while putting things back: one unit that refuses shall not keep the others from it."""
+        if units:
+            self.host.attempt(verb, "--", *units, timeout=RELOAD_TIMEOUT)
+
+    # Files
+
+    def _restore_files(self) -> bool:
+        """Bring files and links back to what the snapshot holds; True when anything differed."""
+        host, snapshot = self.host, self.snapshot
+        if snapshot["runtime"] and snapshot["boot"] != host.boot_id():
+            return False  # the reboot has emptied the folder
+        files = dict(map(from_json, snapshot["files"]))
+        now = {path: host.read_file(path) for path in files}
+        changes = [Change("", path, now[path], file, "", "") for path, file in files.items() if now[path] != file]
+        changes += self._link_changes(files)
+        host.change_files(changes, snapshot["id"])
+        host.clean_folders([*files, *(change.path for change in changes)], snapshot["id"])
+        return bool(changes)
+
+    def _link_changes(self, files: t.Container[str]) -> list[Change]:
+        """What brings the links of the snapshot's units back, but for those that are among its files."""
+        host, snapshot = self.host, self.snapshot
+        before = {f"{host.folder}/{link}": target for link, target in snapshot["links"].items()}
+        now = {
+            f"{host.folder}/{link}": target
+            for link, target in host.list_links().items()
+            if enables(link, target, snapshot["names"])
+        }
+        differing = [
+            path for path in sorted({*before, *now}) if path not in files and before.get(path) != now.get(path)
+        ]
+        return [
+            Change("", path, MISSING, File("link", target=before[path]) if path in before else MISSING, "", "")
+            for path in differing
+        ]
+
+
+def reset_failed(host: Target, units: t.Iterable[str]) -> None:
+    """Clear the failed state of units; one that systemd does not hold in memory any more has none.
+
+    :raises SystemdError: when that fails.
+    """
+    reply = host.attempt("reset-failed", "--", *units)
+    if reply.code != 0 and "not loaded" not in reply.err:
+        raise SystemdError(f"systemctl reset-failed: {reply.err.strip()}")

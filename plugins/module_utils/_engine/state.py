@@ -1,0 +1,88 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The actual state of a host, as far as a plan asks for it. No I/O; ``host.py`` reads it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._model import RUNNING, File
+from .links import enabled_by
+
+
+class HostState:
+    """The host as it was read.
+
+    :ivar folder: the folder in which our unit files stand.
+    :ivar files: ``{path: File}`` for every declared path, drop-in neighbour and effective fragment.
+    :ivar links: ``{path below folder: target}``: every symlink in the folder and its .wants, .requires, .upholds.
+    :ivar live: ``{unit: {property: value}}`` as ``systemctl show`` prints them, by every name a unit is known by.
+    :ivar instances: ``{template: [names of its loaded instances]}``.
+    :ivar trigger_sums: ``{path: checksum, empty when the file is missing}``.
+    :ivar seen_sums: ``{unit: {path: checksum}}`` of the last run that looked, from our own record.
+    :ivar uid: who owns the unit files.
+    :ivar gid: and their group.
+    """
+
+    __slots__ = (
+        "_links_by_unit",
+        "files",
+        "folder",
+        "gid",
+        "instances",
+        "links",
+        "live",
+        "seen_sums",
+        "trigger_sums",
+        "uid",
+    )
+
+    def __init__(
+        self,
+        folder: str,
+        files: dict[str, File] | None = None,
+        links: dict[str, str] | None = None,
+        live: dict[str, dict[str, str]] | None = None,
+        instances: dict[str, list[str]] | None = None,
+        trigger_sums: dict[str, str] | None = None,
+        seen_sums: dict[str, dict[str, str]] | None = None,
+        uid: int = 0,
+        gid: int = 0,
+    ) -> None:
+        self.folder = folder
+        self.files = files or {}
+        self.links = links or {}
+        self.live = live or {}
+        self.instances = instances or {}
+        self.trigger_sums = trigger_sums or {}
+        self.seen_sums = seen_sums or {}
+        self.uid = uid
+        self.gid = gid
+        self._links_by_unit: dict[str, set[str]] | None = None
+
+    def links_of(self, *units: str) -> set[str]:
+        """The links that enable one of the units."""
+        if self._links_by_unit is None:
+            self._links_by_unit = {}
+            for link, target in self.links.items():
+                for name in enabled_by(link, target):
+                    self._links_by_unit.setdefault(name, set()).add(link)
+        return set().union(*(self._links_by_unit.get(unit, ()) for unit in units))
+
+    def value(self, unit: str, name: str) -> str:
+        """One property of a unit; empty when it is not known."""
+        return self.live.get(unit, {}).get(name, "")
+
+    def active(self, unit: str) -> bool:
+        """Whether something of a unit runs."""
+        return self.value(unit, "ActiveState") in RUNNING
+
+    def crash_looping(self, unit: str) -> bool:
+        """Whether a unit waits to be restarted after a failure."""
+        return self.value(unit, "ActiveState") == "activating" and is_restarting(self.live[unit])
+
+
+def is_restarting(properties: t.Mapping[str, str]) -> bool:
+    """Whether systemd waits to restart a service that ended (``auto-restart``, since 255 ``auto-restart-queued``)."""
+    return properties.get("SubState", "").startswith("auto-restart")
