@@ -184,11 +184,11 @@ not_undone:
   elements: str
 """
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit as _module
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.unit import run_unit
 
 
 def main() -> None:
-    _module.run_unit()
+    run_unit()
 
 
 if __name__ == "__main__":

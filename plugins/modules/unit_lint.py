@@ -139,11 +139,11 @@ systemd_version:
   type: int
 """
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_lint as _module_lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.unit_lint import run_unit_lint
 
 
 def main() -> None:
-    _module_lint.run_unit_lint()
+    run_unit_lint()
 
 
 if __name__ == "__main__":

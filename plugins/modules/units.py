@@ -291,11 +291,11 @@ not_undone:
   elements: str
 """
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit as _module
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.unit import run_units
 
 
 def main() -> None:
-    _module.run_units()
+    run_units()
 
 
 if __name__ == "__main__":
