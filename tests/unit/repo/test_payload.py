@@ -18,7 +18,7 @@ def test_modules_carry_only_what_they_need() -> None:
     done = subprocess.run([sys.executable, MEASURE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     measured = json.loads(done.stdout)
-    assert measured["unit_lint"]["own"] <= 123_000, measured["unit_lint"]
+    assert measured["unit_lint"]["own"] <= 130_000, measured["unit_lint"]
     # The engine that changes a host, and the judgement of texts, are for the modules that do so.
     assert not {"_engine/execute.py", "_modules/unit.py", "_values/check.py", "_lint/run.py"} & set(
         measured["unit_info"]["files"]
