@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 'use strict';
 (function () {
   const PAGE = 100, PRINTED = 1000;

@@ -13,10 +13,10 @@ requirements:
   - Python 3.9 or later on the target
 attributes:
   check_mode:
-    description: Can run in check mode and tells the same.
+    description: Runs in check mode and returns the same result.
     support: full
   diff_mode:
-    description: Has nothing to show in diff mode, because it changes nothing.
+    description: Shows no diff, because it changes nothing.
     support: N/A
   idempotent:
     description: Changes nothing.

@@ -12,64 +12,65 @@ class ModuleDocFragment:
 options:
   scope:
     description:
-      - V(system) units, units of one O(user), or units for V(global), which every user manager reads.
+      - V(system) units, units of one O(user), or V(global) units, which every user manager reads.
     type: str
     choices: [system, user, global]
     default: system
   user:
     description:
-      - Whose units, with O(scope=user). Default is the user the task runs as.
+      - User whose units to manage, with O(scope=user). Default is the user that runs the task.
     type: str
   linger:
     description:
-      - Whether the manager of O(user) runs from boot on, without a login. V(true) also starts it now.
-      - Without this option it is left alone.
+      - Whether the user manager of O(user) starts at boot, without a login. V(true) also starts it now.
+      - Without this option the setting stays unchanged.
     type: bool
   runtime:
     description:
-      - Work in the folder below C(/run), which the next boot empties.
+      - Write units to the folder below C(/run), which is lost at the next boot.
     type: bool
     default: false
   root:
     description:
-      - Path of an unpacked or mounted image to work on, without a running systemd. Only files and links are changed.
+      - Path of an unpacked or mounted image to change, without a running systemd. The module changes only files and
+        links.
     type: path
   verify:
     description:
-      - Run the target's C(systemd-analyze verify) on all texts that change, as one staged set, before the first write.
+      - Run the target's C(systemd-analyze verify) on all changed texts, as one staged set, before the first write.
     type: bool
     default: true
   fail_on:
     description:
-      - Lowest severity of a finding that stops the task. Nothing is written then.
-      - V(error) is what systemd refuses or drops, V(warning) what loads and will surprise, V(info) advice.
+      - Lowest severity of a finding that makes the task fail before the first write.
+      - V(error) is what systemd refuses or ignores, V(warning) what loads with surprising effects, V(info) is advice.
     type: str
     choices: [error, warning, info, never]
     default: error
   ignore:
     description:
-      - Findings to leave out, as C(rule) or C(rule:unit).
+      - Findings to suppress, as C(rule) or C(rule:unit).
     type: list
     elements: str
     default: []
   max_exposure:
     description:
-      - Highest score of C(systemd-analyze security) that a service whose text changes may have, from 0.0 (safe) to 10.0.
+      - Highest score of C(systemd-analyze security) allowed for a service whose text changes, from 0.0 (safe) to 10.0.
       - Needs systemd 250 or later on the target.
     type: float
   rollback:
     description:
-      - When a unit does not come up, put files, links, masks and run state back.
+      - When a unit does not come up, restore files, links, masks and run state.
     type: bool
     default: true
   set_name:
     description:
-      - Name that is written into the header of the files, to tell whose they are.
+      - Name of the set. The module writes it into the header of the files to recognise them.
     type: str
   prune:
     description:
-      - Stop, disable and remove the units, and remove the drop-ins, whose files carry O(set_name) and which this task does
-        not declare. Other files are never touched.
+      - Stop, disable and remove units, and remove drop-ins, whose files carry O(set_name) and which this task does not
+        declare. The module never prunes other files.
     type: bool
     default: false
 """

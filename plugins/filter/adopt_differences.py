@@ -13,13 +13,13 @@ version_added: 0.1.0
 author:
   - The unitcraft.systemd contributors (@unitcraft)
 description:
-  - Reads back what P(unitcraft.systemd.adopt_units#filter) wrote and tells in words where it does not mean what the host has.
+  - Compares the declaration that P(unitcraft.systemd.adopt_units#filter) wrote with the host and describes each
+    difference.
 positional: _input, declared
 options:
   _input:
     description:
-      - RV(unitcraft.systemd.unit_info#module:units), asked with O(unitcraft.systemd.unit_info#module:what=files) and
-        V(state).
+      - RV(unitcraft.systemd.unit_info#module:units) with O(unitcraft.systemd.unit_info#module:what=files) and V(state).
     type: dict
     required: true
   declared:
@@ -39,14 +39,14 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The declaration means what the host has
+- name: Check that the declaration matches the host
   ansible.builtin.assert:
     that: timers.units | unitcraft.systemd.adopt_differences(systemd_units) == []
 """
 
 RETURN = r"""
 _value:
-  description: One sentence for each difference; empty when there is none.
+  description: One sentence for each difference; empty if there is none.
   type: list
   elements: str
 """

@@ -8,32 +8,33 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: adopt_units
-short_description: Write the YAML that declares units which are on a host
+short_description: Write the YAML that declares existing units of a host
 version_added: 0.1.0
 author:
   - The unitcraft.systemd contributors (@unitcraft)
 description:
-  - Turns what M(unitcraft.systemd.unit_info) tells of units into the text of a YAML file with the list that
-    M(unitcraft.systemd.units) takes. Comments stay where they stood.
-  - A unit is written as O(unitcraft.systemd.units#module:units[].sections) where these come to the same meaning, else as
+  - Converts a result of M(unitcraft.systemd.unit_info) to the text of a YAML file with the list that
+    M(unitcraft.systemd.units) takes. Comments keep their place.
+  - Writes a unit as O(unitcraft.systemd.units#module:units[].sections) if these have the same meaning, otherwise as
     O(unitcraft.systemd.units#module:units[].content).
-  - Transient and generated units are left out.
+  - Omits transient and generated units.
 positional: _input
 options:
   _input:
     description:
-      - RV(unitcraft.systemd.unit_info#module:units), asked with O(unitcraft.systemd.unit_info#module:what=files) and
-        V(state).
+      - RV(unitcraft.systemd.unit_info#module:units) with O(unitcraft.systemd.unit_info#module:what=files) and V(state).
     type: dict
     required: true
   dropins:
     description:
-      - V(keep) declares each drop-in as it is. V(fold) puts them into the unit and declares them absent.
+      - V(keep) declares each drop-in. V(fold) merges them into the unit and declares them absent.
     type: str
     choices: [keep, fold]
     default: keep
   vendor:
-    description: Whether to declare what packages installed, too. Without it only what stands in the administrator's folders.
+    description:
+      - Whether to declare units of packages, too. Without it the filter declares only units in the administrator's
+        folders.
     type: bool
     default: false
   variable:

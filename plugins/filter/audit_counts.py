@@ -8,12 +8,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: audit_counts
-short_description: Count what the audit report says of a host
+short_description: Count the findings of the audit report for a host
 version_added: 0.1.0
 author:
   - The unitcraft.systemd contributors (@unitcraft)
 description:
-  - Gives the numbers of one host of a report that P(unitcraft.systemd.audit_report#filter) made.
+  - Returns the numbers of one host of a report from P(unitcraft.systemd.audit_report#filter).
 positional: _input
 options:
   _input:
@@ -23,7 +23,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: How many units failed on a host
+- name: Show the number of failed units of a host
   ansible.builtin.debug:
     msg: "{{ (host | unitcraft.systemd.audit_counts).failed }}"
   vars:

@@ -13,8 +13,8 @@ version_added: 0.1.0
 author:
   - The unitcraft.systemd contributors (@unitcraft)
 description:
-  - Turns a report that P(unitcraft.systemd.audit_report#filter) made into compact JSON that can stand inside of an HTML
-    C(script) element, whatever texts it holds.
+  - Converts a report from P(unitcraft.systemd.audit_report#filter) to compact JSON that is safe inside an HTML
+    C(script) element, whatever texts it contains.
 positional: _input
 options:
   _input:
@@ -22,13 +22,13 @@ options:
     type: dict
     required: true
   drawings:
-    description: For each graph of the report that was drawn, its id and the SVG text.
+    description: SVG text of each drawn graph, by the id of the graph.
     type: dict
     default: {}
 """
 
 EXAMPLES = r"""
-- name: The data of a report without hosts
+- name: Show the data of a report without hosts
   ansible.builtin.debug:
     msg: "{{ [] | unitcraft.systemd.audit_report(generated='2026-11-21T06:00:00Z') | unitcraft.systemd.audit_page_data }}"
 """

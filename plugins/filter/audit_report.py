@@ -8,17 +8,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: audit_report
-short_description: Put together the audit report of a fleet
+short_description: Build the audit report of a fleet
 version_added: 0.1.0
 author:
   - The unitcraft.systemd contributors (@unitcraft)
 description:
-  - Turns what M(unitcraft.systemd.unit_info) and M(unitcraft.systemd.unit_lint) told of each host into one report. The
-    playbook C(unitcraft.systemd.audit) uses it.
+  - Combines the results of M(unitcraft.systemd.unit_info) and M(unitcraft.systemd.unit_lint) of each host into one
+    report. The playbook C(unitcraft.systemd.audit) uses it.
+  - Does not trust the results. A value of the wrong type, or beyond the limits for number and length, is omitted, and
+    C(problem) of this host describes it. The other hosts are not affected.
 positional: _input
 options:
   _input:
-    description: For each host its name (C(host)), the two results (C(info) and C(lint)), and C(problem) when it was not asked.
+    description:
+      - For each host its name (C(host)), the two results (C(info) and C(lint)), and C(problem) if it did not answer.
     type: list
     elements: dict
     required: true
@@ -29,7 +32,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: The report of one host
+- name: Build the report of one host
   ansible.builtin.set_fact:
     report: "{{ [{'host': inventory_hostname, 'info': info}] | unitcraft.systemd.audit_report(generated=now_is) }}"
   vars:
@@ -40,8 +43,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - The report. C(summary) has the numbers of the fleet, C(hosts) a list with units and findings of each host, C(graphs)
-      the dependency graphs as DOT and Mermaid text.
+    - The report. C(summary) has the totals of the fleet, C(hosts) is a list with units and findings of each host,
+      C(graphs) has the dependency graphs as DOT and Mermaid text.
   type: dict
 """
 

@@ -13,14 +13,14 @@ version_added: 0.1.0
 author:
   - The unitcraft.systemd contributors (@unitcraft)
 description:
-  - Turns a list of arguments into the value of an C(Exec*) directive, so that systemd starts the program with exactly
+  - Converts a list of arguments to the value of an C(Exec*) directive, so that systemd starts the program with exactly
     these arguments, byte for byte.
-  - Blanks, quotes, backslashes and control characters are quoted and escaped as systemd reads them, which is not what a
-    shell reads. C(%) and C($) lose their special meaning.
+  - Quotes and escapes spaces, quotes, backslashes and control characters by systemd's rules, which differ from those of
+    a shell. C(%) and C($) lose their special meaning.
 positional: _input
 options:
   _input:
-    description: The program and its arguments. Numbers are taken as text.
+    description: The program and its arguments. Numbers are converted to text.
     type: list
     elements: raw
     required: true

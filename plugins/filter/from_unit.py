@@ -13,9 +13,9 @@ version_added: 0.1.0
 author:
   - The unitcraft.systemd contributors (@unitcraft)
 description:
-  - Reads the text of a unit file or drop-in as systemd does and gives the shortest natural mapping that renders to the
-    same meaning with P(unitcraft.systemd.to_unit#filter).
-  - Comments, spacing, and the order of different directives are lost.
+  - Parses the text of a unit file or drop-in as systemd does and returns the shortest natural mapping that
+    P(unitcraft.systemd.to_unit#filter) renders to the same meaning.
+  - Does not keep comments, spacing, and the order of different directives.
 positional: _input
 options:
   _input:
@@ -23,11 +23,11 @@ options:
     type: str
     required: true
   name:
-    description: The name of the unit, for better error messages.
+    description: Name of the unit, for error messages.
     type: str
     default: ''
   strict:
-    description: Fail when systemd could not read a line. Otherwise such lines are left out, as systemd does.
+    description: Fail if systemd cannot parse a line. Otherwise such lines are ignored, as systemd does.
     type: bool
     default: true
 seealso:
@@ -52,8 +52,8 @@ RETURN = r"""
 _value:
   description:
     - The sections, each a mapping of directives to values.
-    - A directive that stands several times, or holds several words, has a list. C(Environment) has a mapping when it
-      holds no specifiers.
+    - A directive that occurs several times, or has several words, has a list. C(Environment) has a mapping if it
+      contains no specifiers.
   type: dict
 """
 

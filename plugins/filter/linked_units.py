@@ -13,37 +13,37 @@ version_added: 0.1.0
 author:
   - The unitcraft.systemd contributors (@unitcraft)
 description:
-  - Turns the declaration that role P(unitcraft.systemd.linked#role) takes into drop-ins for M(unitcraft.systemd.units), for a
-    certain release of systemd, and says what each directive is for.
+  - Converts the declaration of the role P(unitcraft.systemd.linked#role) to drop-ins for M(unitcraft.systemd.units),
+    for a given release of systemd, and explains each directive.
 positional: _input
 options:
   _input:
-    description: The declaration, as for O(unitcraft.systemd.linked#role:main:linked_services).
+    description: The declaration, as in O(unitcraft.systemd.linked#role:main:linked_services).
     type: list
     elements: dict
     required: true
   release:
-    description: systemd's release on the target, for example V(252).
+    description: Release of systemd on the target, for example V(252).
     type: int
     required: true
   name:
-    description: The drop-ins are called C(50-NAME).
+    description: The name of the drop-ins is C(50-NAME).
     type: str
     default: linked
   state:
-    description: With V(started) the services are also started, and those that follow none are enabled.
+    description: With V(started) the items also start the services and enable those that do not follow another service.
     type: str
     choices: [started, present]
     default: started
   options:
     description:
-      - By the name of a service, its C(health) and C(triggers), as for O(unitcraft.systemd.units#module:units).
+      - C(health) and C(triggers) by the name of a service, as in O(unitcraft.systemd.units#module:units).
     type: dict
     default: {}
 """
 
 EXAMPLES = r"""
-- name: Show what lets a web server follow a proxy
+- name: Show the directives that let a web server follow a proxy
   ansible.builtin.debug:
     msg: "{{ services | unitcraft.systemd.linked_units(release=252) }}"
   vars:
@@ -54,7 +54,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: What the declaration comes to.
+  description: Drop-ins and directives for the declaration.
   type: dict
   contains:
     units:
@@ -66,7 +66,7 @@ _value:
       type: list
       elements: dict
     ignore:
-      description: Rules of lint that speak against what is asked for here, for O(unitcraft.systemd.units#module:ignore).
+      description: Lint rules that the declaration deliberately violates, for O(unitcraft.systemd.units#module:ignore).
       type: list
       elements: str
 """

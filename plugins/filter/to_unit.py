@@ -8,38 +8,39 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: to_unit
-short_description: Write the text of a systemd unit from a mapping
+short_description: Render a mapping as the text of a systemd unit
 version_added: 0.1.0
 author:
   - The unitcraft.systemd contributors (@unitcraft)
 description:
-  - Turns a mapping of sections into the text of a unit file or drop-in, as the option
+  - Renders a mapping of sections as the text of a unit file or drop-in, as the option
     O(unitcraft.systemd.unit#module:sections) does.
-  - The text is not validated. Use M(unitcraft.systemd.unit_lint) or let M(unitcraft.systemd.unit) write it.
+  - Does not validate the text. For that use M(unitcraft.systemd.unit_lint), or write the unit with
+    M(unitcraft.systemd.unit).
 positional: _input
 options:
   _input:
     description:
       - The sections, each a mapping of directives to values. Sections and directives stay in the order given.
-      - A string is systemd's own syntax and is written as it stands. Numbers are written as they are, booleans as
-        V(true) or V(false). A directive whose value is V(null) is left out. An empty string writes C(Directive=), which
-        resets a list, and is refused where systemd takes no empty value.
-      - A list becomes one line of words or repeated lines, as the directive's grammar says.
+      - Strings (in systemd's syntax) and numbers are written unchanged, booleans as V(true) or V(false). V(null) omits
+        the directive. An empty string writes C(Directive=), which resets a list, and is refused if systemd does not
+        accept an empty value.
+      - A list becomes one line of words or repeated lines, depending on the directive's grammar.
       - C(Environment), C(LogExtraFields) and C(SetCredential) also take a mapping of names to
         plain values, which are quoted and escaped.
       - The value of an C(Exec*) directive is one command or a list of commands. A command is a string, a list of
         arguments, or a mapping with C(argv) (list of arguments) and C(prefix) (such as C(-) or C(!)). Arguments are
-        quoted and escaped so that the program gets exactly these bytes. A flat list of strings is several commands.
+        quoted and escaped, so that the program gets exactly these bytes. A flat list of strings is several commands.
     type: dict
     required: true
   name:
-    description: The name of the unit, for error messages.
+    description: Name of the unit, for error messages.
     type: str
     default: ''
   set_name:
     description:
-      - Write the header of managed files on top, with this name of a set.
-      - An empty string writes the header without a set. Without this option there is no header.
+      - Put the header of managed files at the top, with this set name.
+      - An empty string writes the header without a set name. Without this option there is no header.
     type: str
   order:
     description:

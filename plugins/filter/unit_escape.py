@@ -21,14 +21,14 @@ options:
     type: str
     required: true
   path:
-    description: The text is a path. C(/) becomes C(-), slashes at both ends are dropped.
+    description: Whether the text is a path. C(/) becomes C(-), leading and trailing slashes are removed.
     type: bool
     default: false
   template:
-    description: Put the escaped text as instance into this template, such as V(backup@.service).
+    description: Use the escaped text as the instance of this template, such as V(backup@.service).
     type: str
   suffix:
-    description: Add this unit type, such as V(mount).
+    description: Unit type to append, such as V(mount).
     type: str
 seealso:
   - plugin: unitcraft.systemd.unit_unescape
@@ -36,12 +36,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: The mount unit of a folder
+- name: Show the mount unit of a folder
   ansible.builtin.debug:
     msg: "{{ '/srv/my data' | unitcraft.systemd.unit_escape(path=true, suffix='mount') }}"
 # => srv-my\x20data.mount
 
-- name: The instance of a template for a name
+- name: Show the instance of a template for a name
   ansible.builtin.debug:
     msg: "{{ 'a/b' | unitcraft.systemd.unit_escape(template='backup@.service') }}"
 # => backup@a-b.service

@@ -13,33 +13,33 @@ version_added: 0.1.0
 author:
   - The unitcraft.systemd contributors (@unitcraft)
 description:
-  - Draws which unit of a set needs, wants, excludes, triggers or waits for which other one, as text for Graphviz or
-    Mermaid.
-  - Dependencies that systemd adds by itself are known too, such as those between a timer and its service. Units of a set
-    are drawn as if they were enabled.
-  - Ordering cycles are red. A thick arrow means that a stop of one of the two stops the other. Units that the set
+  - Draws which units of a set require, want, conflict with, trigger or are ordered after each other, as text for
+    Graphviz or Mermaid.
+  - Includes dependencies that systemd adds implicitly, such as those between a timer and its service. Draws the units
+    as if they were enabled.
+  - Ordering cycles are red. A thick arrow means that stopping one of the two units stops the other. Units that the set
     only refers to have a dashed box.
 positional: _input
 options:
   _input:
     description:
-      - The units. Either a list of mappings as the option O(unitcraft.systemd.units#module:units) takes them, of which
-        C(name), C(sections), C(content) and C(dropin) count, or a mapping of unit names to texts or to
-        mappings of sections.
+      - The units. Either a list of mappings as in the option O(unitcraft.systemd.units#module:units), of which the
+        filter uses C(name), C(sections), C(content) and C(dropin), or a mapping of unit names to texts or to mappings
+        of sections.
     type: raw
     required: true
   format:
-    description: The language of the text.
+    description: Output format.
     type: str
     choices: [dot, mermaid]
     default: dot
   everything:
-    description: Draw the dependencies that every unit has by default as well, such as those on C(sysinit.target).
+    description: Whether to draw also the default dependencies, such as those on C(sysinit.target).
     type: bool
     default: false
 seealso:
   - module: unitcraft.systemd.unit_info
-    description: The dependencies of the units of a live host.
+    description: Returns the dependencies of the units of a running host.
 """
 
 EXAMPLES = r"""
@@ -66,7 +66,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The drawing, which ends in a newline. The same units always give the same text.
+  description: The drawing, which ends with a newline. The same units always result in the same text.
   type: str
 """
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: unit_unescape
-short_description: Undo the escaping of a unit name
+short_description: Unescape a unit name
 version_added: 0.1.0
 author:
   - The unitcraft.systemd contributors (@unitcraft)
 description:
-  - Undoes what P(unitcraft.systemd.unit_escape#filter) does, as C(systemd-escape --unescape).
+  - Reverses P(unitcraft.systemd.unit_escape#filter), as C(systemd-escape --unescape) does.
 positional: _input
 options:
   _input:
@@ -21,11 +21,11 @@ options:
     type: str
     required: true
   path:
-    description: The escaped text was a path.
+    description: Whether the escaped text is a path.
     type: bool
     default: false
   template:
-    description: The text is the name of an instance of this template. Its instance is unescaped.
+    description: Template whose instance the text names. The filter unescapes the instance.
     type: str
 seealso:
   - plugin: unitcraft.systemd.unit_escape
@@ -33,12 +33,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: The folder of a mount unit
+- name: Show the folder of a mount unit
   ansible.builtin.debug:
     msg: "{{ 'srv-my\\x20data' | unitcraft.systemd.unit_unescape(path=true) }}"
 # => /srv/my data
 
-- name: What an instance stands for
+- name: Show the instance name
   ansible.builtin.debug:
     msg: "{{ 'backup@a-b.service' | unitcraft.systemd.unit_unescape(template='backup@.service') }}"
 # => a/b

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: unit
-short_description: One systemd unit, proved right before it is written and put back when it does not come up
+short_description: Manage one systemd unit, validated before the first write and rolled back on failure
 version_added: 0.1.0
 description:
-  - Writes a unit file or drop-in, enables the unit, and brings it to the wanted run state, as one transaction.
-  - The text is checked against the grammar of the target's systemd, by lint rules and by C(systemd-analyze verify) before
-    anything is written.
-  - A running unit is restarted only when what changed in meaning needs it; the result says why.
+  - Writes a unit file or drop-in, enables the unit, and brings it to the desired run state, in one transaction.
+  - Validates the text against the grammar of the target's systemd, by lint rules and with C(systemd-analyze verify)
+    before the first write.
+  - Restarts a running unit only when a change requires it; the result gives the reason.
 author:
   - The unitcraft.systemd contributors (@unitcraft)
 requirements:
@@ -21,10 +21,10 @@ requirements:
   - Python 3.9 or later on the target
 attributes:
   check_mode:
-    description: Can run in check mode and tells the same actions and differences as the real run.
+    description: Runs in check mode and reports the same actions and diff as the real run.
     support: full
   diff_mode:
-    description: Shows the difference of every file.
+    description: Shows the diff of every file.
     support: full
   idempotent:
     description: A second run changes nothing, except with O(state=restarted) and O(state=reloaded).
@@ -61,7 +61,7 @@ EXAMPLES = r"""
     state: started
     enabled: true
 
-- name: Give a service of the distribution more open files
+- name: Raise the limit of open files of a service of the distribution
   unitcraft.systemd.unit:
     name: redis-server.service
     dropin: 10-limits
@@ -69,7 +69,7 @@ EXAMPLES = r"""
       Service:
         LimitNOFILE: 65536
 
-- name: A service counts as up when it answers
+- name: Start a service and wait until it answers
   unitcraft.systemd.unit:
     name: rot13.service
     state: started
@@ -88,61 +88,61 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, or in check mode would be done, in order.
+  description: Steps that the module performed, or in check mode would perform, in order.
   returned: always
   type: list
   elements: dict
   contains:
     action:
       description:
-        - One of V(write), V(remove), V(mask), V(unmask), V(daemon-reload), V(enable), V(reenable), V(disable), V(start),
-          V(stop), V(restart), V(reload), V(reset-failed), V(none).
+        - One of V(write), V(remove), V(mask), V(unmask), V(daemon-reload), V(enable), V(reenable), V(disable),
+          V(start), V(stop), V(restart), V(reload), V(reset-failed), V(none).
       type: str
     unit:
-      description: The unit; empty for V(daemon-reload).
+      description: Name of the unit; empty for V(daemon-reload).
       type: str
     reason:
-      description: Why.
+      description: Reason for the step.
       type: str
   sample:
     - {action: write, unit: rot13.service, reason: RestartSec changed}
     - {action: daemon-reload, unit: '', reason: 1 file changed}
     - {action: none, unit: rot13.service, reason: 'runs on: a change of RestartSec needs no restart'}
 findings:
-  description: What is wrong or worth saying about the texts that change.
+  description: Problems and advice about the changed texts.
   returned: always
   type: list
   elements: dict
   contains:
     rule:
-      description: Id of the rule. docs/rules.md of the collection explains each.
+      description: Id of the rule. The collection explains each rule in docs/rules.md.
       type: str
     severity:
       description: V(error), V(warning) or V(info).
       type: str
     unit:
-      description: The unit.
+      description: Name of the unit.
       type: str
     message:
-      description: What is wrong.
+      description: Description of the problem.
       type: str
     hint:
-      description: What to write instead.
+      description: Suggested remedy.
       type: str
     path:
-      description: The file.
+      description: Path of the file.
       type: str
     line:
-      description: Line of the file, 0 when it is about the whole unit.
+      description: Line in the file, 0 if the finding applies to the whole unit.
       type: int
     section:
-      description: The section.
+      description: Name of the section.
       type: str
     directive:
-      description: The directive.
+      description: Name of the directive.
       type: str
     value:
-      description: Its value.
+      description: Value of the directive.
       type: str
     source:
       description: V(systemd), V(lint) or V(verify).
@@ -150,9 +150,9 @@ findings:
 units:
   description:
     - State of every declared unit after the run.
-    - C(drift) lists what was changed by hand since the run before, which this run has put right as far as it is declared.
-      Each has C(what) (V(changed), V(removed), V(added), V(enablement) or V(run-state)), C(path), C(message) and C(diff). It
-      is null for a unit that no run has deployed.
+    - C(drift) lists changes by hand since the last run. This run has reverted them as far as the declaration covers
+      them. Each entry has C(what) (V(changed), V(removed), V(added), V(enablement) or V(run-state)), C(path),
+      C(message) and C(diff). It is null for a unit that no earlier run deployed.
   returned: always
   type: dict
   sample:
@@ -165,21 +165,21 @@ units:
       main_pid: 812
       n_restarts: 0
 recovered:
-  description: What an interrupted earlier run had begun and this one undid first.
-  returned: when there was one
+  description: Transaction of an interrupted earlier run that this run rolled back first.
+  returned: if there was one
   type: str
 rolled_back:
-  description: Whether everything is as it was before the task.
+  description: Whether the state before the task was restored completely.
   returned: failure after the first change
   type: bool
 failed_units:
-  description: The units that did not come up, with the result, the exit status in words and the last journal lines.
+  description: Units that did not come up, each with result, explained exit status and last journal lines.
   returned: failure after the first change
   type: list
   elements: dict
 not_undone:
-  description: What could not be put back.
-  returned: when there is such
+  description: What could not be restored.
+  returned: if something could not be restored
   type: list
   elements: str
 """

@@ -7,60 +7,62 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: unit_info
-short_description: Tell everything about systemd units
+short_description: Gather information about systemd units
 version_added: 0.1.0
 author:
   - The unitcraft.systemd contributors (@unitcraft)
 description:
-  - Reads unit files and drop-ins and merges them as systemd does. Each value comes with the file and line that set it,
-    and with what it overrode.
-  - Tells the live state with typed values, the security exposure, dependencies in both directions, who falls with a unit,
-    and its newest journal lines.
-  - However many units are asked for, it is one round trip, and at most three processes on the target.
-  - A file that cannot be read does not fail the task. It is named in RV(findings), and the rest is complete.
+  - Reads unit files and drop-ins and merges them as systemd does. Each value has the file and line that set it and the
+    values that it overrides.
+  - Returns the live state with typed values, the security exposure, dependencies in both directions, the units that
+    stop together with a unit, and its last journal lines.
+  - Any number of units takes one round trip and at most three processes on the target.
+  - A file that cannot be read does not fail the task. RV(findings) names it, and the rest of the result is complete.
 requirements:
   - systemd 247 or later
 options:
   name:
     description:
-      - Names of units, and globs such as V(worker@*.service). A name without suffix means a service.
-      - A glob matches files in the unit folders and units that are loaded, so transient and generated ones too.
-      - Templates (V(worker@.service)) and instances that are not running can be asked for.
+      - Names of units, and globs such as V(worker@*.service). A name without a suffix is a service.
+      - A glob matches files in the unit folders and loaded units, including transient and generated ones.
+      - Templates (V(worker@.service)) and instances that are not running are valid names.
     type: list
     elements: str
     default: ['*']
     aliases: [names]
   what:
     description:
-      - What to tell of each unit.
-      - V(definition) merges fragment and drop-ins; V(files) adds the text of each file.
-      - V(state) asks systemd for the live state.
-      - V(dependencies) asks for all loaded units, because who falls with a unit can only be told from all of them.
-      - V(security) runs C(systemd-analyze security), for services that are loaded.
-      - V(journal) reads the newest lines. For more than 60 units these come from the newest entries of the whole journal,
-        20000 at most.
-      - V(drift) compares units that M(unitcraft.systemd.units) deployed with what is there now.
+      - Information to return for each unit.
+      - V(definition) is the merged fragment and drop-ins; V(files) is the text of each file.
+      - V(state) is the live state from systemd.
+      - V(dependencies) reads all loaded units, because the units that stop together cannot be determined from a single
+        unit.
+      - V(security) runs C(systemd-analyze security) on loaded services.
+      - V(journal) is the last journal lines. For more than 60 units the module takes them from the last 20000 entries
+        of the whole journal.
+      - V(drift) compares units that M(unitcraft.systemd.units) deployed with the present state.
     type: list
     elements: str
     choices: [definition, files, state, security, dependencies, journal, drift]
     default: [definition, state]
   scope:
     description:
-      - Units of the system, of one user, or (V(global)) the files that all user managers share.
+      - V(system) units, units of one O(user), or the files that all user managers share (V(global)).
     type: str
     choices: [system, user, global]
     default: system
   user:
     description:
-      - With O(scope=user), whose units. Needs the right to become this user. Default is the user the task runs as.
+      - User whose units to read, with O(scope=user). The task must be allowed to become this user. Default is the user
+        that runs the task.
     type: str
   root:
     description:
-      - Path of an unpacked image. Only files are read then; O(what=state) tells what files can tell.
+      - Path of an unpacked image. The module then reads only files, and O(what=state) returns only what files contain.
     type: path
   journal_lines:
     description:
-      - With O(what=journal), how many lines of each unit.
+      - Number of lines per unit, with O(what=journal).
     type: int
     default: 10
 extends_documentation_fragment:
@@ -75,24 +77,24 @@ EXAMPLES = r"""
     name: cron
   register: cron
 
-- name: Say which file sets its restart policy
+- name: Show which file sets its restart policy
   ansible.builtin.debug:
     msg: "{{ cron.units['cron.service'].definition.sections.Service.Restart.set_by }}"
   when: "'Restart' in cron.units['cron.service'].definition.sections.Service"
 
-- name: All timers, and when they elapse next
+- name: Get all timers and their next run
   unitcraft.systemd.unit_info:
     name: '*.timer'
     what: [state]
   register: timers
 
-- name: Who would go down with the database, and what it logged last
+- name: Get the units that stop with the database, and its last journal lines
   unitcraft.systemd.unit_info:
     name: redis-server
     what: [dependencies, journal]
     journal_lines: 20
 
-- name: Units of an unpacked image
+- name: Read the units of an unpacked image
   unitcraft.systemd.unit_info:
     name: '*.service'
     root: /srv/images/web
@@ -101,7 +103,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 units:
-  description: The units, by the name they were asked for or found under.
+  description: The units, by the name given or matched.
   returned: success
   type: dict
   contains:
@@ -109,10 +111,10 @@ units:
       description: Full name with suffix.
       type: str
     id:
-      description: The name systemd knows it by. Another one than RV(units.name) when that is an alias.
+      description: systemd's primary name of the unit. Differs from RV(units.name) if that is an alias.
       type: str
     aliases:
-      description: Its other names.
+      description: Other names of the unit.
       type: list
       elements: str
     shape:
@@ -120,53 +122,55 @@ units:
       type: str
     origin:
       description:
-        - Where it comes from. V(vendor), V(administrator), V(runtime), V(generated), V(transient), or empty when no file
+        - Origin of the unit. V(vendor), V(administrator), V(runtime), V(generated), V(transient), or empty if no file
           defines it.
       type: str
     masked:
-      description: Whether a link to C(/dev/null) or an empty file stands in place of its file.
+      description: Whether its file is a link to C(/dev/null) or empty.
       type: bool
     exists:
-      description: Whether a file defines it or systemd knows it.
+      description: Whether a file defines the unit or systemd has loaded it.
       type: bool
     definition:
       description:
-        - What fragment and drop-ins come to; null when there are none.
-        - C(fragment) and C(dropins) are paths in the order systemd reads them.
+        - The merged fragment and drop-ins; null if there are none.
+        - C(fragment) and C(dropins) are paths in the order in which systemd reads them.
         - >-
-          C(sections) maps section and directive to C(value) (seconds, bytes, booleans, numbers, lists or text), C(set_by) and
-          C(overrode), both lists of C(text), C(path) and C(line).
+          C(sections) maps section and directive to C(value) (seconds, bytes, booleans, numbers, lists or text),
+          C(set_by) and C(overrode), both lists of C(text), C(path) and C(line).
       type: dict
     files:
-      description: Path and text of each file, fragment first. The text is null when it could not be read.
+      description: Path and text of each file, fragment first. The text is null if the file could not be read.
       type: list
       elements: dict
     state:
       description:
-        - Live state, properties of C(systemctl show) in snake case. Times are ISO 8601 in UTC, spans are seconds.
-        - For timers C(timer) has C(next_elapse), C(last_trigger) and C(settings). For sockets C(listen) is a list of C(address)
-          and C(type).
-        - Of a template, and below O(root), only C(load_state), C(unit_file_state) and the paths are told.
+        - Live state: properties of C(systemctl show) in snake case. Times are ISO 8601 in UTC, time spans are seconds.
+        - For timers C(timer) has C(next_elapse), C(last_trigger) and C(settings). For sockets C(listen) is a list of
+          C(address) and C(type).
+        - For a template, and with O(root), it has only C(load_state), C(unit_file_state) and the paths.
       type: dict
     security:
       description:
-        - C(exposure) from 0 (well confined) to 10, C(level) in systemd's words, and the worst C(points).
-        - Null for what is no loaded service.
+        - C(exposure) from 0 (safe) to 10, C(level) in systemd's words, and the weakest C(points).
+        - Null for units that are not a loaded service.
       type: dict
     dependencies:
       description:
         - Dependencies in both directions, such as C(requires) and C(required_by).
-        - C(falls_with) lists the units that stop when it is stopped, C(falls_on_crash) those that stop when it dies.
+        - C(falls_with) lists the units that stop when this unit is stopped, C(falls_on_crash) those that stop when it
+          crashes.
       type: dict
     journal:
-      description: The newest lines, the oldest of them first, each with C(time), C(priority), C(identifier), C(pid), C(message).
+      description:
+        - The last lines in chronological order, each with C(time), C(priority), C(identifier), C(pid) and C(message).
       type: list
       elements: dict
     drift:
       description:
-        - What was changed by hand since the unit was deployed, null for units that were not deployed by this collection.
-        - C(what) is V(changed), V(removed), V(added), V(enablement) or V(run-state), C(path) the file, C(message) says it in
-          words, C(diff) shows it.
+        - Changes by hand since the deployment of the unit, null for units that this collection did not deploy.
+        - C(what) is V(changed), V(removed), V(added), V(enablement) or V(run-state), C(path) is the file, C(message)
+          describes the change, C(diff) shows it.
       type: list
       elements: dict
   sample:
@@ -190,7 +194,8 @@ units:
               overrode:
                 - {text: '1', path: /etc/systemd/system/rot13.service, line: 9}
 findings:
-  description: What could not be read, with the path. The same shape as the findings of M(unitcraft.systemd.unit_lint).
+  description:
+    - Files that could not be read, with the path. Same structure as the findings of M(unitcraft.systemd.unit_lint).
   returned: success
   type: list
   elements: dict

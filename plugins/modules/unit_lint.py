@@ -10,8 +10,8 @@ module: unit_lint
 short_description: Check systemd units without changing anything
 version_added: 0.1.0
 description:
-  - Says of unit files, drop-ins and declared units what the target's systemd would refuse or ignore, by the same grammar as
-    M(unitcraft.systemd.unit), and what it would load although it surprises.
+  - Reports what the target's systemd would refuse or ignore in unit files, drop-ins and declared units, with the same
+    grammar as M(unitcraft.systemd.unit), and what it would load with surprising effects.
 author:
   - The unitcraft.systemd contributors (@unitcraft)
 options:
@@ -23,27 +23,27 @@ options:
     default: []
   units:
     description:
-      - Units that need not be files. They are checked together with what O(paths) names.
+      - Declared units. The module checks them together with the files in O(paths).
     type: list
     elements: dict
     default: []
     suboptions:
       name:
-        description: Name of the unit; a service without a suffix.
+        description: Name of the unit. Without a suffix it is a service.
         type: str
         required: true
       content:
-        description: The whole text.
+        description: Complete text of the unit.
         type: str
       sections:
-        description: The unit as a mapping, as M(unitcraft.systemd.unit) takes it.
+        description: The unit as a mapping, as in O(unitcraft.systemd.unit#module:sections).
         type: dict
       dropin:
-        description: Name of a drop-in that this text is.
+        description: Name of the drop-in, if the text is a drop-in.
         type: str
   systemd_version:
     description:
-      - Release of systemd to check for. Default is the target's.
+      - Release of systemd to check against. Default is the release on the target.
     type: int
   verify:
     description:
@@ -52,13 +52,13 @@ options:
     default: false
   fail_on:
     description:
-      - Lowest severity of a finding that fails the task.
+      - Lowest severity of a finding that makes the task fail.
     type: str
     choices: [error, warning, info, never]
     default: error
   ignore:
     description:
-      - Findings to leave out, as C(rule) or C(rule:unit).
+      - Findings to suppress, as C(rule) or C(rule:unit).
     type: list
     elements: str
     default: []
@@ -76,7 +76,7 @@ EXAMPLES = r"""
     fail_on: never
   register: lint
 
-- name: Check a unit for a systemd that is older than this host's
+- name: Check a unit against an older systemd than the host's
   unitcraft.systemd.unit_lint:
     units:
       - name: echo.service
@@ -90,40 +90,40 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What is wrong or worth saying about the units.
+  description: Problems and advice about the units.
   returned: always
   type: list
   elements: dict
   contains:
     rule:
-      description: Id of the rule. docs/rules.md of the collection explains each.
+      description: Id of the rule. The collection explains each rule in docs/rules.md.
       type: str
     severity:
       description: V(error), V(warning) or V(info).
       type: str
     unit:
-      description: The unit.
+      description: Name of the unit.
       type: str
     message:
-      description: What is wrong.
+      description: Description of the problem.
       type: str
     hint:
-      description: What to write instead.
+      description: Suggested remedy.
       type: str
     path:
-      description: The file.
+      description: Path of the file.
       type: str
     line:
-      description: Line of the file, 0 when it is about the whole unit.
+      description: Line in the file, 0 if the finding applies to the whole unit.
       type: int
     section:
-      description: The section.
+      description: Name of the section.
       type: str
     directive:
-      description: The directive.
+      description: Name of the directive.
       type: str
     value:
-      description: Its value.
+      description: Value of the directive.
       type: str
     source:
       description: V(systemd), V(lint) or V(verify).
@@ -134,7 +134,7 @@ checked:
   type: list
   elements: str
 systemd_version:
-  description: Release of systemd that was checked for.
+  description: Release of systemd that the units were checked against.
   returned: always
   type: int
 """

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: units
-short_description: Many systemd units as one transaction
+short_description: Manage many systemd units in one transaction
 version_added: 0.1.0
 description:
-  - Writes, enables and runs any number of units in one round trip, with at most one C(daemon-reload).
-  - All texts are checked before the first is written. When a unit does not come up, all of them are put back.
+  - Writes, enables and starts any number of units in one round trip, with at most one C(daemon-reload).
+  - Validates all units before the first write. When a unit does not come up, rolls all of them back.
 author:
   - The unitcraft.systemd contributors (@unitcraft)
 requirements:
@@ -19,10 +19,10 @@ requirements:
   - Python 3.9 or later on the target
 attributes:
   check_mode:
-    description: Can run in check mode and tells the same actions and differences as the real run.
+    description: Runs in check mode and reports the same actions and diff as the real run.
     support: full
   diff_mode:
-    description: Shows the difference of every file.
+    description: Shows the diff of every file.
     support: full
   idempotent:
     description: A second run changes nothing, except with O(units[].state=restarted) and O(units[].state=reloaded).
@@ -32,7 +32,7 @@ extends_documentation_fragment:
 options:
   units:
     description:
-      - The units. An item takes the options of M(unitcraft.systemd.unit) that speak of one unit.
+      - The units. An item takes the options of M(unitcraft.systemd.unit) that apply to one unit.
     type: list
     elements: dict
     required: true
@@ -46,88 +46,91 @@ options:
       sections:
         description:
           - "The unit as a mapping of sections: systemd's own names of sections and directives."
-          - A number or string is written as it is, a boolean as V(true) or V(false); null leaves the directive out. An empty
-            string writes C(Directive=), which resets what was set before, where systemd takes that.
-          - A list becomes repeated lines or one line of words, as the directive's grammar says.
-          - C(Environment), C(LogExtraFields) and C(SetCredential) also take a mapping, with any value.
-          - An item of an C(Exec) directive is a command line as systemd reads it, or a list of arguments, or a mapping with
-            C(argv) and C(prefix). Of a list and of C(argv) the program gets exactly these arguments; blanks, C(%) and C($) are
-            escaped.
+          - Numbers and strings are written unchanged, booleans as V(true) or V(false); null omits the directive. An
+            empty string writes C(Directive=), which resets earlier values, if systemd accepts that for the directive.
+          - A list becomes repeated lines or one line of words, depending on the directive's grammar.
+          - C(Environment), C(LogExtraFields) and C(SetCredential) also take a mapping with arbitrary values.
+          - An item of an C(Exec) directive is a command line in systemd's syntax, a list of arguments, or a mapping
+            with C(argv) and C(prefix). The arguments of a list and of C(argv) reach the program unchanged; spaces, C(%)
+            and C($) are escaped.
           - Mutually exclusive with O(units[].content).
         type: dict
       content:
         description:
-          - The whole text of the file, instead of O(units[].sections).
+          - Complete text of the file, instead of O(units[].sections).
         type: str
       dropin:
         description:
-          - Name of a drop-in. O(units[].sections) or O(units[].content) then go to C(NAME.d/DROPIN.conf) beside the unit, which may be a unit of
-            the distribution.
+          - Name of a drop-in. The module then writes O(units[].sections) or O(units[].content) to
+            C(NAME.d/DROPIN.conf). The unit itself may belong to the distribution.
         type: str
       state:
         description:
-          - With V(present) the file is right, and a running unit follows the change as far as what changed needs it.
-          - V(started), V(stopped), V(restarted) and V(reloaded) also say how it shall run.
-          - V(absent) stops and disables the unit and removes its file, or the drop-in.
+          - With V(present) the module writes the file and applies the change to a running unit as far as the change
+            requires it.
+          - V(started), V(stopped), V(restarted) and V(reloaded) also set the run state.
+          - V(absent) stops and disables the unit and removes its file, or removes only the drop-in.
         type: str
         choices: [present, started, stopped, restarted, reloaded, absent]
         default: present
       enabled:
         description:
-          - Whether the unit is enabled. Its links are made anew when C([Install]) has changed.
-          - Without this option the enablement is left alone.
+          - Whether the unit is enabled. When C([Install]) has changed, the module recreates the links.
+          - Without this option the enablement stays unchanged.
         type: bool
       masked:
         description:
-          - Whether the unit is masked. Without this option it is left alone.
+          - Whether the unit is masked. Without this option the mask stays unchanged.
         type: bool
       instances:
         description:
-          - For a template, the instances that O(units[].state) and O(units[].enabled) speak of.
+          - For a template, the instances that O(units[].state) and O(units[].enabled) apply to.
         type: list
         elements: str
       on_change:
         description:
-          - What a running unit does when its text or a trigger has changed. V(auto) decides by the directives that changed.
-          - V(restart) restarts it for any change of meaning, V(reload) reloads it, V(none) leaves it as it is.
-          - A running timer takes over a new schedule without starting its unit for a time that has passed already. Only with
-            C(RandomizedDelaySec=) systemd may still do that, some time later.
+          - What to do with a running unit whose text or trigger has changed. V(auto) decides by the changed directives.
+          - V(restart) restarts it after any change of meaning, V(reload) reloads it, V(none) does nothing.
+          - A running timer adopts a new schedule without starting its unit for a time in the past. Only with
+            C(RandomizedDelaySec=) systemd may still do that some time later.
         type: str
         choices: [auto, restart, reload, none]
         default: auto
       triggers:
         description:
-          - Files on the target whose content counts as part of the unit. A change restarts a running unit.
-          - An item is the absolute path of a file, or a mapping with C(path) and C(reload); with C(reload=true) the unit is
-            reloaded.
-          - Check mode cannot see what an earlier task would have written. With C(changed=true) in the mapping it takes the file
-            for changed. A real run looks at the file itself.
+          - Files on the target whose content counts as part of the unit. A change of their content restarts a running
+            unit.
+          - An item is the absolute path of a file, or a mapping with C(path) and C(reload). With C(reload=true) a
+            change reloads the unit.
+          - Check mode cannot see what an earlier task would have written. With C(changed=true) in the mapping it
+            assumes that the file has changed. A real run reads the file itself.
         type: list
         elements: raw
       health:
         description:
-          - How to tell that the unit is really up. The task fails when it is not, and the state before is put back.
+          - Criteria for a healthy unit. If the unit does not meet them, the task fails and the module restores the
+            previous state.
         type: dict
         suboptions:
           timeout:
             description:
-              - Seconds until the unit must be active and all probes must answer.
+              - Time in seconds within which the unit must become active and all probes must succeed.
             type: float
             default: 30
           stable:
             description:
-              - Seconds for which it must stay active without a restart.
+              - Time in seconds for which the unit must stay active without a restart.
             type: float
             default: 0
           probes:
             description:
-              - Questions to the running program. Each item has one of the kinds V(tcp), V(udp), V(http), V(socket), V(command)
-                and V(log).
+              - Checks of the running program. Each item has exactly one of V(tcp), V(udp), V(http), V(socket),
+                V(command) and V(log).
             type: list
             elements: dict
             suboptions:
               tcp:
-                description: C(HOST:PORT) that must accept a connection.
+                description: C(HOST:PORT) that must accept a TCP connection.
                 type: str
               udp:
                 description: C(HOST:PORT) that must answer the datagram in O(units[].health.probes[].send).
@@ -146,13 +149,13 @@ options:
                 description: Regular expression that a journal line of the unit since this start must match.
                 type: str
               send:
-                description: What a udp, tcp or socket probe sends.
+                description: Data that a udp, tcp or socket probe sends.
                 type: str
               expect:
-                description: Text that the answer to a udp, tcp, socket, http or command probe must hold.
+                description: Text that the answer to a udp, tcp, socket, http or command probe must contain.
                 type: str
               status:
-                description: HTTP status that an http probe wants. Any status from 200 to 399 without it.
+                description: HTTP status that an http probe expects. Without it any status from 200 to 399 is accepted.
                 type: int
 seealso:
   - module: unitcraft.systemd.unit
@@ -160,7 +163,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: A nightly job and its timer
+- name: Run a job every night
   unitcraft.systemd.units:
     units:
       - name: report.service
@@ -177,7 +180,7 @@ EXAMPLES = r"""
         state: started
         enabled: true
 
-- name: Four workers of one template
+- name: Run four instances of one template
   unitcraft.systemd.units:
     units:
       - name: worker@.service
@@ -195,61 +198,61 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, or in check mode would be done, in order.
+  description: Steps that the module performed, or in check mode would perform, in order.
   returned: always
   type: list
   elements: dict
   contains:
     action:
       description:
-        - One of V(write), V(remove), V(mask), V(unmask), V(daemon-reload), V(enable), V(reenable), V(disable), V(start),
-          V(stop), V(restart), V(reload), V(reset-failed), V(none).
+        - One of V(write), V(remove), V(mask), V(unmask), V(daemon-reload), V(enable), V(reenable), V(disable),
+          V(start), V(stop), V(restart), V(reload), V(reset-failed), V(none).
       type: str
     unit:
-      description: The unit; empty for V(daemon-reload).
+      description: Name of the unit; empty for V(daemon-reload).
       type: str
     reason:
-      description: Why.
+      description: Reason for the step.
       type: str
   sample:
     - {action: write, unit: rot13.service, reason: RestartSec changed}
     - {action: daemon-reload, unit: '', reason: 1 file changed}
     - {action: none, unit: rot13.service, reason: 'runs on: a change of RestartSec needs no restart'}
 findings:
-  description: What is wrong or worth saying about the texts that change.
+  description: Problems and advice about the changed texts.
   returned: always
   type: list
   elements: dict
   contains:
     rule:
-      description: Id of the rule. docs/rules.md of the collection explains each.
+      description: Id of the rule. The collection explains each rule in docs/rules.md.
       type: str
     severity:
       description: V(error), V(warning) or V(info).
       type: str
     unit:
-      description: The unit.
+      description: Name of the unit.
       type: str
     message:
-      description: What is wrong.
+      description: Description of the problem.
       type: str
     hint:
-      description: What to write instead.
+      description: Suggested remedy.
       type: str
     path:
-      description: The file.
+      description: Path of the file.
       type: str
     line:
-      description: Line of the file, 0 when it is about the whole unit.
+      description: Line in the file, 0 if the finding applies to the whole unit.
       type: int
     section:
-      description: The section.
+      description: Name of the section.
       type: str
     directive:
-      description: The directive.
+      description: Name of the directive.
       type: str
     value:
-      description: Its value.
+      description: Value of the directive.
       type: str
     source:
       description: V(systemd), V(lint) or V(verify).
@@ -257,9 +260,9 @@ findings:
 units:
   description:
     - State of every declared unit after the run.
-    - C(drift) lists what was changed by hand since the run before, which this run has put right as far as it is declared.
-      Each has C(what) (V(changed), V(removed), V(added), V(enablement) or V(run-state)), C(path), C(message) and C(diff). It
-      is null for a unit that no run has deployed.
+    - C(drift) lists changes by hand since the last run. This run has reverted them as far as the declaration covers
+      them. Each entry has C(what) (V(changed), V(removed), V(added), V(enablement) or V(run-state)), C(path),
+      C(message) and C(diff). It is null for a unit that no earlier run deployed.
   returned: always
   type: dict
   sample:
@@ -272,21 +275,21 @@ units:
       main_pid: 812
       n_restarts: 0
 recovered:
-  description: What an interrupted earlier run had begun and this one undid first.
-  returned: when there was one
+  description: Transaction of an interrupted earlier run that this run rolled back first.
+  returned: if there was one
   type: str
 rolled_back:
-  description: Whether everything is as it was before the task.
+  description: Whether the state before the task was restored completely.
   returned: failure after the first change
   type: bool
 failed_units:
-  description: The units that did not come up, with the result, the exit status in words and the last journal lines.
+  description: Units that did not come up, each with result, explained exit status and last journal lines.
   returned: failure after the first change
   type: list
   elements: dict
 not_undone:
-  description: What could not be put back.
-  returned: when there is such
+  description: What could not be restored.
+  returned: if something could not be restored
   type: list
   elements: str
 """

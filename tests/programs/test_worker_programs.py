@@ -9,16 +9,19 @@ Needs redis-server, python3-redis, php-cli and php-redis of the distribution; wo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import time
 
 import pytest
 
-FILES = pathlib.Path(__file__).resolve().parents[2] / "roles" / "worker" / "files"
+ROLE = pathlib.Path(__file__).resolve().parents[2] / "roles" / "worker"
+FILES = ROLE / "files"
 PYTHON = "/usr/bin/python3"  # the distribution's: it sees the distribution's python3-redis
 
 # Both do the same: the payload says what. Each run of a job leaves one line in a file of its own.
@@ -31,7 +34,7 @@ def handle(job):
         file.write("x")
     time.sleep(what.get("seconds", 0))
     if what.get("fail"):
-        raise ValueError("as asked")
+        raise ValueError(what.get("text", "as asked"))
     with open(FOLDER + "/" + job["id"], "a") as file:
         file.write("x")
 """,
@@ -44,7 +47,7 @@ return function (array $job): void {
         usleep(5000);
     }
     if (!empty($what['fail'])) {
-        throw new RuntimeException('as asked');
+        throw new RuntimeException($what['text'] ?? 'as asked');
     }
     file_put_contents(FOLDER . '/' . $job['id'], 'x', FILE_APPEND);
 };
@@ -131,16 +134,31 @@ class Bench:
             process.wait()
 
 
+def access_rules(password: str, keys: str) -> str:
+    """The lines of the role's redis.conf that declare users; only these three expressions occur in them."""
+    lines = (ROLE / "templates" / "redis.conf.j2").read_text().splitlines()
+    variables = (ROLE / "vars" / "main.yml").read_text()
+    commands = re.search(r"__worker_redis_commands: >-\n((?:  .*\n)+)", variables)
+    values = {
+        "__worker_redis_password | hash('sha256')": hashlib.sha256(password.encode()).hexdigest(),
+        "'{' ~ worker_name ~ '}*'": keys,
+        "__worker_redis_commands": " ".join(commands[1].split()),
+    }
+    rules = "\n".join(line for line in lines if line.startswith("user ")) + "\n"
+    return re.sub(r"\{\{ (.*?) \}\}", lambda found: values[found[1]], rules)
+
+
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     folder = tmp_path_factory.mktemp("redis")
     path = folder / "socket"
-    options = ["--port", "0", "--unixsocket", path, "--dir", folder, "--save", "", "--requirepass", "not-much"]
-    server = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+    options = ["--port", "0", "--unixsocket", path, "--dir", folder, "--save", ""]
+    (folder / "redis.conf").write_text(access_rules("not-much", "{*}*"))
+    server = subprocess.Popen(["redis-server", folder / "redis.conf", *options], stdout=subprocess.DEVNULL)
     while not path.exists():
         assert server.poll() is None
         time.sleep(0.05)
-    yield f"unix://:not-much@{path}?db=0"
+    yield f"unix://worker:not-much@{path}?db=0"
     server.terminate()
     server.wait()
 
@@ -194,6 +212,54 @@ def test_a_failing_job_is_tried_three_times_then_set_aside_and_can_be_tried_agai
     assert bench.runs("bad", begun=True) == 6
     assert bench.ctl("drop-dead") == "1\n"
     assert bench.counts()["jobs"] == 0
+
+
+# An exception's text that is not Unicode: JSON can carry a lone surrogate, and PHP any bytes (here cut in a character).
+@pytest.mark.parametrize("text", ["\ud800", "\u00e4" * 2000])
+def test_a_failing_job_is_set_aside_whatever_the_text_of_its_error(bench, text):
+    change(bench, max_attempts=1)
+    bench.ctl("load", stdin=json.dumps({"type": "t", "payload": {"fail": True, "text": text}, "id": "bad"}))
+    worker = bench.start("w")
+    bench.wait(dead=1, jobs=1)
+    assert worker.poll() is None
+    assert json.loads(bench.ctl("dead"))["id"] == "bad"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["FLUSHALL"],
+        ["FLUSHDB"],
+        ["SHUTDOWN", "NOSAVE"],
+        ["CONFIG", "GET", "dir"],
+        ["KEYS", "*"],
+        ["SAVE"],
+        ["ACL", "LIST"],
+        ["SCRIPT", "FLUSH"],
+        ["EVAL", "return redis.call('FLUSHALL')", "0"],
+        ["HGET", "{other}:jobs", "x"],
+    ],
+    ids=" ".join,
+)
+def test_the_user_of_the_queue_can_do_nothing_else(tmp_path, command):
+    folder, socket = tmp_path, tmp_path / "socket"
+    (folder / "redis.conf").write_text(access_rules("not-much", "{mine}*"))
+    options = [folder / "redis.conf", "--port", "0", "--unixsocket", socket, "--dir", folder, "--save", ""]
+    server = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+    try:
+        while not socket.exists():
+            assert server.poll() is None
+            time.sleep(0.05)
+        client = ["redis-cli", "-s", str(socket), "--user", "worker", "--pass", "not-much", "--no-auth-warning"]
+        mine = subprocess.run([*client, "HGET", "{mine}:jobs", "x"], capture_output=True, text=True, check=False)
+        assert "NOPERM" not in mine.stdout + mine.stderr
+        refused = subprocess.run([*client, *command], capture_output=True, text=True, check=False)
+        # In a script Redis 6 and 7 say it in other words.
+        assert re.search("NOPERM|no permissions|can't run this command", refused.stdout + refused.stderr)
+        assert server.poll() is None
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_sigterm_finishes_the_job_in_hand_and_takes_no_other(bench):

@@ -14,7 +14,7 @@ def test_check_mode_predicted_what_was_done(actions):
     assert predicted == done
 
 
-@pytest.mark.parametrize("name", ["rot13", "app", "crew", "vault", "nightly", "shared"])
+@pytest.mark.parametrize("name", ["rot13", "app", "crew", "vault", "nightly", "shared", "leaver"])
 def test_no_unit_and_no_link_is_left(host, name):
     assert not host.check_output(f"find /etc/systemd /run/systemd/system -name '{name}*'")
     assert not host.check_output(f"systemctl list-units --all --plain --no-legend '{name}*'")
@@ -51,6 +51,10 @@ def test_user_that_was_there_before_stays(host):
         "/etc/vault-keys",
         "/opt/shared/own.txt",
         "/opt/shared/empty",
+        "/usr/local/bin/leaver-queue",
+        "/usr/local/lib/unitcraft-worker",
+        "/etc/unitcraft-worker/leaver",
+        "/etc/redis/redis-leaver.conf",
     ],
 )
 def test_no_file_is_left(host, path):
@@ -66,3 +70,8 @@ def test_data_is_left(host):
 def test_directory_that_is_not_empty_stays_as_it_was(host):
     assert host.check_output("find /opt/shared").split() == ["/opt/shared", "/opt/shared/theirs.txt"]
     assert host.file("/opt/shared/theirs.txt").content_string == "Not of this service.\n"
+
+
+@pytest.mark.parametrize("path", ["/etc/unitcraft-worker/theirs.txt", "/etc/ssl/certs"])
+def test_files_of_others_are_left_by_a_queue(host, path):
+    assert host.file(path).exists

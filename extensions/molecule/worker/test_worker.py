@@ -69,7 +69,7 @@ def test_jobs_and_workers_outlive_a_reboot(story):
 
 
 def test_the_password_of_redis_is_for_root_only(host):
-    url = host.file("/etc/worker/redis-url")
+    url = host.file("/etc/unitcraft-worker/worker/redis-url")
     assert (url.user, url.group, url.mode) == ("root", "root", 0o600)
     password = url.content_string.split(":")[2].partition("@")[0]
     assert len(password) == 40

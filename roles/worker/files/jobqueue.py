@@ -47,8 +47,11 @@ class JobQueue:
     """
 
     def __init__(self, url: str, name: str) -> None:
-        # A call that does not come back must not hold a worker for ever. Blocking calls here wait 2 s at most.
-        self._redis = redis.Redis.from_url(url, decode_responses=True, socket_timeout=20)
+        # The timeout keeps a hanging call from blocking a worker for ever. Blocking calls here wait 2 s at most.
+        # Other clients may have written bytes that are not UTF-8.
+        self._redis = redis.Redis.from_url(
+            url, decode_responses=True, encoding_errors="surrogateescape", socket_timeout=20
+        )
         self._prefix = "{" + name + "}"
         with open(_PROTOCOL, encoding="utf-8") as file:
             self._protocol = self._redis.register_script(file.read())
@@ -83,6 +86,8 @@ class JobQueue:
 
     def fail(self, worker: str, job_id: str, message: str, max_attempts: int, delay: float) -> str:
         """The handler failed: ``retry`` (after ``delay`` seconds, doubled each time), ``dead`` (set aside) or ``gone``."""
+        # A lone surrogate in the text of an exception cannot be sent as UTF-8.
+        message = message.encode(errors="backslashreplace").decode()
         return self._call("fail", worker, job_id, message, max_attempts, delay)
 
     def tick(self, worker: str, lease: float, max_losses: int) -> int:

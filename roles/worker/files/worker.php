@@ -113,7 +113,13 @@ final class Worker
         if ($id === null || $this->stopping) {
             return;
         }
-        $job = $this->queue->start($this->name, $id, $this->config['lease']);
+        try {
+            $job = $this->queue->start($this->name, $id, $this->config['lease']);
+        } catch (JsonException $problem) {
+            // Another client wrote it. It counts as failed; a crash here would kill one worker after the other.
+            $this->reportFailure(['id' => $id, 'type' => 'unknown'], "the job is not valid JSON: {$problem->getMessage()}");
+            return;
+        }
         if ($job === null) {
             return;
         }

@@ -150,7 +150,12 @@ class Worker:
         job_id = self.queue.take(self.name, WAIT)
         if job_id is None or self.stopping:
             return
-        job = self.queue.start(self.name, job_id, self.config["lease"])
+        try:
+            job = self.queue.start(self.name, job_id, self.config["lease"])
+        except ValueError as problem:
+            # Another client wrote it. It counts as failed; a crash here would kill one worker after the other.
+            self._report_failure({"id": job_id, "type": "unknown"}, f"the job is not valid JSON: {problem}")
+            return
         if job is None:
             return
         error = self._handle(job)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -58,3 +59,80 @@ def test_every_variable_is_used(role):
 def test_every_role_has_what_a_collection_needs(role):
     assert (role / "README.md").is_file()
     assert load(role, "meta/main.yml")["galaxy_info"]["description"]
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+
+SECRETS = re.compile(r"\b(?:service_secrets|worker_redis_url|__worker_redis_password|__worker_redis_own_url)\b")
+# Arguments of a task that do not reach a result: which names a task is for, and whether it runs.
+HARMLESS = {"when", "register", "name", "loop_control", "vars"}
+# These get no secret as an argument: the first tests it, the second passes it on by name.
+WITHOUT_RESULT = {"ansible.builtin.assert", "ansible.builtin.include_tasks"}
+
+
+def tasks_with_secrets(role):
+    """[(file, task)] whose arguments, or whose template, hold a secret."""
+    found = []
+    for path in sorted((role / "tasks").glob("*.yml")):
+        for task in load(role, f"tasks/{path.name}"):
+            arguments = {key: value for key, value in task.items() if key not in HARMLESS}
+            text = json.dumps(arguments)
+            for module in arguments:
+                if module == "ansible.builtin.template":
+                    text += template_text(role, arguments[module]["src"])
+            if SECRETS.search(text) and not WITHOUT_RESULT & arguments.keys():
+                found.append((path.name, task))
+    return found
+
+
+def template_text(role, name):
+    path = role / "templates" / name
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def test_no_secret_is_shown_by_diff(role):
+    shown = [f"{name}: {task['name']}" for name, task in tasks_with_secrets(role) if not task.get("no_log")]
+    assert not shown
+
+
+@pytest.mark.parametrize(("name", "number"), [("service", 2), ("worker", 3)])
+def test_the_tasks_with_secrets_are_known(name, number):
+    assert len(tasks_with_secrets(ROLES[0].parent / name)) == number
+
+
+# --- files of others --------------------------------------------------------------------------------------------------
+
+
+def values(role):
+    return load(role, "vars/main.yml")
+
+
+def test_a_queue_has_folders_of_its_own():
+    variables = values(ROLES[0].parent / "worker")
+    for folder in variables["__worker_folders"]:
+        assert Path(folder).name == "unitcraft-worker"
+    for name in ("__worker_lib", "__worker_etc"):
+        assert re.fullmatch(r"\{\{ __worker_folders\[[01]\] \}\}/\{\{ worker_name \}\}", variables[name])
+
+
+@pytest.mark.parametrize(("name", "tasks"), [("worker", "absent.yml"), ("service", "secrets_absent.yml")])
+def test_no_folder_is_removed_with_what_is_in_it(name, tasks):
+    for task in load(ROLES[0].parent / name, f"tasks/{tasks}"):
+        removal = task.get("ansible.builtin.file", {})
+        if removal.get("state") == "absent":
+            assert not re.search(r"__worker_(?:lib|etc|folders)\b|\{\{ service_secrets_path \}\}", json.dumps(task))
+
+
+# --- licences ---------------------------------------------------------------------------------------------------------
+
+ROOT = ROLES[0].parents[1]
+FILES = [path for folder in ("roles", "playbooks") for path in sorted((ROOT / folder).rglob("*")) if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if path.suffix not in (".md", ".pyc")],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_every_file_names_its_licence(path):
+    assert "SPDX-License-Identifier: GPL-3.0-or-later" in path.read_text(encoding="utf-8")[:500]
