@@ -138,10 +138,12 @@ class RuleTable(list[Rule]):
 
 INSTALL = ("WantedBy", "RequiredBy", "UpheldBy", "Also", "Alias", "DefaultInstance")
 EXEC_DIRECTIVES = {
-    "service": ("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecReload", "ExecReloadPost", "ExecStop",
-                "ExecStopPost"),
+    "service": (
+        *("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost"),
+        *("ExecReload", "ExecReloadPost", "ExecStop", "ExecStopPost"),
+    ),
     "socket": ("ExecStartPre", "ExecStartPost", "ExecStopPre", "ExecStopPost"),
-}  # fmt: skip
+}
 
 
 class Command(t.NamedTuple):
@@ -157,7 +159,7 @@ class Command(t.NamedTuple):
 
     @property
     def shell_text(self) -> str:
-        """What a shell started by this command is told to run with -c; empty when it is no shell or reads a script."""
+        """What a shell gets with -c; empty when this command is not a shell or runs a script."""
         words = self.command.argv[1:]
         if self.program not in SHELLS:
             return ""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lint rules about what a unit finds on the host: programs, people, files, and the units that it names."""
+"""Lint rules for what a unit needs on the host: programs, users, files, and the units that it names."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ _MAY_LACK = ("Wants", "PartOf", "Upholds", "Conflicts", "After", "Before", "Prop
 
 @RULES.rule("missing-unit-referenced", WARNING, lines_only=True)
 def missing_unit_referenced(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """A dependency on a unit that is not there."""
+    """A dependency names a unit that does not exist."""
     for directive, other, setting in dependencies(unit, *_MUST_EXIST, *_MAY_LACK):
         if not context.absent(other) or "%" in other:
             continue
@@ -159,7 +159,7 @@ def missing_unit_referenced(unit: Unit, context: Context) -> t.Iterator[Diagnost
         elif directive in ("OnFailure", "OnSuccess"):
             what, severity = "nothing happens then", ""
         else:
-            what, severity = "systemd ignores it without a word", INFO
+            what, severity = "systemd ignores it without a message", INFO
         yield Diagnostic(
             f"{directive}={other}: neither this set nor the host has such a unit, so {what}",
             "correct the name, install what brings the unit, or declare it in the set",
@@ -181,7 +181,7 @@ def exec_not_found(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
         if absent:
             what = "is not on the host" if path.startswith("/") else "is in none of systemd's program folders"
         elif fact is not None and not is_executable(fact):
-            what = "is no file" if fact.kind != "file" else f"may not be executed (mode {fact.mode:04o})"
+            what = "is not a file" if fact.kind != "file" else f"may not be executed (mode {fact.mode:04o})"
         else:
             continue
         yield Diagnostic(
@@ -202,19 +202,19 @@ def _guarded(unit: Unit, context: Context) -> bool:
 
 @RULES.rule("user-missing", WARNING)
 def user_missing(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """User= names nobody the host knows."""
+    """User= names a user that the host does not have."""
     for name, setting in users_of(unit):
         if context.facts is not None and context.facts.users.get(name) is False:
             yield Diagnostic(
                 f"the host has no user '{name}': the start fails with 217/USER",
-                "create the user first (ansible.builtin.user), or let systemd make one up: DynamicUser=yes",
+                "create the user first (ansible.builtin.user), or let systemd allocate one: DynamicUser=yes",
                 setting,
             )
 
 
 @RULES.rule("group-missing", WARNING)
 def group_missing(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """Group= or SupplementaryGroups= name a group the host does not know."""
+    """Group= or SupplementaryGroups= names a group that the host does not have."""
     for name, setting in groups_of(unit):
         if context.facts is not None and context.facts.groups.get(name) is False:
             yield Diagnostic(
@@ -226,13 +226,13 @@ def group_missing(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
 
 @RULES.rule("working-directory-missing", WARNING, "WorkingDirectory")
 def working_directory_missing(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """WorkingDirectory= is not there."""
+    """WorkingDirectory= names a directory that does not exist."""
     found = working_directory_of(unit)
     if found is None or context.facts is None:
         return
     fact = context.facts.paths.get(found.value)
     if fact is not None and fact.kind != "directory":
-        what = "does not exist" if fact.kind == "missing" else "is no directory"
+        what = "does not exist" if fact.kind == "missing" else "is not a directory"
         yield Diagnostic(
             f"{found.value} {what}: the start fails with 200/CHDIR",
             "create it first, use StateDirectory= and a path below it, or write WorkingDirectory=-PATH to do without",
@@ -242,7 +242,7 @@ def working_directory_missing(unit: Unit, context: Context) -> t.Iterator[Diagno
 
 @RULES.rule("environment-file-missing", WARNING, "EnvironmentFile", lines_only=True)
 def environment_file_missing(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """EnvironmentFile= is not there and not optional."""
+    """EnvironmentFile= names a file that does not exist and is not optional."""
     for path, optional, setting in environment_files_of(unit):
         if optional or context.facts is None or path not in context.facts.environment_files:
             continue
@@ -257,7 +257,7 @@ def environment_file_missing(unit: Unit, context: Context) -> t.Iterator[Diagnos
 
 @RULES.rule("world-readable-secret", WARNING, "EnvironmentFile", "LoadCredential", lines_only=True)
 def world_readable_secret(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """A file with secrets that everybody on the host can read."""
+    """Every user of the host can read a file with secrets."""
     if context.facts is None:
         return
     for pattern, _optional, setting in environment_files_of(unit):
@@ -285,21 +285,21 @@ def _without_partner(unit: Unit, context: Context) -> str:
 
 @RULES.rule("timer-without-service", WARNING)
 def timer_without_service(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """A timer that starts nothing."""
+    """The timer has no unit to start."""
     if unit_type(unit.name) == "timer":
         yield from _no_partner(unit, context, "Timer", "Unit", "'systemctl start' of the timer fails")
 
 
 @RULES.rule("path-without-service", WARNING)
 def path_without_service(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """A path unit that starts nothing."""
+    """The path unit has no unit to start."""
     if unit_type(unit.name) == "path":
         yield from _no_partner(unit, context, "Path", "Unit", "'systemctl start' of the path unit fails")
 
 
 @RULES.rule("socket-without-service", WARNING)
 def socket_without_service(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """A socket without the service that it hands connections to."""
+    """The socket has no service for its connections."""
     # a service may claim the socket itself, with Sockets=
     claimed = [name for name in context.graph.targets("Triggers", unit.name) if context.unit(name) is not None]
     if unit_type(unit.name) == "socket" and not claimed:
@@ -327,14 +327,14 @@ def _starts_somehow(unit: Unit, context: Context) -> bool:
 
 @RULES.rule("drop-in-for-missing-unit", WARNING, lines_only=True)
 def drop_in_for_missing_unit(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """A drop-in for a unit that is not there."""
+    """The drop-in belongs to a unit that does not exist."""
     if not unit.dropin:
         return
     host = {} if context.facts is None else context.facts.units
     asked = [name for name in (unit.name, template_of(unit.name)) if name]
     if context.facts is not None and all(host.get(name, "") is None for name in asked):
         yield Diagnostic(
-            f"neither this set nor the host has {unit.name}: systemd reads the drop-in '{unit.dropin}' for nothing",
+            f"neither this set nor the host has {unit.name}: systemd never reads the drop-in '{unit.dropin}'",
             "correct the unit's name, install what brings the unit first, or declare the unit itself in the set",
         )
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lint rules about [Install], timers, drop-ins, and directives past their time."""
+"""Lint rules for [Install], timers, drop-ins, and old directives."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ RULES = RuleTable()
 
 @RULES.rule("enabled-without-install", WARNING)
 def enabled_without_install(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """The unit shall be enabled and has nothing to enable."""
+    """The unit is to be enabled and has no [Install] section."""
     if unit.name in context.enabled and not _view.has(unit, "Install", INSTALL):
         yield Diagnostic(
             "'systemctl enable' does nothing: the unit has no [Install] section, so nothing starts it at boot",
-            "add [Install] with WantedBy=multi-user.target (timers.target for a timer, sockets.target for a socket), or "
-            "leave 'enabled' out",
+            "add [Install] with WantedBy=multi-user.target (timers.target for a timer, sockets.target for a socket), "
+            "or leave 'enabled' out",
         )
 
 
 @RULES.rule("install-target-unknown", WARNING, lines_only=True)
 def install_target_unknown(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """The unit is enabled for something that never starts."""
+    """The unit is enabled for a unit that does not exist."""
     for directive in ("WantedBy", "RequiredBy", "UpheldBy"):
         for name, setting in _view.names(unit, "Install", directive):
             if context.unit(name) is not None or name in TARGETS or "%" in name:
                 continue
             near = nearest_target(name)
             if unit_type(name) not in UNIT_TYPES:
-                what = f"'{name}' is no unit name, and systemctl enable refuses it"
+                what = f"'{name}' is not the name of a unit, and systemctl enable refuses it"
             elif context.absent(name) or (context.facts is None and near):
                 what = f"there is no {name}: the unit counts as enabled and is never started"
             else:
@@ -52,7 +52,7 @@ _BOOT_TARGETS = ("multi-user.target", "graphical.target", "default.target", "bas
 
 @RULES.rule("timer-service-enabled-too", WARNING)
 def timer_service_enabled_too(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """The service of a timer is wanted at boot as well."""
+    """The service of a timer is enabled for boot as well."""
     if unit_type(unit.name) != "timer":
         return
     service = context.units.get(triggered(unit))
@@ -69,7 +69,7 @@ def timer_service_enabled_too(unit: Unit, context: Context) -> t.Iterator[Diagno
 
 @RULES.rule("calendar-never-elapses", WARNING, "OnCalendar", lines_only=True)
 def calendar_never_elapses(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """OnCalendar= with a date that does not come."""
+    """OnCalendar= names a date that never comes."""
     now = datetime.datetime.combine(context.today, datetime.time())
     for setting in _view.every(unit, "Timer", "OnCalendar"):
         try:
@@ -78,8 +78,8 @@ def calendar_never_elapses(unit: Unit, context: Context) -> t.Iterator[Diagnosti
             continue  # validation says so
         if spec.next_elapse(now) is None:
             yield Diagnostic(
-                f"OnCalendar={setting.value} never comes again after {context.today.isoformat()}: systemd takes it without "
-                "a word and the timer does nothing",
+                f"OnCalendar={setting.value} never comes again after {context.today.isoformat()}: systemd accepts it "
+                "without a message and the timer does nothing",
                 "check year, month and day (systemd-analyze calendar shows the next time); *-*~01 is the last day of a "
                 "month",
                 setting,
@@ -88,7 +88,7 @@ def calendar_never_elapses(unit: Unit, context: Context) -> t.Iterator[Diagnosti
 
 @RULES.rule("timer-persistent-surprise", WARNING, "Persistent")
 def timer_persistent_surprise(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """Persistent= that does nothing, or that fires at once."""
+    """Persistent= has no effect, or starts the job at once."""
     setting = _view.last(unit, "Timer", "Persistent")
     if setting is None or not _view.truth(unit, "Timer", "Persistent", False):
         return
@@ -113,7 +113,7 @@ _ADDS_UP = {"service": ("ExecStart",), "timer": ("OnCalendar",), "socket": ("Lis
 
 @RULES.rule("drop-in-resets-nothing", WARNING, lines_only=True)
 def drop_in_resets_nothing(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """A second ExecStart= is one more, not another one."""
+    """A drop-in adds to a list of the unit without emptying it first."""
     kind = unit_type(unit.name)
     for directive in _ADDS_UP.get(kind, ()):
         section = kind.capitalize()
@@ -146,29 +146,26 @@ def _oneshot(unit: Unit, context: Context) -> bool:
 
 
 def _adds_up(directive: str, unit: Unit, setting: Setting) -> Diagnostic:
-    if directive == "ExecStart":
-        what = "systemd then sees two and refuses the unit"
-    else:
-        what = f"{unit.name} has both then"
+    starts = directive == "ExecStart"
+    what = "systemd then sees two and refuses the unit" if starts else f"{unit.name} then has both"
     return Diagnostic(
         f"{directive}= in a drop-in adds to the one of the unit, it does not replace it: {what}",
         f"put an empty {directive}= on the line before",
         setting,
-        "" if directive == "ExecStart" else INFO,
+        "" if starts else INFO,
     )
 
 
 @RULES.rule("masked-by-empty-file", WARNING)
 def masked_by_empty_file(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """systemd takes an empty unit file for a mask."""
+    """An empty unit file counts as a mask."""
     if unit.dropin or unit.settings or unit.problems:
         return
     fact = context.facts.paths.get(unit.path) if context.facts is not None and unit.path else None
     if fact is not None and fact.size > 0 and unit_type(unit.name) == "target":
         return
     yield Diagnostic(
-        f"the unit has no setting at all: systemd takes an empty file for a mask, and {unit.name} cannot be started by "
-        "anybody",
+        f"the unit has no setting at all: systemd takes an empty file for a mask, and nobody can start {unit.name}",
         "write the unit, remove the file, or mask it on purpose (masked: true)",
     )
 
@@ -182,14 +179,14 @@ def kill_mode_none(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
         yield Diagnostic(
             "KillMode=none: a stop leaves every process running, outside of systemd's sight, and a restart runs the "
             "program twice; systemd calls the value deprecated",
-            "use KillMode=mixed (signal to the main process first) or leave it out; ExecStop= may say how to stop cleanly",
+            "use KillMode=mixed (signal to the main process first) or leave it out; ExecStop= may stop it cleanly",
             setting,
         )
 
 
 @RULES.rule("legacy-directive", INFO, lines_only=True)
 def legacy_directive(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """An old name that systemd still reads."""
+    """The directive has an old name or place that systemd still accepts."""
     for setting in unit.settings:
         successor = LEGACY.get(setting.directive, "")
         if setting.directive in MOVED_TO_UNIT and setting.section != "Unit":
@@ -200,13 +197,13 @@ def legacy_directive(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
         if successor:
             old = f"{setting.directive}={setting.value}" if value else f"{setting.directive}= in [{setting.section}]"
             yield Diagnostic(
-                f"{old} is an old form that systemd keeps for old units only", f"write {successor}", setting
+                f"{old} is an old form that systemd accepts for old units only", f"write {successor}", setting
             )
 
 
 @RULES.rule("cgroup-v1-directive", WARNING, lines_only=True)
 def cgroup_v1_directive(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """A limit of the old control group hierarchy."""
+    """The directive belongs to the old hierarchy of control groups."""
     for setting in unit.settings:
         successor = CGROUP_V1.get(setting.directive)
         if successor is None:

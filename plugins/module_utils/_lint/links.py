@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lint rules about how units hang together: requirement without order, who stays down, cycles, systemctl in Exec."""
+"""Lint rules for dependencies: missing ordering, units left down, cycles, systemctl in Exec lines."""
 
 from __future__ import annotations
 
@@ -17,25 +17,15 @@ from .core import Context, Diagnostic, RuleTable, exec_commands, service_type
 
 RULES = RuleTable()
 
-_VERBS = (
-    "start",
-    "stop",
-    "restart",
-    "try-restart",
-    "condrestart",
-    "reload-or-restart",
-    "try-reload-or-restart",
-    "reload",
-)
 _SYSTEMCTL = re.compile(
-    r"(?:^|[\s;&|(])(?:\S*/)?systemctl\s+(?P<options>(?:-\S+\s+)*)(?P<verb>%s)\s+(?P<rest>[^;&|)]*)"
-    % "|".join(sorted(_VERBS, key=len, reverse=True))
+    r"(?:^|[\s;&|(])(?:\S*/)?systemctl\s+(?P<options>(?:-\S+\s+)*)"
+    r"(?P<verb>(?:try-)?reload-or-restart|(?:try-)?restart|condrestart|start|stop|reload)\s+(?P<rest>[^;&|)]*)"
 )
 
 
 @RULES.rule("systemctl-in-exec", WARNING, lines_only=True)
 def systemctl_in_exec(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """A unit starts or stops another one by itself, behind the back of systemd's transactions."""
+    """An Exec line calls systemctl to start, stop, restart or reload units."""
     for found in exec_commands(unit):
         text = found.shell_text or " ".join([found.program, *found.command.argv[1:]])
         for match in _SYSTEMCTL.finditer(text):
@@ -74,16 +64,16 @@ def _systemctl_remark(unit: Unit, release: int, setting: Setting, verb: str, oth
         remedy = f"Conflicts={other} stops it whenever this unit starts; add After={other} to wait until it is down"
     elif verb == "start":
         what = (
-            f"the start of {me} waits for a job of its own making: it hangs until its timeout when {other} is ordered "
-            f"after {me}, and neither stop nor failure of one reaches the other"
+            f"the start of {me} waits for a job that it queued itself: it hangs until its timeout when {other} is "
+            f"ordered after {me}, and neither stop nor failure of one reaches the other"
         )
         upholds = f", Upholds={other} keeps it up" if release >= 249 else ""
         remedy = f"Wants={other} with After= or Before= starts it, Requires= or BindsTo= where it must run{upholds}"
     elif verb == "reload":
-        what = f"a failed reload of {other} fails {directive} of {me}, and systemd knows nothing of the tie"
+        what = f"a failed reload of {other} fails {directive} of {me}, and systemd does not know of the dependency"
         remedy = f"PropagatesReloadTo={other} passes a reload on"
     else:
-        what = f"every run of {directive} restarts {other} behind systemd's back, at shutdown too"
+        what = f"every run of {directive} restarts {other} without systemd knowing, at shutdown too"
         remedy = f"PartOf={me} in {other} restarts it with {me}; Upholds={other} here (since 249) keeps it running"
     return Diagnostic(f"{directive} calls 'systemctl {verb} {other}': {what}", remedy, setting)
 
@@ -102,7 +92,7 @@ def dependencies(unit: Unit, *directives: str) -> t.Iterator[tuple[str, str, Set
 
 @RULES.rule("requires-without-after", WARNING, "Requires")
 def requires_without_after(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """Requires= alone starts both at the same time."""
+    """Requires= without After= starts both units at the same time."""
     early = any(setting.directive == "DefaultDependencies" for setting in unit.settings)
     for _directive, other, setting in dependencies(unit, "Requires"):
         kind = unit_type(other)
@@ -119,7 +109,7 @@ def requires_without_after(unit: Unit, context: Context) -> t.Iterator[Diagnosti
 
 @RULES.rule("after-without-pull-in", INFO, "After")
 def after_without_pull_in(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """After= orders two units only if something else starts the other one."""
+    """After= names a service that nothing starts."""
     pulls = {
         name for _d, name, _s in dependencies(unit, "Requires", "Requisite", "Wants", "BindsTo", "Upholds", "PartOf")
     }
@@ -138,7 +128,7 @@ def after_without_pull_in(unit: Unit, context: Context) -> t.Iterator[Diagnostic
 
 @RULES.rule("bindsto-without-after", WARNING, "BindsTo")
 def bindsto_without_after(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """BindsTo= without After= does not look at the state of the other unit while this one starts."""
+    """BindsTo= without After= ignores the state of the other unit while this one starts."""
     for _directive, other, setting in dependencies(unit, "BindsTo"):
         if unit_type(other) != "device" and not _ordered(context, unit.name, other):
             yield Diagnostic(
@@ -175,7 +165,7 @@ def dependent_stays_down(unit: Unit, context: Context) -> t.Iterator[Diagnostic]
 
 @RULES.rule("conflicts-with-required", WARNING, "Conflicts")
 def conflicts_with_required(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """A unit wants another one both started and stopped."""
+    """The unit pulls in a unit that it excludes with Conflicts=."""
     needs = frozenset(context.graph.comes_back_with(unit.name))
     directly = {name for _d, name, _s in dependencies(unit, "Requires", "BindsTo", "Wants", "Upholds", "Requisite")}
     for _directive, other, setting in dependencies(unit, "Conflicts"):
@@ -192,7 +182,7 @@ def conflicts_with_required(unit: Unit, context: Context) -> t.Iterator[Diagnost
 
 @RULES.rule("ordering-cycle", WARNING)
 def ordering_cycle(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """Units that wait for each other; systemd starts none of them, or leaves one out at random."""
+    """Units wait for each other in a cycle: systemd starts none of them, or leaves one out."""
     for cycle in context.cycles:
         own = [name for name in cycle.units if name in context.units]
         if not own or unit.name != own[0]:
@@ -204,9 +194,7 @@ def ordering_cycle(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
             what = f'systemd refuses to start {cycle.anchor} ("Transaction order is cyclic")'
         else:
             who = " or ".join(cycle.candidates)
-            what = (
-                f"when {cycle.anchor} starts, systemd leaves out {who} to break the cycle, at boot without a word on it"
-            )
+            what = f"when {cycle.anchor} starts, systemd leaves out {who} to break the cycle, at boot without a message"
         yield Diagnostic(
             f"ordering cycle {chain} (each starts before the next): {what}",
             f"remove one order of the cycle, for example the one between {before} and {unit.name} or that with {after}",
@@ -224,7 +212,7 @@ def _order_setting(unit: Unit, before: str, after: str) -> Setting | None:
 
 @RULES.rule("self-dependency", WARNING, lines_only=True)
 def self_dependency(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """A unit that depends on itself."""
+    """The unit depends on itself."""
     for setting in unit.settings:
         if setting.section != "Unit" or setting.directive not in UNIT_DIRECTIVES:
             continue

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lint rules about restarting: the start limit, storms, and what happens when the limit is hit."""
+"""Lint rules for restarts: the start limit, storms, and what happens when the limit is hit."""
 
 from __future__ import annotations
 
@@ -42,9 +42,10 @@ def start_limit_gives_up(unit: Unit, context: Context) -> t.Iterator[Diagnostic]
     # sits on a console) fails in sight of whoever starts it, unless it asks for pauses to outlast an outage
     chosen = found.burst is not None or found.interval is not None or (found.delay is not None and policy.delay == 0)
     in_sight = found.delay is None and service_type(unit) not in ("simple", "exec", "oneshot")
+    when = "after" if verdict.certain else "if restarts come on time, after"
     yield Diagnostic(
-        f"Restart={policy.restart} does not keep it up: {'after' if verdict.certain else 'if restarts come on time, after'}"
-        f" {verdict.starts} failures in {format_span(round(verdict.seconds * SECOND))} systemd gives up for good "
+        f"Restart={policy.restart} does not keep it up: {when} {verdict.starts} failures in "
+        f"{format_span(round(verdict.seconds * SECOND))} systemd gives up for good "
         f'("Start request repeated too quickly"): {arithmetic(policy)}',
         _ways_out(policy, context.release),
         found.restart,
@@ -78,7 +79,7 @@ def _just_over(interval: int, burst: int) -> str:
 
 @RULES.rule("restart-storm", WARNING, "Restart")
 def restart_storm(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """Nothing ends the restarts and there is next to no pause between them."""
+    """No start limit ends the restarts, and there is hardly a pause between them."""
     found = settings_of(unit, context.release)
     policy = found.policy
     failure = _failure(policy)
@@ -89,7 +90,7 @@ def restart_storm(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
         return
     limit = "there is no start limit" if 0 in (policy.burst, policy.interval) else "the start limit is never reached"
     yield Diagnostic(
-        f"a program that fails is restarted for ever, every {format_span(longest)} or so: {limit} and "
+        f"a program that fails is restarted without end, every {format_span(longest)} or so: {limit} and "
         f"RestartSec is {format_span(policy.delay)}",
         "set RestartSec=1s or more" + (", or RestartSteps= with RestartMaxDelaySec=" if context.release >= 254 else ""),
         found.delay or found.interval or found.burst or found.restart,
@@ -98,7 +99,7 @@ def restart_storm(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
 
 @RULES.rule("start-limit-action-unreachable", WARNING, "StartLimitAction")
 def start_limit_action_unreachable(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """StartLimitAction= is set and the limit cannot be hit."""
+    """StartLimitAction= is set, and the start limit is never hit."""
     action = _action(unit)
     if action is None:
         return

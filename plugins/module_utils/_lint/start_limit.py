@@ -53,15 +53,15 @@ class StartLimit(t.NamedTuple):
     """What becomes of a service whose program always fails."""
 
     gives_up: bool  # systemd ends with result start-limit-hit and does not try again
-    starts: int  # starts until then; 0 when it goes on for ever
+    starts: int  # starts until then; 0 when it goes on without end
     seconds: float  # from the first start to the refused one; infinity when there is none
     certain: bool  # False when the lateness of systemd's timers decides it
 
 
 def start_limit_verdict(policy: Policy, run_seconds: float = 0.0, failure: str = "exit-code") -> StartLimit:
-    """Does systemd give up on a program that fails each time ``run_seconds`` after its start?
+    """Whether systemd gives up on a program that fails each time ``run_seconds`` after its start.
 
-    :arg failure: how it ends: ``exit-code``, ``signal``, ``timeout`` or ``watchdog``.
+    :param failure: how it ends: ``exit-code``, ``signal``, ``timeout`` or ``watchdog``.
     """
     if failure not in RESTARTS_AFTER.get(policy.restart, frozenset()):
         return StartLimit(False, 1, float("inf"), True)

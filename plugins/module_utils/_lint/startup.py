@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lint rules about how a service starts: network, Type=, and command lines that are no shell lines."""
+"""Lint rules for the start of a service: network, Type=, and command lines."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ _ONLINE = "network-online.target"
 
 @RULES.rule("network-online-not-pulled-in", WARNING, "After")
 def network_online_not_pulled_in(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """After=network-online.target alone waits for something that nobody starts."""
+    """After=network-online.target orders the unit after a target that nothing starts."""
     order = _named(unit, "After", _ONLINE)
     if order is None or any(_named(unit, key, _ONLINE) for key in ("Wants", "Requires", "BindsTo", "Requisite")):
         return
     if any(context.graph.has("Wants", other, _ONLINE) for other in _pulled(unit)):
         return
     yield Diagnostic(
-        f"After={_ONLINE} only orders: where nothing else starts that target, {unit.name} does not wait for the network",
+        f"After={_ONLINE} only orders: where nothing else starts that target, {unit.name} does not wait for "
+        "the network",
         f"add Wants={_ONLINE}",
         order,
     )
@@ -43,7 +44,7 @@ def _pulled(unit: Unit) -> set[str]:
 
 @RULES.rule("network-target-is-not-online", INFO, "After")
 def network_target_is_not_online(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """network.target says that network management runs, not that there is a network."""
+    """After=network.target does not wait until the network is up."""
     order = _named(unit, "After", "network.target")
     if order is None or unit_type(unit.name) != "service" or _named(unit, "After", _ONLINE) is not None:
         return
@@ -57,7 +58,7 @@ def network_target_is_not_online(unit: Unit, context: Context) -> t.Iterator[Dia
 
 @RULES.rule("oneshot-restart", WARNING, "Restart")
 def oneshot_restart(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """Type=oneshot and Restart= do not go well together."""
+    """Restart= does not suit Type=oneshot."""
     restart = _view.last(unit, "Service", "Restart")
     if restart is None or restart.value == "no" or service_type(unit) != "oneshot":
         return
@@ -82,7 +83,7 @@ _BINDING = (("BindsTo", WARNING), ("Requisite", WARNING), ("Requires", INFO), ("
 
 @RULES.rule("oneshot-without-remain-after-exit", WARNING)
 def oneshot_without_remain_after_exit(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """A oneshot service is dead as soon as it is done, and takes along what is bound to it."""
+    """A oneshot service that other units are bound to is inactive as soon as it is done."""
     if unit_type(unit.name) != "service" or service_type(unit) != "oneshot":
         return
     if _view.truth(unit, "Service", "RemainAfterExit", False):
@@ -105,7 +106,7 @@ def oneshot_without_remain_after_exit(unit: Unit, context: Context) -> t.Iterato
 
 @RULES.rule("forking-without-pidfile", INFO, "Type")
 def forking_without_pidfile(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """Type=forking without PIDFile=: systemd guesses the main process (systemd.service(5), GuessMainPID=)."""
+    """Type=forking without PIDFile= makes systemd guess the main process."""
     kind = _view.last(unit, "Service", "Type")
     if kind is None or kind.value != "forking" or _view.last(unit, "Service", "PIDFile") is not None:
         return
@@ -122,7 +123,7 @@ def forking_without_pidfile(unit: Unit, context: Context) -> t.Iterator[Diagnost
 
 @RULES.rule("pidfile-under-var-run", INFO, "PIDFile", lines_only=True)
 def pidfile_under_var_run(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """PIDFile= below /var/run."""
+    """PIDFile= names a path below /var/run."""
     found = _view.last(unit, "Service", "PIDFile")
     if found is not None and found.value.startswith("/var/run/"):
         yield Diagnostic(
@@ -134,16 +135,17 @@ def pidfile_under_var_run(unit: Unit, context: Context) -> t.Iterator[Diagnostic
 
 @RULES.rule("type-simple-hides-exec-failure", INFO, "ExecStart")
 def type_simple_hides_exec_failure(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """With Type=simple a start succeeds although the program cannot even be executed."""
+    """With Type=simple a start succeeds although the program cannot be executed."""
     if unit_type(unit.name) != "service" or service_type(unit) != "simple" or context.release < 240:
         return
     start = _view.last(unit, "Service", "ExecStart")
     if start is None:
         return
     kind = _view.last(unit, "Service", "Type")
+    written = "Type=simple" if kind else "no Type="
     yield Diagnostic(
-        f"with {'Type=simple' if kind else 'no Type='} 'systemctl start' says success before the program is executed: a "
-        "missing program, user or folder shows only afterwards, and units ordered after it start all the same",
+        f"with {written} 'systemctl start' reports success before the program is executed: a missing program, user or "
+        "folder shows only afterwards, and units ordered after it start all the same",
         "write Type=exec, or Type=notify where the program says when it is ready",
         kind or start,
     )
@@ -151,7 +153,7 @@ def type_simple_hides_exec_failure(unit: Unit, context: Context) -> t.Iterator[D
 
 @RULES.rule("dbus-without-busname", WARNING, "Type")
 def dbus_without_busname(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """Type=dbus needs the name to wait for."""
+    """Type=dbus without BusName= does not say which name to wait for."""
     kind = _view.last(unit, "Service", "Type")
     if kind is not None and kind.value == "dbus" and _view.last(unit, "Service", "BusName") is None:
         yield Diagnostic(
@@ -163,7 +165,7 @@ def dbus_without_busname(unit: Unit, context: Context) -> t.Iterator[Diagnostic]
 
 @RULES.rule("notify-access", WARNING, "Type")
 def notify_access(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """Messages to systemd from a process that is not the main one are thrown away."""
+    """Messages to systemd from a process other than the main one are dropped."""
     kind = service_type(unit) if unit_type(unit.name) == "service" else ""
     if kind not in ("notify", "notify-reload") or _view.value(unit, "Service", "NotifyAccess", "main") != "main":
         return
@@ -177,7 +179,7 @@ def notify_access(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
             continue  # of root, systemd-notify may speak for the process that started it
         yield Diagnostic(
             f"Type={kind} waits for a message of the main process, which is the shell here: what "
-            f"{'systemd-notify' if calls else 'a program that the shell starts'} sends is thrown away, and the start "
+            f"{'systemd-notify' if calls else 'a program that the shell starts'} sends is dropped, and the start "
             "ends with a timeout",
             "write NotifyAccess=all, or let the shell 'exec' the program",
             found.setting,
@@ -190,7 +192,7 @@ _REDIRECTION = re.compile(r"(?:[012&]?>>?|<)(?:/|&[012]$)\S*")
 
 @RULES.rule("shell-syntax-in-exec", WARNING, lines_only=True)
 def shell_syntax_in_exec(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """systemd runs programs, not shell lines."""
+    """An Exec line uses shell syntax, but systemd starts no shell."""
     for found in exec_commands(unit):
         if found.shell_text or found.program in ("test", "[", "expr", "find"):
             continue
@@ -224,7 +226,7 @@ _DATE_PLUS = re.compile(r"\+[^%]*%[A-Za-z]")
 
 @RULES.rule("specifier-in-date-format", WARNING, lines_only=True)
 def specifier_in_date_format(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """%Y, %m, %d are systemd's specifiers before any program sees them."""
+    """A date format uses %Y, %m or %d, which are specifiers of systemd."""
     for found in exec_commands(unit):
         text = " ".join(found.command.argv)
         if not re.search(r"\bdate\b|strftime", text) and not _DATE_PLUS.search(text):
@@ -284,7 +286,7 @@ _SUDO_IN_SHELL = re.compile(r"(?:^|[;&|(]\s*|\bexec\s+)(?:/\S*/)?(sudo|su|runuse
 
 @RULES.rule("sudo-or-su-in-exec", WARNING, lines_only=True)
 def sudo_or_su_in_exec(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """systemd changes the user itself, before the program starts."""
+    """An Exec line changes the user with sudo or su."""
     for found in exec_commands(unit):
         program = found.program
         if program not in ("sudo", "su", "runuser", "doas"):
@@ -306,7 +308,7 @@ _FREE_TEXT = frozenset(("Description", "Environment", "SetCredential", "Standard
 
 @RULES.rule("inline-comment-in-value", WARNING, lines_only=True)
 def inline_comment_in_value(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """systemd knows comments only on lines of their own."""
+    """A comment stands behind a value, where systemd knows no comments."""
     for setting in unit.settings:
         if "#" not in setting.value:
             continue

@@ -9,34 +9,37 @@ import re
 
 from .._values.numbers import parse_bool, parse_size
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # capabilities(7), up to CAP_CHECKPOINT_RESTORE (Linux 5.9), the newest there is
 CAPABILITIES = frozenset(
-    "CAP_" + name
-    for name in (
-        "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
-        "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT "
-        "SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP "
-        "MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
-    ).split()
+    f"CAP_{name}"
+    for name in _words(
+        "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE "
+        "NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT "
+        "SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE "
+        "AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON "
+        "BPF CHECKPOINT_RESTORE"
+    )
 )
 
-_CONTAINERS = frozenset(
-    "openvz lxc lxc-libvirt systemd-nspawn docker podman rkt wsl proot pouch container-other".split()
-)
-_MACHINES = frozenset(
+_CONTAINERS = _words("openvz lxc lxc-libvirt systemd-nspawn docker podman rkt wsl proot pouch container-other")
+_MACHINES = _words(
     "kvm amazon qemu bochs xen uml vmware oracle microsoft zvm parallels bhyve qnx acrn powervm apple sre google "
-    "vm-other".split()
+    "vm-other"
 )
-# systemd.unit(5), "Conditions and Asserts", of release 262; systemd of any release takes an unknown word without a word
+# systemd.unit(5), "Conditions and Asserts", of release 262; systemd does not report an unknown word
 CONDITION_VALUES = {
     "Virtualization": _CONTAINERS | _MACHINES | {"vm", "container", "none", "private-users"},
-    "Architecture": frozenset(
-        "native arm64 arm64-be arm arm-be alpha arc arc-be cris x86-64 x86 ia64 loongarch64 m68k mips64-le mips64 mips-le "
-        "mips nios2 parisc64 parisc ppc64-le ppc64 ppc ppc-le riscv32 riscv64 s390x s390 sh64 sh sparc64 sparc tilegx".split()
+    "Architecture": _words(
+        "native arm64 arm64-be arm arm-be alpha arc arc-be cris x86-64 x86 ia64 loongarch64 m68k mips64-le mips64 "
+        "mips-le mips nios2 parisc64 parisc ppc64-le ppc64 ppc ppc-le riscv32 riscv64 s390x s390 sh64 sh sparc64 "
+        "sparc tilegx"
     ),
-    "Security": frozenset(
-        "selinux apparmor tomoyo ima smack audit uefi-secureboot tpm2 cvm measured-uki measured-os".split()
-    ),
+    "Security": _words("selinux apparmor tomoyo ima smack audit uefi-secureboot tpm2 cvm measured-uki measured-os"),
 }
 
 
@@ -62,7 +65,7 @@ def is_comparison(kind: str, value: str) -> bool:
 
 
 def virtualization_matches(wanted: str, found: str) -> bool:
-    """Does ConditionVirtualization=``wanted`` hold where ``systemd-detect-virt`` prints ``found``?"""
+    """Whether ConditionVirtualization=``wanted`` is met where ``systemd-detect-virt`` prints ``found``."""
     if is_boolean(wanted):
         return parse_bool(wanted) == (found != "none")
     if wanted == "vm":
@@ -73,13 +76,13 @@ def virtualization_matches(wanted: str, found: str) -> bool:
 
 
 def _nearest(word: str, known: frozenset[str], likeness: float = 0.6) -> str:
-    import difflib  # noqa: PLC0415  only a misspelt name needs it
+    import difflib  # only a misspelt name needs it
 
     return next(iter(difflib.get_close_matches(word, sorted(known), 1, likeness)), "")
 
 
 def nearest_capability(word: str) -> str:
-    """Advice for a name that is no capability."""
+    """Advice for a name that is not a capability."""
     parts = re.split("[,;|]", word)
     if len(parts) > 1:
         return "separate capabilities by blanks"
@@ -121,18 +124,19 @@ def condition_hint(kind: str, value: str) -> str:
 
 # systemd.special(7): targets that every systemd host has
 TARGETS = frozenset(
-    name + ".target"
-    for name in (
-        "basic bluetooth boot-complete default emergency exit factory-reset final first-boot-complete getty getty-pre "
-        "graphical graphical-session graphical-session-pre halt hibernate hybrid-sleep initrd initrd-fs initrd-root-device "
-        "initrd-root-fs initrd-switch-root initrd-usr-fs integritysetup integritysetup-pre kexec local-fs local-fs-pre "
-        "machines multi-user network network-online network-pre nss-lookup nss-user-lookup paths poweroff printer reboot "
-        "remote-cryptsetup remote-fs remote-fs-pre remote-veritysetup rescue rpcbind runlevel0 runlevel1 runlevel2 "
-        "runlevel3 runlevel4 runlevel5 runlevel6 shutdown sigpwr sleep slices smartcard sockets soft-reboot sound "
-        "suspend suspend-then-hibernate swap sysinit system-update system-update-pre time-set time-sync timers umount "
-        "usb-gadget veritysetup veritysetup-pre cryptsetup cryptsetup-pre ssh-access sysctl tpm2 xdg-desktop-autostart "
-        "session session-slice background storage-target-mode"
-    ).split()
+    f"{name}.target"
+    for name in _words(
+        "basic bluetooth boot-complete default emergency exit factory-reset final first-boot-complete getty "
+        "getty-pre graphical graphical-session graphical-session-pre halt hibernate hybrid-sleep initrd initrd-fs "
+        "initrd-root-device initrd-root-fs initrd-switch-root initrd-usr-fs integritysetup integritysetup-pre kexec "
+        "local-fs local-fs-pre machines multi-user network network-online network-pre nss-lookup nss-user-lookup "
+        "paths poweroff printer reboot remote-cryptsetup remote-fs remote-fs-pre remote-veritysetup rescue rpcbind "
+        "runlevel0 runlevel1 runlevel2 runlevel3 runlevel4 runlevel5 runlevel6 shutdown sigpwr sleep slices "
+        "smartcard sockets soft-reboot sound suspend suspend-then-hibernate swap sysinit system-update "
+        "system-update-pre time-set time-sync timers umount usb-gadget veritysetup veritysetup-pre cryptsetup "
+        "cryptsetup-pre ssh-access sysctl tpm2 xdg-desktop-autostart session session-slice background "
+        "storage-target-mode"
+    )
 )
 
 

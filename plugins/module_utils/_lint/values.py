@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lint rules about values that systemd takes without a look: secrets, capabilities, conditions (also those that do not hold here)."""
+"""Lint rules for values that systemd does not check when it loads a unit: secrets, capabilities, conditions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def looks_secret(name: str, value: str) -> bool:
 
 @RULES.rule("secret-in-environment", WARNING, "Environment", lines_only=True)
 def secret_in_environment(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """A secret in the unit file itself."""
+    """A secret stands in the unit file."""
     section = exec_section(unit)
     for setting in _view.every(unit, section, "Environment") if section else []:
         for name, value in assignments(setting.value):
@@ -69,12 +69,12 @@ def _is_capability(word: str) -> bool:
 
 @RULES.rule("unknown-capability", WARNING, "CapabilityBoundingSet", "AmbientCapabilities", lines_only=True)
 def unknown_capability(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """systemd drops capability names it does not know without a word."""
+    """A capability has an unknown name, which systemd drops without a message."""
     for setting, words, unknown in _capability_words(unit):
         if not unknown or (unknown == words and not setting.value.startswith("~")):
             continue  # when nothing is left, empties-capability-set says more
         yield Diagnostic(
-            f"{setting.directive}= names no capability with '{unknown[0]}', and systemd drops it without a word",
+            f"{setting.directive}= names no capability with '{unknown[0]}', and systemd drops it without a message",
             nearest_capability(unknown[0]),
             setting,
         )
@@ -82,12 +82,12 @@ def unknown_capability(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
 
 @RULES.rule("empties-capability-set", WARNING, "CapabilityBoundingSet", "AmbientCapabilities", lines_only=True)
 def empties_capability_set(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """A typo that leaves the program without any capability."""
+    """Unknown names leave the program without any capability."""
     for setting, words, unknown in _capability_words(unit):
         if words and unknown == words and not setting.value.startswith("~"):
             yield Diagnostic(
                 f"none of the names in {setting.directive}={setting.value} is a capability: systemd drops them without "
-                "a word, and the program has no capability at all",
+                "a message, and the program has no capability at all",
                 nearest_capability(unknown[0]) + f"; an intended empty set is written {setting.directive}=",
                 setting,
             )
@@ -112,15 +112,16 @@ def conditions(unit: Unit) -> t.Iterator[tuple[str, bool, bool, str, Setting]]:
 
 @RULES.rule("bad-condition-value", WARNING, lines_only=True)
 def bad_condition_value(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """systemd does not look at a condition's value until it tests it, and then it counts as not met."""
+    """A condition tests for a value that it does not know."""
     for kind, _trigger, negated, value, setting in conditions(unit):
         problem = _condition_problem(kind, value)
         if problem:
             always = negated and kind in ("Virtualization", "Security")
             skipped = setting.directive.startswith("Condition") and not always
+            outcome = "always met" if always else "never met"
+            outcome += ", so that the unit is skipped without an error" if skipped else ""
             yield Diagnostic(
-                f"{problem}; systemd says nothing when it loads the unit, and the condition is "
-                f"{'always' if always else 'never'} met{', so that the unit is skipped without an error' if skipped else ''}",
+                f"{problem}; systemd logs nothing when it loads the unit, and the condition is {outcome}",
                 condition_hint(kind, value),
                 setting,
             )
@@ -131,26 +132,26 @@ def _condition_problem(kind: str, value: str) -> str:
         return ""
     known = CONDITION_VALUES.get(kind)
     if known is not None and value not in known and not (kind == "Virtualization" and is_boolean(value)):
-        return f"'{value}' is nothing that Condition{kind}= knows"
+        return f"'{value}' is not a value that Condition{kind}= knows"
     if kind in ("ACPower", "FirstBoot") and not is_boolean(value):
         return f"Condition{kind}= wants yes or no, not '{value}'"
     if kind in ("CPUs", "Memory") and not is_comparison(kind, value):
-        return f"'{value}' is no comparison that Condition{kind}= can read"
+        return f"'{value}' is not a comparison that Condition{kind}= can read"
     if kind == "Capability" and not _is_capability(value):
-        return f"'{value}' is no capability"
+        return f"'{value}' is not a capability"
     return ""
 
 
 @RULES.rule("condition-never-true-here", WARNING, lines_only=True)
 def condition_never_true_here(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """Conditions that exclude each other, or that this host does not meet."""
+    """Conditions exclude each other, or this host does not meet one."""
     demands: dict[tuple[str, str], bool] = {}
     for kind, trigger, negated, value, setting in conditions(unit):
         if trigger:
             continue
         if demands.setdefault((kind, value), negated) != negated:
             yield Diagnostic(
-                f"{setting.directive}= is asked for both ways with '{value}': the unit can never start, and no error "
+                f"{setting.directive}= is required both ways with '{value}': the unit can never start, and no error "
                 "says so",
                 "remove one of the two, or put | before both when one of them is enough",
                 setting,
@@ -158,15 +159,16 @@ def condition_never_true_here(unit: Unit, context: Context) -> t.Iterator[Diagno
             continue
         if never_here(kind, negated, value, context):
             yield Diagnostic(
-                f"{setting.directive}={'!' if negated else ''}{value} does not hold on this host now: a start is skipped "
+                f"{setting.directive}={'!' if negated else ''}{value} is not met on this host now: a start is skipped "
                 "and counts as success",
-                "check the value; use Assert* instead of Condition* when the start shall fail then",
+                "check the value; use Assert* instead of Condition* when the start must fail then",
                 setting,
                 INFO,
             )
 
 
 def never_here(kind: str, negated: bool, value: str, context: Context) -> bool:
+    """True when the facts of the host say that the condition is not met."""
     facts = context.facts
     if facts is None:
         return False
