@@ -60,8 +60,8 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.mapping import mapping_from_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
 
 
@@ -76,7 +76,7 @@ def from_unit(text: t.Any, name: str = "", strict: bool = True) -> dict[str, dic
     if strict and unit.problems:
         problems = "; ".join(f"line {line}: {message}" for line, message in unit.problems)
         raise AnsibleFilterError(f"from_unit: {name + ': ' if name else ''}{problems}")
-    return _declaration.mapping_from_settings(unit.settings)
+    return mapping_from_settings(unit.settings)
 
 
 class FilterModule:

@@ -98,7 +98,7 @@ s+exec_mount_flags s+exec_mount_propagation_flag w+mount_images w+cgroup_nft_set
 s-notify_access s-oom_policy w+managed_oom_rules s+exec_oom_score_adjust l+timer s-job_mode_isolate s-job_mode
 l+open_file s+pid_file w+pass_environ s+personality s-iec_size s+swap_priority s-private_bpf s-private_pids
 s-private_tmp s-private_users s-proc_subset s-protect_control_groups s-protect_home s+protect_hostname s-protect_proc
-s-protect_system s+service_refresh_on_reload s+unit_requires_mounts_for d+unit_mounts_for d+obsolete_unit_deps
+s-protect_system s+service_refresh_on_reload d+unit_requires_mounts_for d+unit_mounts_for d+obsolete_unit_deps
 s-service_restart w+set_status s-service_restart_mode w+address_families w+restrict_filesystems w+restrict_namespaces
 w+restrict_network_interfaces s+exec_root_hash s+exec_root_hash_sig w+root_image_options s+runtime_preserve_mode
 s+exec_selinux_context w+exec_secure_bits s-socket_service l+set_credential s-unit_slice s+exec_smack_process_label

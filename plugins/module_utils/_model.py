@@ -26,7 +26,7 @@ class Unit:
     :ivar dropin: name of the drop-in without ``.conf`` when this is the text of one drop-in alone, else empty.
     :ivar path: the file of the fragment (or of the drop-in); empty when it has none yet.
     :ivar problems: list of ``(line, message)``: lines that systemd cannot read.
-    :ivar index: the settings by place, kept by ``_view`` for its own use.
+    :ivar index: the settings that count by section and directive, kept by ``effective`` for its own use.
     """
 
     __slots__ = ("dropin", "index", "name", "path", "problems", "settings")

@@ -16,10 +16,10 @@ import typing as t
 
 import yaml
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.diff import same_meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import UnitText, parse
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.mapping import mapping_from_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import parse_unit_name
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
@@ -158,23 +158,13 @@ def mapping_of(text: str, name: str, dropin: bool = False) -> dict[str, dict[str
     """The sections mapping that comes to the same meaning, in the same order where order counts; None when none does."""
     try:
         parsed = parse(text, "", name)
-        mapping = _declaration.mapping_from_settings(parsed.settings)
+        mapping = mapping_from_settings(parsed.settings)
         back = _render.settings_from_mapping(name, mapping)
     except (UnitSyntaxError, _render.RenderError):
         return None
-    if parsed.problems or not mapping or not _meaning.same_meaning(back, parsed.settings, dropin):
+    if parsed.problems or not mapping or not same_meaning(back, parsed.settings, dropin):
         return None
-    return mapping if _ordered(back) == _ordered(parsed.settings) else None
-
-
-_FAMILIES = ("Condition", "Assert", "On", "Path", "Listen")
-
-
-def _ordered(settings: t.Sequence[Setting]) -> list[tuple[str, str]]:
-    """The settings whose order among different directives counts: file descriptors of sockets, and the members of a
-    family of which one is reset, for that clears them all."""
-    reset = {f for f in _FAMILIES for s in settings if s.value == "" and s.directive.startswith(f)} | {"Listen"}
-    return [(s.directive, s.value) for s in settings if s.directive.startswith(tuple(reset))]
+    return mapping
 
 
 # ------------------------------------------------------------------------------------------------------------ YAML
@@ -324,7 +314,7 @@ def differences(
         ours = given.pop((item.name, item.dropin), None)
         if ours is None:
             found.append("%s is not declared" % label)
-        elif item.text and not _meaning.same_meaning(_settings(ours), parse(item.text).settings, bool(item.dropin)):
+        elif item.text and not same_meaning(_settings(ours), parse(item.text).settings, bool(item.dropin)):
             found.append("%s is declared with another meaning" % label)
         elif any(ours.get(option) != value for option, value in item.options.items()):
             found.append("%s is declared in another state" % label)

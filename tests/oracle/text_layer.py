@@ -24,10 +24,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible" / "collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.diff import changed_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import parse
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.mapping import mapping_from_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import UNIT_TYPES
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import NOT_UTF8, to_bytes
 from lab import containers
@@ -202,9 +202,9 @@ def check_shipped_files(container: str) -> int:
         problems += len(text.problems)
         if to_bytes(text.write()) != data:
             differences.append(f"{name}: other bytes")
-        sections = _declaration.mapping_from_settings(text.settings)
+        sections = mapping_from_settings(text.settings)
         again = _render.settings_from_mapping(name, sections)
-        changes = [change for change in _meaning.changed_settings(text.settings, again) if change[1] != "Environment"]
+        changes = [change for change in changed_settings(text.settings, again) if change[1] != "Environment"]
         if changes:
             differences.append(f"{name}: through a mapping: {changes!r}")
     return report(f"{container}: shipped files ({problems} lines that systemd cannot read)", tried, differences)

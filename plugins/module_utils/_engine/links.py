@@ -9,7 +9,8 @@ import posixpath
 import typing as t
 
 from .._model import Setting
-from .._syntax.names import instance_name, is_template, template_of
+from .._syntax.effective import effective
+from .._syntax.names import instance_name, is_template, split_unit_name, template_of
 from .._syntax.specifiers import IN_UNIT_NAMES, expand_specifiers, has_other_specifiers
 
 MASK_TARGET = "/dev/null"
@@ -40,15 +41,12 @@ def install_links(unit: str, settings: t.Sequence[Setting]) -> set[str] | None:
 
 
 def _install_values(settings: t.Iterable[Setting]) -> dict[str, list[str]]:
-    """The words of each directive in [Install] that count: those after the last empty assignment."""
-    values: dict[str, list[str]] = {}
-    for setting in settings:
-        if setting.section == "Install":
-            if setting.value:
-                values.setdefault(setting.directive, []).extend(setting.value.split())
-            else:
-                values.pop(setting.directive, None)
-    return values
+    """The words of each directive in [Install] that count."""
+    return {
+        directive: [word for setting in entry.settings for word in setting.value.split()]
+        for (section, directive), entry in effective(settings).items()
+        if section == "Install"
+    }
 
 
 def enabled_by(link: str, target: str) -> set[str]:
@@ -61,7 +59,7 @@ def enabled_by(link: str, target: str) -> set[str]:
     base = posixpath.basename(link)
     if "/" not in link:
         unit = posixpath.basename(target)
-        instance = base.rpartition(".")[0].partition("@")[2]
+        instance = split_unit_name(base).instance
         return {unit, instance_name(unit, instance)} if instance else {unit}
     return {base, template_of(base) or base}
 

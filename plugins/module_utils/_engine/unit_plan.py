@@ -10,7 +10,7 @@ import typing as t
 
 from .. import _catalog
 from .._model import MISSING, UNIT_MODE, Change, File, Setting
-from .._syntax.effective import changed_settings
+from .._syntax.diff import changed_settings
 from .._syntax.header import read_header
 from .._syntax.lines import read_unit
 from .._syntax.names import is_template

@@ -8,11 +8,11 @@ from __future__ import annotations
 import typing as t
 
 from .._model import Unit
+from .._syntax.effective import unit_names_in, value_of
 from .._syntax.names import is_template, template_of, unit_type
 from . import edges as _graph_edges
 from . import start as _graph_start
-from . import view as _view
-from .edges import DEFAULT, Edge
+from .edges import DEFAULT, Edge, flag
 from .start import Verdict
 
 
@@ -121,14 +121,14 @@ def build(units: t.Sequence[Unit], installed: bool = True) -> Graph:
     everyone = {**merged, **instances(merged)}
     mounts = {}
     for unit in everyone.values():
-        where = _view.value(unit, "Mount", "Where")
+        where = value_of(unit, "Mount", "Where")
         if unit_type(unit.name) == "mount" and where.startswith("/"):
             mounts[where.rstrip("/") or "/"] = unit.name
     aliases = {}
     edges: list[Edge] = []
     for unit in everyone.values():
         edges += _graph_edges.edges_of(unit, mounts, installed)
-        for alias, _setting in _view.names(unit, "Install", "Alias"):
+        for alias, _setting in unit_names_in(unit, "Install", "Alias"):
             aliases[alias] = unit.name
     edges = [
         edge._replace(source=aliases.get(edge.source, edge.source), target=aliases.get(edge.target, edge.target))
@@ -166,7 +166,7 @@ def _target_order(units: t.Mapping[str, Unit], edges: t.Iterable[Edge]) -> list[
     # systemd.target(5): a target is ordered after what it pulls in, unless either side wants no defaults or an
     # order the other way round is written down. After what it is PartOf= it comes only when that happens to be loaded
     # before it, so that does not count.
-    plain = {name for name, unit in units.items() if _view.truth(unit, "Unit", "DefaultDependencies", True)}
+    plain = {name for name, unit in units.items() if flag(unit, "Unit", "DefaultDependencies", True)}
     written = {(edge.source, edge.target) for edge in edges if edge.kind == "After"}
     result = []
     for edge in edges:

@@ -12,10 +12,11 @@ from __future__ import annotations
 import typing as t
 
 from .._model import Unit
+from .._syntax.effective import effective_settings, is_set, unit_names_in, value_of
 from .._syntax.names import is_template, split_unit_name, unit_escape, unit_type
 from .._syntax.specifiers import IN_UNIT_NAMES, expand_specifiers
 from .._syntax.text import UnitSyntaxError
-from . import view as _view
+from .._values.numbers import parse_bool
 
 DECLARED = "declared"  # written in [Unit] or [Service]
 INSTALL = "install"  # written in [Install]: holds once the unit is enabled
@@ -40,7 +41,6 @@ UNIT_DIRECTIVES = {
     "RequisiteOverridable": ("Requisite", False),
     "Wants": ("Wants", False),
     "BindsTo": ("BindsTo", False),
-    "BindTo": ("BindsTo", False),
     "PartOf": ("PartOf", False),
     "Upholds": ("Upholds", False),
     "Conflicts": ("Conflicts", False),
@@ -49,9 +49,7 @@ UNIT_DIRECTIVES = {
     "OnFailure": ("OnFailure", False),
     "OnSuccess": ("OnSuccess", False),
     "PropagatesReloadTo": ("PropagatesReloadTo", False),
-    "PropagateReloadTo": ("PropagatesReloadTo", False),
     "ReloadPropagatedFrom": ("PropagatesReloadTo", True),
-    "PropagateReloadFrom": ("PropagatesReloadTo", True),
     "PropagatesStopTo": ("PropagatesStopTo", False),
     "StopPropagatedFrom": ("PropagatesStopTo", True),
     "JoinsNamespaceOf": ("JoinsNamespaceOf", False),
@@ -77,6 +75,17 @@ _NETWORK_FILE_SYSTEMS = frozenset(
 )
 
 
+def flag(unit: Unit, section: str, directive: str, default: bool) -> bool:
+    """A boolean directive; ``default`` when it is unset or holds no boolean (systemd drops a bad value)."""
+    for setting in reversed(unit.settings):
+        if (setting.section, setting.directive) == (section, directive):
+            try:
+                return parse_bool(setting.value)
+            except ValueError:
+                continue
+    return default
+
+
 def edges_of(unit: Unit, mounts: t.Mapping[str, str], installed: bool = True) -> list[Edge]:
     """Every dependency that ``unit`` brings.
 
@@ -92,7 +101,7 @@ def edges_of(unit: Unit, mounts: t.Mapping[str, str], installed: bool = True) ->
     _slice(implied, unit)
     _by_paths(implied, unit, mounts)
     result += implied.edges
-    if _view.truth(unit, "Unit", "DefaultDependencies", True):
+    if flag(unit, "Unit", "DefaultDependencies", True):
         defaults = _Collector(unit, DEFAULT)
         _defaults(defaults, unit)
         result += defaults.edges
@@ -102,16 +111,13 @@ def edges_of(unit: Unit, mounts: t.Mapping[str, str], installed: bool = True) ->
 def declared(unit: Unit, installed: bool) -> list[Edge]:
     """The dependencies that the unit writes itself."""
     result = []
-    for setting in unit.settings:
-        if setting.section == "Unit" and setting.directive in UNIT_DIRECTIVES:
-            kind, inverse = UNIT_DIRECTIVES[setting.directive]
-            for word in setting.value.split():
-                other = expand_specifiers(word, unit.name, IN_UNIT_NAMES)
-                pair = (other, unit.name) if inverse else (unit.name, other)
-                result.append(Edge(kind, *pair, DECLARED))
+    for directive, (kind, inverse) in UNIT_DIRECTIVES.items():
+        for other, _setting in unit_names_in(unit, "Unit", directive):
+            pair = (other, unit.name) if inverse else (unit.name, other)
+            result.append(Edge(kind, *pair, DECLARED))
     if installed:
         for directive, kind in INSTALL_DIRECTIVES.items():
-            for other, _setting in _view.names(unit, "Install", directive):
+            for other, _setting in unit_names_in(unit, "Install", directive):
                 result.append(Edge(kind, other, unit.name, INSTALL))
     return result
 
@@ -140,11 +146,11 @@ def triggered(unit: Unit) -> str:
     stem = unit.name.rpartition(".")[0]
     if kind in ("timer", "path"):
         section = kind.capitalize()
-        return expand_specifiers(_view.value(unit, section, "Unit", "%N.service"), unit.name, IN_UNIT_NAMES)
+        return expand_specifiers(value_of(unit, section, "Unit", "%N.service"), unit.name, IN_UNIT_NAMES)
     if kind == "socket":
-        if _view.truth(unit, "Socket", "Accept", False):
+        if flag(unit, "Socket", "Accept", False):
             return stem + "@.service"
-        return expand_specifiers(_view.value(unit, "Socket", "Service", "%N.service"), unit.name, IN_UNIT_NAMES)
+        return expand_specifiers(value_of(unit, "Socket", "Service", "%N.service"), unit.name, IN_UNIT_NAMES)
     return stem + ".mount" if kind == "automount" else ""
 
 
@@ -156,17 +162,17 @@ def _by_type(found: _Collector, unit: Unit) -> None:
         if not is_template(target):
             found.add("Before", target)
     if kind == "service":
-        service_type = _view.value(unit, "Service", "Type")
-        if service_type == "dbus" or (not service_type and _view.value(unit, "Service", "BusName")):
+        service_type = value_of(unit, "Service", "Type")
+        if service_type == "dbus" or (not service_type and value_of(unit, "Service", "BusName")):
             found.add("Requires After", "dbus.socket")
-        for socket, _setting in _view.names(unit, "Service", "Sockets"):
+        for socket, _setting in unit_names_in(unit, "Service", "Sockets"):
             found.add("Wants", socket)
             found.edges.append(Edge("Triggers", socket, unit.name, IMPLICIT))
-    elif kind == "socket" and _view.value(unit, "Socket", "BindToDevice"):
-        device = _view.value(unit, "Socket", "BindToDevice")
+    elif kind == "socket" and value_of(unit, "Socket", "BindToDevice"):
+        device = value_of(unit, "Socket", "BindToDevice")
         found.add("BindsTo After", *_device("/sys/subsystem/net/devices/" + device))
     elif kind in ("mount", "swap"):
-        what = _view.value(unit, kind.capitalize(), "What")
+        what = value_of(unit, kind.capitalize(), "What")
         if what.startswith("/dev/"):
             found.add("BindsTo After", *_device(what))
     elif kind == "slice" and unit.name != "-.slice":
@@ -183,15 +189,13 @@ def _device(path: str) -> list[str]:
 
 def _by_processes(found: _Collector, unit: Unit, section: str) -> None:
     # systemd.exec(5): what a unit with processes needs before it can start one
-    if _view.has(unit, section, ("StateDirectory", "CacheDirectory", "LogsDirectory")):
+    if is_set(unit, section, ("StateDirectory", "CacheDirectory", "LogsDirectory")):
         found.add("After", "systemd-remount-fs.service")
-    if _view.value(unit, section, "PrivateTmp") not in ("", "disconnected") and _view.truth(
-        unit, section, "PrivateTmp", True
-    ):
+    if value_of(unit, section, "PrivateTmp") not in ("", "disconnected") and flag(unit, section, "PrivateTmp", True):
         found.add("Wants After", "tmp.mount")
         found.add("After", "systemd-tmpfiles-setup.service")
-    namespace = _view.value(unit, section, "LogNamespace")
-    outputs = [_view.value(unit, section, key) for key in ("StandardOutput", "StandardError")]
+    namespace = value_of(unit, section, "LogNamespace")
+    outputs = [value_of(unit, section, key) for key in ("StandardOutput", "StandardError")]
     if namespace:
         found.add(
             "Requires After",
@@ -200,7 +204,7 @@ def _by_processes(found: _Collector, unit: Unit, section: str) -> None:
         )
     elif not outputs[0] or any(output.startswith(("journal", "kmsg", "syslog")) for output in outputs):
         found.add("After", "systemd-journald.socket")
-    if _view.value(unit, section, "RootImage"):
+    if value_of(unit, section, "RootImage"):
         found.add("After", "systemd-udevd.service")
 
 
@@ -211,43 +215,47 @@ def _slice(found: _Collector, unit: Unit) -> None:
     prefix, instance, _suffix = split_unit_name(unit.name)
     # "-" means a level in the name of a slice, so the prefix, escaped already, is escaped once more
     default = "system.slice" if instance is None else f"system-{unit_escape(prefix)}.slice"
-    found.add(
-        "Requires After", expand_specifiers(_view.value(unit, section, "Slice", default), unit.name, IN_UNIT_NAMES)
-    )
+    found.add("Requires After", expand_specifiers(value_of(unit, section, "Slice", default), unit.name, IN_UNIT_NAMES))
+
+
+_LISTENED = ("ListenStream", "ListenDatagram", "ListenSequentialPacket", "ListenFIFO", "ListenSpecial")
+_WATCHED = ("PathExists", "PathExistsGlob", "PathChanged", "PathModified", "DirectoryNotEmpty")
 
 
 def paths_needed(unit: Unit) -> list[tuple[str, str]]:
     """``(kind, path)`` of the paths whose file systems must be mounted first, ``kind`` Requires or Wants."""
-    result = []
+    found = [("Requires", path) for path in (*_paths_of_processes(unit), *_paths_of_type(unit))]
     for directive, kind in (("RequiresMountsFor", "Requires"), ("WantsMountsFor", "Wants")):
-        result += [
-            (kind, expand_specifiers(word, unit.name))
-            for s in _view.every(unit, "Unit", directive)
-            for word in s.value.split()
-        ]
+        for setting in effective_settings(unit, "Unit", directive):
+            found += [(kind, word) for word in setting.value.split()]
+    return [(kind, expand_specifiers(path, unit.name)) for kind, path in found if path.startswith("/")]
+
+
+def _paths_of_processes(unit: Unit) -> t.Iterator[str]:
+    section = EXEC_SECTIONS.get(unit_type(unit.name))
+    if section is None:
+        return
+    for directive in ("WorkingDirectory", "RootDirectory", "RootImage"):
+        yield value_of(unit, section, directive)
+    for directive, base in _STATE_DIRECTORIES.items():
+        for setting in effective_settings(unit, section, directive):
+            for word in setting.value.split():
+                yield f"{base}/{word.partition(':')[0]}"
+    if flag(unit, section, "PrivateTmp", False):
+        yield "/var/tmp"
+
+
+def _paths_of_type(unit: Unit) -> t.Iterator[str]:
     kind = unit_type(unit.name)
-    section = EXEC_SECTIONS.get(kind)
-    if section:
-        for directive in ("WorkingDirectory", "RootDirectory", "RootImage"):
-            result.append(("Requires", _view.value(unit, section, directive)))
-        for directive, base in _STATE_DIRECTORIES.items():
-            for setting in _view.every(unit, section, directive):
-                result += [("Requires", f"{base}/{word.partition(':')[0]}") for word in setting.value.split()]
-        if _view.truth(unit, section, "PrivateTmp", False):
-            result.append(("Requires", "/var/tmp"))
-    if kind == "socket":
-        for directive in ("ListenStream", "ListenDatagram", "ListenSequentialPacket", "ListenFIFO", "ListenSpecial"):
-            result += [("Requires", s.value) for s in _view.every(unit, "Socket", directive)]
-    elif kind == "path":
-        for directive in ("PathExists", "PathExistsGlob", "PathChanged", "PathModified", "DirectoryNotEmpty"):
-            result += [("Requires", s.value) for s in _view.every(unit, "Path", directive)]
-    elif kind == "timer" and _view.truth(unit, "Timer", "Persistent", False):
-        result.append(("Requires", "/var/lib/systemd/timers"))
-    elif kind in ("mount", "automount"):
-        where = _view.value(unit, kind.capitalize(), "Where").rstrip("/")
-        result.append(("Requires", where.rpartition("/")[0] or "/"))
-        result.append(("Requires", _view.value(unit, kind.capitalize(), "What")))
-    return [(need, expand_specifiers(path, unit.name)) for need, path in result if path.startswith("/")]
+    section = kind.capitalize()
+    for directive in {"socket": _LISTENED, "path": _WATCHED}.get(kind, ()):
+        for setting in effective_settings(unit, section, directive):
+            yield setting.value
+    if kind == "timer" and flag(unit, "Timer", "Persistent", False):
+        yield "/var/lib/systemd/timers"
+    if kind in ("mount", "automount"):
+        yield value_of(unit, section, "Where").rstrip("/").rpartition("/")[0] or "/"
+        yield value_of(unit, section, "What")
 
 
 def _by_paths(found: _Collector, unit: Unit, mounts: t.Mapping[str, str]) -> None:
@@ -271,7 +279,7 @@ def _defaults(found: _Collector, unit: Unit) -> None:
         found.add("After", "basic.target")
     elif kind in ("socket", "timer", "path"):
         found.add("Before", kind + "s.target")
-    if kind == "timer" and _view.every(unit, "Timer", "OnCalendar"):
+    if kind == "timer" and effective_settings(unit, "Timer", "OnCalendar"):
         found.add("After", "time-sync.target", "time-set.target")
     if kind in ("service", "socket", "timer", "path", "target", "slice") and unit.name != "shutdown.target":
         found.add("Conflicts Before", "shutdown.target")
@@ -287,8 +295,8 @@ def _defaults(found: _Collector, unit: Unit) -> None:
 
 
 def _mount_defaults(found: _Collector, unit: Unit) -> None:
-    file_system = _view.value(unit, "Mount", "Type")
-    options = _view.value(unit, "Mount", "Options").split(",")
+    file_system = value_of(unit, "Mount", "Type")
+    options = value_of(unit, "Mount", "Options").split(",")
     if file_system in _NETWORK_FILE_SYSTEMS or "_netdev" in options:
         found.add("After", "remote-fs-pre.target", "network.target", "network-online.target")
         found.add("Wants", "network-online.target")

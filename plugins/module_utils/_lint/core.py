@@ -9,11 +9,11 @@ import datetime
 import functools
 import typing as t
 
-from .._graph import view as _view
 from .._graph.build import Cycle, Graph, build
 from .._graph.edges import EXEC_SECTIONS
 from .._model import Setting, Unit
 from .._syntax.commands import ExecCommand, parse_exec
+from .._syntax.effective import effective_settings, unit_names_in, value_of
 from .._syntax.lines import read_unit
 from .._syntax.names import template_of, unit_type
 from .._syntax.text import UnitSyntaxError
@@ -100,7 +100,7 @@ class Context:
     @functools.cached_property
     def _aliases(self) -> frozenset[str]:
         units = (*self.units.values(), *self.host_units.values())
-        return frozenset(alias for unit in units for alias, _setting in _view.names(unit, "Install", "Alias"))
+        return frozenset(alias for unit in units for alias, _setting in unit_names_in(unit, "Install", "Alias"))
 
 
 RuleFunction = t.Callable[[Unit, Context], t.Iterator[Diagnostic]]
@@ -182,7 +182,7 @@ def exec_commands(unit: Unit, directives: t.Collection[str] = ()) -> list[Comman
     for directive in EXEC_DIRECTIVES.get(kind, ()):
         if directives and directive not in directives:
             continue
-        for setting in _view.every(unit, section, directive):
+        for setting in effective_settings(unit, section, directive):
             found += [Command(setting, command) for command in _parsed(setting.value)]
     return found
 
@@ -197,12 +197,12 @@ def _parsed(value: str) -> tuple[ExecCommand, ...]:
 
 def service_type(unit: Unit) -> str:
     """Type= of a service, or what systemd takes when it is not set."""
-    written = _view.value(unit, "Service", "Type")
+    written = value_of(unit, "Service", "Type")
     if written:
         return written
-    if _view.value(unit, "Service", "BusName"):
+    if value_of(unit, "Service", "BusName"):
         return "dbus"
-    return "simple" if _view.every(unit, "Service", "ExecStart") else "oneshot"
+    return "simple" if effective_settings(unit, "Service", "ExecStart") else "oneshot"
 
 
 def exec_section(unit: Unit) -> str:

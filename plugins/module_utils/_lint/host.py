@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import typing as t
 
-from .._graph import view as _view
 from .._graph.build import merge
-from .._graph.edges import declared, triggered
+from .._graph.edges import declared, flag, triggered
 from .._model import INFO, WARNING, Setting, Unit
+from .._syntax.effective import effective_settings, is_set, last_setting
 from .._syntax.names import template_of, unit_type
 from .core import INSTALL, Command, Context, Diagnostic, RuleTable, exec_commands, exec_section, literal
 from .facts import PathFact, Questions
@@ -27,29 +27,29 @@ def _rooted(unit: Unit) -> bool:
     """True when the unit's processes see another file tree than the host's."""
     section = exec_section(unit)
     keys = ("RootDirectory", "RootImage", "RootMStack", "BindPaths", "BindReadOnlyPaths", "ExtensionImages")
-    return _view.has(unit, section, (*keys, "TemporaryFileSystem", "MountImages", "ExtensionDirectories"))
+    return is_set(unit, section, (*keys, "TemporaryFileSystem", "MountImages", "ExtensionDirectories"))
 
 
 def users_of(unit: Unit) -> list[tuple[str, Setting]]:
     """User names that the host must know, with their assignments."""
     section = exec_section(unit)
-    found = [_view.last(unit, section, "User")] if section else []
+    found = [last_setting(unit, section, "User")] if section else []
     if unit_type(unit.name) == "socket":
-        found.append(_view.last(unit, "Socket", "SocketUser"))
-    dynamic = bool(section) and _view.truth(unit, section, "DynamicUser", False)
+        found.append(last_setting(unit, "Socket", "SocketUser"))
+    dynamic = bool(section) and flag(unit, section, "DynamicUser", False)
     return _people(found, dynamic)
 
 
 def groups_of(unit: Unit) -> list[tuple[str, Setting]]:
     """Group names that the host must know, with their assignments."""
     section = exec_section(unit)
-    found = [_view.last(unit, section, "Group")] if section else []
-    dynamic = bool(section) and _view.truth(unit, section, "DynamicUser", False)
+    found = [last_setting(unit, section, "Group")] if section else []
+    dynamic = bool(section) and flag(unit, section, "DynamicUser", False)
     result = _people(found, dynamic)
     if unit_type(unit.name) == "socket":
-        result += _people([_view.last(unit, "Socket", "SocketGroup")], False)
+        result += _people([last_setting(unit, "Socket", "SocketGroup")], False)
     if section:
-        for setting in _view.every(unit, section, "SupplementaryGroups"):
+        for setting in effective_settings(unit, section, "SupplementaryGroups"):
             result += [(word, setting) for word in setting.value.split() if literal(word)]
     return result
 
@@ -72,13 +72,13 @@ def programs_of(unit: Unit) -> list[Command]:
 def working_directory_of(unit: Unit) -> Setting | None:
     """WorkingDirectory= when it must be there before the start."""
     section = exec_section(unit)
-    found = _view.last(unit, section, "WorkingDirectory") if section else None
+    found = last_setting(unit, section, "WorkingDirectory") if section else None
     if found is None or not found.value.startswith("/") or not literal(found.value) or _rooted(unit):
         return None
     made = [
         f"{base}/{word.partition(':')[0]}"
         for directive, base in zip(_DIRECTORIES, ("/run", "/var/lib", "/var/cache", "/var/log", "/etc"))
-        for setting in _view.every(unit, section, directive)
+        for setting in effective_settings(unit, section, directive)
         for word in setting.value.split()
     ]
     return None if any((found.value + "/").startswith(path + "/") for path in made) else found
@@ -88,7 +88,7 @@ def environment_files_of(unit: Unit) -> list[tuple[str, bool, Setting]]:
     """``(path or glob, may be missing, assignment)`` of each EnvironmentFile=."""
     section = exec_section(unit)
     found = []
-    for setting in _view.every(unit, section, "EnvironmentFile") if section else []:
+    for setting in effective_settings(unit, section, "EnvironmentFile") if section else []:
         path = setting.value[1:] if setting.value.startswith("-") else setting.value
         if path.startswith("/") and literal(path):
             found.append((path, setting.value.startswith("-"), setting))
@@ -98,7 +98,7 @@ def environment_files_of(unit: Unit) -> list[tuple[str, bool, Setting]]:
 def credential_files_of(unit: Unit) -> list[tuple[str, Setting]]:
     """Absolute paths that LoadCredential= reads."""
     section = exec_section(unit)
-    settings = _view.every(unit, section, "LoadCredential") if section else []
+    settings = effective_settings(unit, section, "LoadCredential") if section else []
     found = [(setting.value.partition(":")[2], setting) for setting in settings]
     return [(path, setting) for path, setting in found if path.startswith("/") and literal(path)]
 
@@ -314,13 +314,13 @@ def _no_partner(unit: Unit, context: Context, section: str, directive: str, what
         yield Diagnostic(
             f"{unit.name} is there to start {partner}, and neither this set nor the host has that: {what}",
             f"declare {partner} in the set, or write {directive}= in [{section}] with the right name",
-            _view.last(unit, section, directive),
+            last_setting(unit, section, directive),
             "" if _starts_somehow(unit, context) else INFO,
         )
 
 
 def _starts_somehow(unit: Unit, context: Context) -> bool:
-    if _view.has(unit, "Install", INSTALL) or unit.name in context.enabled:
+    if is_set(unit, "Install", INSTALL) or unit.name in context.enabled:
         return True
     return any(context.graph.sources(kind, unit.name) for kind in ("Wants", "Requires", "BindsTo", "Upholds"))
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from .._graph import view as _view
-from .._graph.edges import triggered
+from .._graph.edges import flag, triggered
 from .._model import INFO, WARNING, Setting, Unit
+from .._syntax.effective import effective_settings, is_set, last_setting, unit_names_in, value_of
 from .._syntax.names import UNIT_TYPES, unit_type
 from .._values.calendar import parse_calendar
 from .core import INSTALL, Context, Diagnostic, RuleTable, exec_section, service_type
@@ -22,7 +22,7 @@ RULES = RuleTable()
 @RULES.rule("enabled-without-install", WARNING)
 def enabled_without_install(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """The unit is to be enabled and has no [Install] section."""
-    if unit.name in context.enabled and not _view.has(unit, "Install", INSTALL):
+    if unit.name in context.enabled and not is_set(unit, "Install", INSTALL):
         yield Diagnostic(
             "'systemctl enable' does nothing: the unit has no [Install] section, so nothing starts it at boot",
             "add [Install] with WantedBy=multi-user.target (timers.target for a timer, sockets.target for a socket), "
@@ -34,7 +34,7 @@ def enabled_without_install(unit: Unit, context: Context) -> t.Iterator[Diagnost
 def install_target_unknown(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """The unit is enabled for a unit that does not exist."""
     for directive in ("WantedBy", "RequiredBy", "UpheldBy"):
-        for name, setting in _view.names(unit, "Install", directive):
+        for name, setting in unit_names_in(unit, "Install", directive):
             if context.unit(name) is not None or name in TARGETS or "%" in name:
                 continue
             near = nearest_target(name)
@@ -58,7 +58,7 @@ def timer_service_enabled_too(unit: Unit, context: Context) -> t.Iterator[Diagno
     service = context.units.get(triggered(unit))
     if service is None:
         return
-    for name, setting in _view.names(service, "Install", "WantedBy"):
+    for name, setting in unit_names_in(service, "Install", "WantedBy"):
         if name in _BOOT_TARGETS:
             yield Diagnostic(
                 f"{service.name} is started by {unit.name} and, once enabled, at each boot too (WantedBy={name})",
@@ -71,7 +71,7 @@ def timer_service_enabled_too(unit: Unit, context: Context) -> t.Iterator[Diagno
 def calendar_never_elapses(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """OnCalendar= names a date that never comes."""
     now = datetime.datetime.combine(context.today, datetime.time())
-    for setting in _view.every(unit, "Timer", "OnCalendar"):
+    for setting in effective_settings(unit, "Timer", "OnCalendar"):
         try:
             spec = parse_calendar(setting.value)
         except ValueError:
@@ -89,10 +89,10 @@ def calendar_never_elapses(unit: Unit, context: Context) -> t.Iterator[Diagnosti
 @RULES.rule("timer-persistent-surprise", WARNING, "Persistent")
 def timer_persistent_surprise(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Persistent= has no effect, or starts the job at once."""
-    setting = _view.last(unit, "Timer", "Persistent")
-    if setting is None or not _view.truth(unit, "Timer", "Persistent", False):
+    setting = last_setting(unit, "Timer", "Persistent")
+    if setting is None or not flag(unit, "Timer", "Persistent", False):
         return
-    if not _view.every(unit, "Timer", "OnCalendar"):
+    if not effective_settings(unit, "Timer", "OnCalendar"):
         yield Diagnostic(
             "Persistent= has no effect: it makes up for missed times of OnCalendar=, and this timer has none",
             "use OnCalendar=, or remove Persistent=",
@@ -139,8 +139,8 @@ def _of_dropin(setting: Setting) -> bool:
 
 
 def _oneshot(unit: Unit, context: Context) -> bool:
-    if _view.value(unit, "Service", "Type"):
-        return _view.value(unit, "Service", "Type") == "oneshot"
+    if value_of(unit, "Service", "Type"):
+        return value_of(unit, "Service", "Type") == "oneshot"
     whole = context.unit(unit.name)
     return whole is not None and service_type(whole) == "oneshot"
 
@@ -174,7 +174,7 @@ def masked_by_empty_file(unit: Unit, context: Context) -> t.Iterator[Diagnostic]
 def kill_mode_none(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """KillMode=none leaves processes behind."""
     section = exec_section(unit)
-    setting = _view.last(unit, section, "KillMode") if section else None
+    setting = last_setting(unit, section, "KillMode") if section else None
     if setting is not None and setting.value == "none":
         yield Diagnostic(
             "KillMode=none: a stop leaves every process running, outside of systemd's sight, and a restart runs the "

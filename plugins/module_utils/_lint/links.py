@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._graph import view as _view
 from .._graph.edges import UNIT_DIRECTIVES
 from .._model import INFO, WARNING, Setting, Unit
+from .._syntax.effective import unit_names_in, value_of
 from .._syntax.names import unit_type
 from .._syntax.specifiers import IN_UNIT_NAMES, expand_specifiers
 from .core import Context, Diagnostic, RuleTable, exec_commands, service_type
@@ -85,7 +85,7 @@ def _ordered(context: Context, one: str, other: str) -> bool:
 def dependencies(unit: Unit, *directives: str) -> t.Iterator[tuple[str, str, Setting]]:
     """``(directive, other unit, assignment)`` of each unit that the directives of ``[Unit]`` name, but for itself."""
     for directive in directives:
-        for name, setting in _view.names(unit, "Unit", directive):
+        for name, setting in unit_names_in(unit, "Unit", directive):
             if name and name != unit.name:
                 yield directive, name, setting
 
@@ -151,7 +151,7 @@ def dependent_stays_down(unit: Unit, context: Context) -> t.Iterator[Diagnostic]
         if main is None or other in bringers or unit_type(other) != "service":
             continue
         what = f"'systemctl stop {other}' stops {unit.name} too, and 'systemctl start {other}' does not start it again"
-        crash = directive == "BindsTo" and _view.value(main, "Service", "Restart", "no") != "no"
+        crash = directive == "BindsTo" and value_of(main, "Service", "Restart", "no") != "no"
         if crash:
             what = f"when {other} dies, {unit.name} is stopped; {other} restarts by itself, {unit.name} stays down"
         keep = f"Upholds={unit.name} (keeps it up) or " if context.release >= 249 else ""
@@ -204,7 +204,7 @@ def ordering_cycle(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
 
 def _order_setting(unit: Unit, before: str, after: str) -> Setting | None:
     for directive, other in (("After", before), ("Before", after)):
-        for name, setting in _view.names(unit, "Unit", directive):
+        for name, setting in unit_names_in(unit, "Unit", directive):
             if name == other:
                 return setting
     return None

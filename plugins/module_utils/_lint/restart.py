@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._graph import view as _view
 from .._model import INFO, WARNING, Unit
+from .._syntax.effective import is_set, last_setting
 from .._syntax.names import unit_type
 from .core import Context, Diagnostic, RuleTable, service_type
 from .start_limit import (
@@ -138,7 +138,7 @@ def _needed_interval(policy: Policy) -> str:
 
 
 def _action(unit: Unit) -> t.Any:
-    found = _view.last(unit, "Unit", "StartLimitAction") or _view.last(unit, "Service", "StartLimitAction")
+    found = last_setting(unit, "Unit", "StartLimitAction") or last_setting(unit, "Service", "StartLimitAction")
     return found if found is not None and found.value != "none" else None
 
 
@@ -151,7 +151,7 @@ def start_limit_reboot_loop(unit: Unit, context: Context) -> t.Iterator[Diagnost
     policy = settings_of(unit, context.release).policy
     failure = _failure(policy)
     verdict = start_limit_verdict(policy, failure=failure or "exit-code")
-    at_boot = _view.has(unit, "Install", ("WantedBy", "RequiredBy", "UpheldBy")) or unit.name in context.enabled
+    at_boot = is_set(unit, "Install", ("WantedBy", "RequiredBy", "UpheldBy")) or unit.name in context.enabled
     if failure and verdict.gives_up and at_boot:
         yield Diagnostic(
             f"a fault that is still there after the reboot makes a reboot loop: {verdict.starts} failures in "

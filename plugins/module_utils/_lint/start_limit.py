@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._graph import view as _view
 from .._model import Setting, Unit
+from .._syntax.effective import last_setting
 from .._syntax.names import unit_type
 from .._values.timespans import INFINITY, parse_span
 
@@ -106,7 +106,7 @@ def settings_of(unit: Unit, release: int) -> Settings:
     if release < STEPS_SINCE:
         found.pop("RestartSteps", None)
         found.pop("RestartMaxDelaySec", None)
-    restart = _view.last(unit, "Service", "Restart") if unit_type(unit.name) == "service" else None
+    restart = last_setting(unit, "Service", "Restart") if unit_type(unit.name) == "service" else None
     delay, burst, interval = (found.get(key) for key in ("RestartSec", "StartLimitBurst", "StartLimitInterval"))
     policy = Policy(
         restart=restart.value if restart is not None and restart.value in RESTARTS_AFTER else "no",

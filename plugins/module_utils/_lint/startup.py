@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._graph import view as _view
+from .._graph.edges import flag
 from .._model import INFO, WARNING, Setting, Unit
+from .._syntax.effective import is_set, last_setting, unit_names_in, value_of
 from .._syntax.names import unit_type
 from .core import Context, Diagnostic, RuleTable, exec_commands, service_type
 
@@ -35,11 +36,11 @@ def network_online_not_pulled_in(unit: Unit, context: Context) -> t.Iterator[Dia
 
 
 def _named(unit: Unit, directive: str, other: str) -> Setting | None:
-    return next((setting for name, setting in _view.names(unit, "Unit", directive) if name == other), None)
+    return next((setting for name, setting in unit_names_in(unit, "Unit", directive) if name == other), None)
 
 
 def _pulled(unit: Unit) -> set[str]:
-    return {name for key in ("Wants", "Requires", "BindsTo") for name, _setting in _view.names(unit, "Unit", key)}
+    return {name for key in ("Wants", "Requires", "BindsTo") for name, _setting in unit_names_in(unit, "Unit", key)}
 
 
 @RULES.rule("network-target-is-not-online", INFO, "After")
@@ -59,7 +60,7 @@ def network_target_is_not_online(unit: Unit, context: Context) -> t.Iterator[Dia
 @RULES.rule("oneshot-restart", WARNING, "Restart")
 def oneshot_restart(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Restart= does not suit Type=oneshot."""
-    restart = _view.last(unit, "Service", "Restart")
+    restart = last_setting(unit, "Service", "Restart")
     if restart is None or restart.value == "no" or service_type(unit) != "oneshot":
         return
     if restart.value in ("always", "on-success"):
@@ -86,7 +87,7 @@ def oneshot_without_remain_after_exit(unit: Unit, context: Context) -> t.Iterato
     """A oneshot service that other units are bound to is inactive as soon as it is done."""
     if unit_type(unit.name) != "service" or service_type(unit) != "oneshot":
         return
-    if _view.truth(unit, "Service", "RemainAfterExit", False):
+    if flag(unit, "Service", "RemainAfterExit", False):
         return
     for kind, severity in _BINDING:
         bound = [name for name in context.graph.sources(kind, unit.name) if unit_type(name) != "timer"]
@@ -98,7 +99,7 @@ def oneshot_without_remain_after_exit(unit: Unit, context: Context) -> t.Iterato
             yield Diagnostic(
                 f"a oneshot service is inactive again once it has run: {what}",
                 "add RemainAfterExit=yes",
-                _view.last(unit, "Service", "Type"),
+                last_setting(unit, "Service", "Type"),
                 severity,
             )
             return
@@ -107,10 +108,10 @@ def oneshot_without_remain_after_exit(unit: Unit, context: Context) -> t.Iterato
 @RULES.rule("forking-without-pidfile", INFO, "Type")
 def forking_without_pidfile(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Type=forking without PIDFile= makes systemd guess the main process."""
-    kind = _view.last(unit, "Service", "Type")
-    if kind is None or kind.value != "forking" or _view.last(unit, "Service", "PIDFile") is not None:
+    kind = last_setting(unit, "Service", "Type")
+    if kind is None or kind.value != "forking" or last_setting(unit, "Service", "PIDFile") is not None:
         return
-    if _view.last(unit, "Service", "GuessMainPID") is not None:
+    if last_setting(unit, "Service", "GuessMainPID") is not None:
         return
     yield Diagnostic(
         "systemd guesses which process is the main one: when more than one is left on its own after the fork it knows "
@@ -124,7 +125,7 @@ def forking_without_pidfile(unit: Unit, context: Context) -> t.Iterator[Diagnost
 @RULES.rule("pidfile-under-var-run", INFO, "PIDFile", lines_only=True)
 def pidfile_under_var_run(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """PIDFile= names a path below /var/run."""
-    found = _view.last(unit, "Service", "PIDFile")
+    found = last_setting(unit, "Service", "PIDFile")
     if found is not None and found.value.startswith("/var/run/"):
         yield Diagnostic(
             "/var/run is an old name of /run: systemd logs a notice at each reload and uses the new one",
@@ -138,10 +139,10 @@ def type_simple_hides_exec_failure(unit: Unit, context: Context) -> t.Iterator[D
     """With Type=simple a start succeeds although the program cannot be executed."""
     if unit_type(unit.name) != "service" or service_type(unit) != "simple" or context.release < 240:
         return
-    start = _view.last(unit, "Service", "ExecStart")
+    start = last_setting(unit, "Service", "ExecStart")
     if start is None:
         return
-    kind = _view.last(unit, "Service", "Type")
+    kind = last_setting(unit, "Service", "Type")
     written = "Type=simple" if kind else "no Type="
     yield Diagnostic(
         f"with {written} 'systemctl start' reports success before the program is executed: a missing program, user or "
@@ -154,8 +155,8 @@ def type_simple_hides_exec_failure(unit: Unit, context: Context) -> t.Iterator[D
 @RULES.rule("dbus-without-busname", WARNING, "Type")
 def dbus_without_busname(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Type=dbus without BusName= does not say which name to wait for."""
-    kind = _view.last(unit, "Service", "Type")
-    if kind is not None and kind.value == "dbus" and _view.last(unit, "Service", "BusName") is None:
+    kind = last_setting(unit, "Service", "Type")
+    if kind is not None and kind.value == "dbus" and last_setting(unit, "Service", "BusName") is None:
         yield Diagnostic(
             "systemd refuses the unit: Type=dbus waits for a name on the bus, and BusName= does not say which",
             "add BusName= with the name that the program takes",
@@ -167,7 +168,7 @@ def dbus_without_busname(unit: Unit, context: Context) -> t.Iterator[Diagnostic]
 def notify_access(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Messages to systemd from a process other than the main one are dropped."""
     kind = service_type(unit) if unit_type(unit.name) == "service" else ""
-    if kind not in ("notify", "notify-reload") or _view.value(unit, "Service", "NotifyAccess", "main") != "main":
+    if kind not in ("notify", "notify-reload") or value_of(unit, "Service", "NotifyAccess", "main") != "main":
         return
     for found in exec_commands(unit, ("ExecStart",)):
         script = found.shell_text
@@ -175,7 +176,7 @@ def notify_access(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
         if not re.search(r"[;&|\n]", script) or re.search(r"\bexec\s+[^0-9<>;&|\s]", script):
             continue
         calls = "systemd-notify" in script
-        if calls and not _view.has(unit, "Service", ("User", "DynamicUser")):
+        if calls and not is_set(unit, "Service", ("User", "DynamicUser")):
             continue  # of root, systemd-notify may speak for the process that started it
         yield Diagnostic(
             f"Type={kind} waits for a message of the main process, which is the shell here: what "

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._graph import view as _view
 from .._model import INFO, WARNING, Setting, Unit
+from .._syntax.effective import effective_settings
 from .._syntax.specifiers import expand_specifiers
 from .core import Context, Diagnostic, RuleTable, assignments, exec_section, literal
 from .tables import (
@@ -41,7 +41,7 @@ def looks_secret(name: str, value: str) -> bool:
 def secret_in_environment(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """A secret stands in the unit file."""
     section = exec_section(unit)
-    for setting in _view.every(unit, section, "Environment") if section else []:
+    for setting in effective_settings(unit, section, "Environment") if section else []:
         for name, value in assignments(setting.value):
             if looks_secret(name, value):
                 yield Diagnostic(
@@ -57,7 +57,7 @@ def secret_in_environment(unit: Unit, context: Context) -> t.Iterator[Diagnostic
 def _capability_words(unit: Unit) -> t.Iterator[tuple[Setting, list[str], list[str]]]:
     section = exec_section(unit)
     for directive in ("CapabilityBoundingSet", "AmbientCapabilities"):
-        for setting in _view.every(unit, section, directive) if section else []:
+        for setting in effective_settings(unit, section, directive) if section else []:
             words = setting.value.lstrip("~").split()
             unknown = [word for word in words if not _is_capability(word)]
             yield setting, words, unknown

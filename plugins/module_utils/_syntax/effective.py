@@ -1,136 +1,135 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the settings of a unit come to once systemd has read them all, and what differs between two such texts."""
+"""Which value wins: what the settings of a unit come to once systemd has read its fragment and its drop-ins.
+
+How the assignments of one directive join is the catalogue's knowledge. Which directives one empty assignment resets
+together is in systemd.unit(5), systemd.timer(5), systemd.path(5), systemd.socket(5) and systemd.exec(5).
+"""
 
 from __future__ import annotations
 
-import re
 import typing as t
 
-from .. import _catalog, _model
-from .commands import parse_exec
-from .text import WHITESPACE, UnitSyntaxError
-from .words import word_reader
+from .. import _catalog
+from .._model import Setting, Unit
+from .specifiers import IN_UNIT_NAMES, expand_specifiers
 
-# Directives that fill one list together, so that the order between them counts: the order of a socket unit's file
-# descriptors, and the data for standard input.
-_SHARED_LISTS = {
-    ("Socket", "Listen"): re.compile(
-        "Listen(Stream|Datagram|SequentialPacket|FIFO|Special|Netlink|MessageQueue|USBFunction)$"
-    ),
-    ("", "StandardInput"): re.compile("StandardInput(Text|Data)$"),
-}
-_NO_BLANKS = re.compile(f"[^{WHITESPACE}]+")
+# Parsers whose directives form one list that an empty value of any of them clears.
+_RESET_TOGETHER = frozenset(("timer", "path_spec", "socket_listen", "load_credential", "set_credential"))
+
+Key = t.Tuple[str, str]  # section, directive
 
 
-class Meaning(t.NamedTuple):
-    """What one directive says in the end."""
+class Effective(t.NamedTuple):
+    """What one directive comes to."""
 
-    values: tuple[str, ...]  # as written, without those that a reset or a later value made void
-    sense: tuple[t.Any, ...]  # the same for comparing: spacing and the spread over lines taken away
+    joins: str  # as in the catalogue: single, lines, words, deps, colons, exec
+    directive: _catalog.Directive | None  # None when systemd does not know it
+    settings: list[Setting]  # those that count, in order
+    overrode: list[Setting]  # those that a later value or a reset made void, in order
+    ignored: list[Setting]  # those that never counted, in order
+
+    def override(self) -> None:
+        """Make void what has counted so far."""
+        self.overrode.extend(self.settings)
+        self.settings.clear()
 
 
-def normalise(settings: t.Iterable[_model.Setting], dropin: bool = False) -> dict[tuple[str, str], Meaning]:
-    """What settings mean, for comparing two texts: order of different directives, spacing and comments are gone.
+def effective(
+    settings: t.Iterable[Setting],
+    release: int | None = None,
+    taken: t.Callable[[_catalog.Directive, Setting], bool] | None = None,
+    dropin: bool = False,
+) -> dict[Key, Effective]:
+    """The directives that were set at all, by ``(section, directive)``, in order of first appearance.
 
-    :param dropin: the settings are those of a drop-in alone: a reset at the front clears what the unit had, so it
-        counts. In a fragment there is nothing to clear.
-    :returns: one Meaning for each (section, directive), in order of first appearance. ``X-`` names are left out.
+    A directive that was reset and not set again stays, with no settings. A renamed directive counts under its present
+    name.
+
+    :param settings: in the order in which systemd reads them.
+    :param release: systemd's release as an integer; None means the newest.
+    :param taken: says of a value that is not empty whether systemd takes it; without it every value is good.
+    :param dropin: the settings are those of a drop-in alone: a reset also clears what the fragment has, so it counts.
     """
-    groups: dict[tuple[str, str], list[str]] = {}
-    shared: dict[tuple[str, str], list[str]] = {}
+    found: dict[Key, Effective] = {}
+    families: dict[Key, list[Effective]] = {}  # what one empty assignment clears
     for setting in settings:
-        if setting.section.startswith("X-") or setting.directive.startswith("X-"):
-            continue
-        groups.setdefault((setting.section, setting.directive), []).append(setting.value)
-        for (section, label), pattern in _SHARED_LISTS.items():
-            if section in ("", setting.section) and pattern.match(setting.directive):
-                shared.setdefault((setting.section, label + "*"), []).append(setting.directive)
-    found = {key: _meaning(key, values, dropin) for key, values in groups.items()}
-    for key, names in shared.items():
-        if len(set(names)) > 1:
-            found[key] = Meaning(tuple(names), tuple(names))
-    return {key: meaning for key, meaning in found.items() if meaning.values}
+        known = _catalog.get(setting.section, setting.directive, release)
+        key = (setting.section, _present_name(setting, known, release))
+        entry = found.get(key)
+        if entry is None:
+            entry = found[key] = Effective(known.joins if known else "lines", known, [], [], [])
+            families.setdefault(_family(key, known), []).append(entry)
+        if setting.value:
+            if known is not None and taken is not None and not taken(known, setting):
+                entry.ignored.append(setting)
+                continue
+            if entry.joins == "single":
+                entry.override()
+            entry.settings.append(setting)
+        elif entry.joins == "deps" or (known is not None and not known.empty_ok):
+            entry.ignored.append(setting)  # nothing resets a dependency; elsewhere systemd refuses the empty value
+        else:
+            for other in families[_family(key, known)]:
+                other.override()
+            if dropin:
+                entry.settings.append(setting)
+    return found
 
 
-def _meaning(key: tuple[str, str], values: list[str], dropin: bool) -> Meaning:
-    joins = _catalog.joins_of(*key)
-    if joins == "single":
-        kept = values[-1:]
-    elif joins == "deps":
-        kept = [value for value in values if value]  # nothing resets a dependency
-    else:
-        last = max((number for number, value in enumerate(values) if not value), default=-1)
-        kept = values[last:] if last >= 0 and dropin else values[last + 1 :]
-    if not dropin and kept == [""]:
-        kept = []
-    return Meaning(tuple(kept), _sense(joins, kept))
+def _present_name(setting: Setting, known: _catalog.Directive | None, release: int | None) -> str:
+    if known is not None and known.status == "renamed":
+        section, _dot, name = known.successor.partition(".")
+        successor = _catalog.get(section, name, release)
+        # OnFailureIsolate= takes other values than OnFailureJobMode=, so they are not two names of one directive.
+        if section == setting.section and successor is not None and successor.parser == known.parser:
+            return name
+    return setting.directive
 
 
-def _sense(joins: str, values: t.Sequence[str]) -> tuple[t.Any, ...]:
-    if joins == "exec":
-        return tuple(_command_sense(value) for value in values)
-    if joins not in ("words", "deps") or any(value.startswith("~") for value in values):
-        return tuple(values)
-    words: list[str] = []
-    for value in values:
-        # Quotes and escapes stay: two ways to quote one word count as a change, which is on the safe side.
-        found = raw_words(value) if joins == "deps" else quoted_words(value)
-        if found is None:
-            return tuple(values)
-        words.extend(found or [""])
-    return tuple(words)
+def _family(key: Key, known: _catalog.Directive | None) -> Key:
+    """The directives that an empty assignment to one of them clears: most often just the one."""
+    section, name = key
+    if known is not None and known.parser in _RESET_TOGETHER:
+        return section, known.parser
+    if known is not None and section == "Unit" and name.startswith(("Condition", "Assert")):
+        return section, name[0]
+    return key
 
 
-def _command_sense(value: str) -> t.Any:
-    try:
-        return tuple((command.prefixes, command.path, tuple(command.argv)) for command in parse_exec(value, True))
-    except UnitSyntaxError:
-        return value
+# ------------------------------------------------------------------------------------------------- of a whole unit
 
 
-def same_meaning(ours: t.Iterable[_model.Setting], theirs: t.Iterable[_model.Setting], dropin: bool = False) -> bool:
-    """Whether systemd gets the same unit from both."""
-    return not changed_settings(ours, theirs, dropin)
+def effective_settings(unit: Unit, section: str, directive: str) -> t.Sequence[Setting]:
+    """The assignments of a directive that count, in order. A unit is read once; its settings may only grow."""
+    if unit.index is None or unit.index[0] != len(unit.settings):
+        found = effective(unit.settings)
+        unit.index = (len(unit.settings), {key: entry.settings for key, entry in found.items()})
+    return unit.index[1].get((section, directive), ())
 
 
-def changed_settings(
-    old: t.Iterable[_model.Setting], new: t.Iterable[_model.Setting], dropin: bool = False
-) -> list[tuple[str, str, list[str], list[str]]]:
-    """The directives whose meaning differs.
-
-    :returns: list of ``(section, directive, old values, new values)``, those of ``new`` first, then the removed ones.
-        A changed order between directives that fill one list shows as ``Listen*`` or ``StandardInput*``.
-    """
-    before, after = normalise(old, dropin), normalise(new, dropin)
-    nothing = Meaning((), ())
-    changes = []
-    for key in [*after, *(key for key in before if key not in after)]:
-        was, now = before.get(key, nothing), after.get(key, nothing)
-        if was.sense != now.sense:
-            changes.append((key[0], key[1], list(was.values), list(now.values)))
-    return changes
+def last_setting(unit: Unit, section: str, directive: str) -> Setting | None:
+    """The assignment that wins for a directive with one value; None when it is unset."""
+    found = effective_settings(unit, section, directive)
+    return found[-1] if found else None
 
 
-def raw_words(value: str) -> list[str]:
-    """The words between what systemd calls blank, quotes and escapes untouched. ``str.split()`` knows more blanks."""
-    return _NO_BLANKS.findall(value)
+def value_of(unit: Unit, section: str, directive: str, default: str = "") -> str:
+    """The value that wins, or ``default``."""
+    found = effective_settings(unit, section, directive)
+    return found[-1].value if found else default
 
 
-def quoted_words(value: str) -> list[str] | None:
-    """The words of a value whose words may be quoted, as they stand; None when a quote is not closed."""
-    if not re.search("[\"'\\\\]", value):
-        return raw_words(value)
-    reader = word_reader(WHITESPACE, True, False, False, False, False, True)
-    words: list[str] = []
-    pos = 0
-    while True:
-        start = pos
-        try:
-            word, pos = reader.word(value, pos)
-        except UnitSyntaxError:
-            return None
-        if word is None:
-            return words
-        words.append(value[start : len(value) if pos < 0 else pos].strip(WHITESPACE))
+def is_set(unit: Unit, section: str, directives: t.Iterable[str]) -> bool:
+    """Whether any of the directives is set to something."""
+    return any(effective_settings(unit, section, directive) for directive in directives)
+
+
+def unit_names_in(unit: Unit, section: str, directive: str) -> list[tuple[str, Setting]]:
+    """The unit names that a directive lists, specifiers replaced, with the assignment of each."""
+    return [
+        (expand_specifiers(word, unit.name, IN_UNIT_NAMES), setting)
+        for setting in effective_settings(unit, section, directive)
+        for word in setting.value.split()
+    ]

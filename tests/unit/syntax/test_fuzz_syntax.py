@@ -15,12 +15,12 @@ import typing as t
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _model
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import header as _header
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import exec_quote, parse_exec
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.diff import changed_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import parse
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.mapping import mapping_from_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import (
     _NAME_CHARACTERS,
     split_unit_name,
@@ -222,10 +222,10 @@ def test_sections_keep_their_meaning(rows: list[tuple[tuple[str, str], str]]) ->
         return
     old = [setting for setting in old if _catalog.get(setting.section, setting.directive)]
     try:
-        new = _render.settings_from_mapping("a.service", _declaration.mapping_from_settings(old))
+        new = _render.settings_from_mapping("a.service", mapping_from_settings(old))
     except _render.RenderError:
         return  # a value that systemd takes from no file of ours, such as an empty one where it takes none
-    before = [change for change in _meaning.changed_settings(old, new) if change[1] != "Environment"]
+    before = [change for change in changed_settings(old, new) if change[1] != "Environment"]
     assert before == []
     # The mapping of Environment= quotes anew: its words must be the same.
     assert _words(old) == _words(new)

@@ -8,11 +8,11 @@ import typing as t
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _model
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import header as _header
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.diff import changed_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import parse
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.mapping import mapping_from_settings
 from case_files import load
 
 
@@ -41,11 +41,11 @@ def test_error_says_where() -> None:
 @pytest.mark.parametrize("case", load("render/natural"))
 def test_natural_form(case: dict[str, t.Any]) -> None:
     settings = parse(case["text"]).settings
-    sections = _declaration.mapping_from_settings(settings)
+    sections = mapping_from_settings(settings)
     assert sections == case["sections"]
     again = _render.settings_from_mapping("a.service", sections)
     if "Environment" not in case["text"]:  # its mapping quotes anew, which is the same only for systemd
-        assert _meaning.changed_settings(settings, again) == []
+        assert changed_settings(settings, again) == []
 
 
 @pytest.mark.parametrize("case", load("render/header"))

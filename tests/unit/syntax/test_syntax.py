@@ -7,8 +7,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import exec_quote, parse_exec
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.diff import changed_settings, same_meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import LONG_LINE_MAX, parse, read_unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import (
     full_unit_name,
@@ -248,9 +248,9 @@ def test_unit_escape(case: dict[str, t.Any]) -> None:
 def test_changed_settings(case: dict[str, t.Any]) -> None:
     old, new = (parse(case[key]).settings for key in ("old", "new"))
     dropin = case.get("dropin", False)
-    assert [list(change) for change in _meaning.changed_settings(old, new, dropin)] == case["changes"]
-    assert _meaning.same_meaning(old, new, dropin) is (case["changes"] == [])
-    assert _meaning.same_meaning(new, old, dropin) is (case["changes"] == [])
+    assert [list(change) for change in changed_settings(old, new, dropin)] == case["changes"]
+    assert same_meaning(old, new, dropin) is (case["changes"] == [])
+    assert same_meaning(new, old, dropin) is (case["changes"] == [])
 
 
 def test_text_that_no_file_can_hold() -> None:

@@ -13,11 +13,11 @@ import time
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.facts import HostFacts
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.run import lint
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import declaration as _declaration
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import effective as _meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import exec_quote, parse_exec
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.diff import changed_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import parse, read_unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.mapping import mapping_from_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import unit_escape, unit_unescape
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import split_words
@@ -56,8 +56,8 @@ INPUTS = {
     "lint drop-ins of 1,000 units of the host": lambda: lint(
         DROPINS, 262, HostFacts(units={u.name: HEAD for u in DROPINS})
     ),
-    "compare 100,000 lines": lambda: _meaning.changed_settings(MANY.settings, MANY.settings[:-1]),
-    "declare 100,000 lines": lambda: _declaration.mapping_from_settings(MANY.settings),
+    "compare 100,000 lines": lambda: changed_settings(MANY.settings, MANY.settings[:-1]),
+    "declare 100,000 lines": lambda: mapping_from_settings(MANY.settings),
     "settings of 100,000 variables": lambda: _render.settings_from_mapping("a.service", MAPPING),
     "render 100,000 variables": lambda: _render.render(SETTINGS),
 }

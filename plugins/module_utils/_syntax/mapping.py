@@ -1,25 +1,33 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Settings as the mapping that a user would write for them: the way back from ``_render.py``."""
+"""Settings as the mapping that a user would write for them: the way back from ``render.py``."""
 
 from __future__ import annotations
 
 import re
 import typing as t
 
-from .. import _catalog, _model
-from . import effective as _meaning
+from .. import _catalog
+from .._model import Setting
+from .effective import effective
 from .render import ENVIRONMENT_NAME
 from .text import NOT_UTF8, UnitSyntaxError
-from .words import split_words
+from .words import raw_words, split_words
 
 
-def mapping_from_settings(settings: t.Iterable[_model.Setting]) -> dict[str, dict[str, t.Any]]:
-    """The shortest natural sections mapping that renders to the same meaning."""
+def mapping_from_settings(settings: t.Sequence[Setting]) -> dict[str, dict[str, t.Any]]:
+    """The shortest natural sections mapping that renders to the same meaning, in a fragment and in a drop-in.
+
+    :returns: ``{section: {directive: value}}``; a value is a string, an integer, a boolean, a list of strings, or for
+        ``Environment`` a mapping.
+    """
+    # A reset counts, for the text may be a drop-in's; what it made void does not.
+    counted = {id(setting) for entry in effective(settings, dropin=True).values() for setting in entry.settings}
     groups: dict[str, dict[str, list[str]]] = {}
     for setting in settings:
-        groups.setdefault(setting.section, {}).setdefault(setting.directive, []).append(setting.value)
+        if id(setting) in counted:
+            groups.setdefault(setting.section, {}).setdefault(setting.directive, []).append(setting.value)
     return {
         section: {directive: _natural(section, directive, values) for directive, values in directives.items()}
         for section, directives in groups.items()
@@ -37,7 +45,7 @@ def _natural(section: str, directive: str, values: list[str]) -> t.Any:
     if joins == "single":
         return _natural_scalar(parser, values[-1])
     if joins in ("words", "deps") and not any(mark in value for value in values for mark in "\"'\\~"):
-        values = [word for value in values for word in (_meaning.raw_words(value) or [""])]
+        values = [word for value in values for word in (raw_words(value) or [""])]
     if len(values) > 1:
         return values
     return values[0] if joins == "exec" else _natural_scalar(parser, values[0])
