@@ -69,6 +69,7 @@ class UnitName(t.NamedTuple):
         return f"{self.prefix}{at}.{self.type}"
 
 
+@functools.lru_cache(maxsize=4096)
 def split_unit_name(name: str) -> UnitName:
     """The parts of a name, whether systemd takes it or not."""
     stem, dot, suffix = name.rpartition(".")
