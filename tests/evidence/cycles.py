@@ -29,7 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.build import build
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.start import Verdict
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from lab import containers
@@ -71,37 +71,45 @@ def draw(chance: random.Random, number: int, release: int) -> Case:
     size = chance.randint(5, 30)
     kinds = [chance.choice(("service", "service", "service", "target")) for _unused in range(size)]
     names = [f"{key}u{index}.{kind}" for index, kind in enumerate(kinds)]
+    lines = draw_dependencies(chance, names)
+    units = {name: unit_text(chance, name, lines[name], release) for name in names}
+    graph = build([read_unit(name, text) for name, text in units.items()])
+    return Case(key, units, names[0], graph.start(names[0]))
+
+
+def draw_dependencies(chance: random.Random, names: t.Sequence[str]) -> dict[str, list[str]]:
+    """Name -> lines of [Unit]."""
     lines: dict[str, list[str]] = {name: [] for name in names}
+    size = len(names)
     for index in range(1, size):  # most units shall have something to do with the start of the first one
         if chance.random() < 0.8:
             lines[names[chance.randrange(index)]].append(f"{chance.choice(PULLS)}={names[index]}")
     against = chance.choice((0.0, 0.02, 0.1, 0.3))  # few orders against the grain, or every graph is full of cycles
     for _unused in range(round(size * chance.uniform(0.5, 3))):
-        first, second = sorted(chance.sample(range(size), 2))
+        first, second = (names[index] for index in sorted(chance.sample(range(size), 2)))
         kind = chance.choice(ORDERS) if chance.random() < 0.7 else chance.choice(PULLS)
-        if kind in PULLS and "target" in (kinds[second], kinds[first]):
-            lines[names[first]].append(f"{kind}={names[second]}")
+        if kind in PULLS and (first + second).count(".target"):
+            lines[first].append(f"{kind}={second}")
             continue
         if chance.random() < against:
             first, second = second, first
         one, other = (first, second) if kind == "Before" else (second, first)
-        lines[names[one]].append(f"{kind}={names[other]}")
+        lines[one].append(f"{kind}={other}")
     if chance.random() < 0.2:
         one, other = chance.sample(names, 2)
         lines[one].append(f"Conflicts={other}")
-    units = {}
-    for name, kind in zip(names, kinds):
-        written = [line for line in lines[name] if release >= 249 or not line.startswith("Upholds=")]
-        if kind == "target":
-            written = [line for line in written if not line.startswith("PartOf=")]
-        if chance.random() < 0.3:
-            written.append("DefaultDependencies=no")
-        text = ["[Unit]", *written]
-        if kind == "service":
-            text += ["[Service]", "Type=oneshot", "RemainAfterExit=yes", "ExecStart=/bin/true"]
-        units[name] = "\n".join([*text, ""])
-    graph = _graph.build([read_unit(name, text) for name, text in units.items()])
-    return Case(key, units, names[0], graph.start(names[0]))
+    return lines
+
+
+def unit_text(chance: random.Random, name: str, lines: t.Sequence[str], release: int) -> str:
+    """A unit with those of the lines that the release and the type of the unit can have."""
+    target = name.endswith(".target")
+    left_out = (("Upholds=",) if release < 249 else ()) + (("PartOf=",) if target else ())
+    written = [line for line in lines if not line.startswith(left_out)]
+    if chance.random() < 0.3:
+        written.append("DefaultDependencies=no")
+    service = [] if target else ["[Service]", "Type=oneshot", "RemainAfterExit=yes", "ExecStart=/bin/true"]
+    return "\n".join(["[Unit]", *written, *service, ""])
 
 
 def seen_outcome(case: Case, answer: tuple[int, str], found: t.Collection[str]) -> tuple[str, str]:

@@ -4,10 +4,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Prove on real systemd what a change of each directive needs, and hold the catalogue against it.
 
-Every directive that a service, socket, timer, path, mount or slice can carry gets a running unit of its own. Its value is
-changed, PID 1 does one daemon-reload, then the unit is restarted; after each, `systemctl show`, /proc, the cgroup and the
-mount table are compared with before (effects_probe.py, inside the container). The catalogue may say "daemon-reload" only
-where the new value was seen to be in force after the daemon-reload alone; whatever could not be seen is a restart.
+Every directive that a service, socket, timer, path, mount or slice can carry gets a running unit of its own. Its
+value is changed, PID 1 does one daemon-reload, then the unit is restarted; after each, `systemctl show`, /proc, the
+cgroup and the mount table are compared with before (effects_probe.py, in the container). The catalogue may say
+"daemon-reload" only where the new value was seen to be in force after the daemon-reload alone; whatever could not be
+seen is a restart.
 
 Run inside the sandbox:  tests/lab/sandbox.py run -- tests/evidence/effects.py [--record] [RELEASE...]
 """
@@ -90,7 +91,7 @@ def unit_text(unit_type: str, stem: str, directive: _catalog.Directive, value: s
 
 
 def cases(release: int, values: Values) -> tuple[dict[str, list[str]], dict[str, tuple[str, str, str]], list[str]]:
-    """Units to probe, what each stands for as (type, section, directive), and directives that have no pair of values."""
+    """Units to probe, what each stands for as (type, section, directive), and directives without a pair of values."""
     units, meaning, without = {}, {}, []
     for unit_type in TYPES:
         own = unit_type.capitalize()
@@ -191,21 +192,25 @@ def contradictions(results: dict[str, dict[str, dict]]) -> list[str]:
     ]
 
 
+HEAD = """\
+# What a change of a directive needs
+
+Written by `tests/evidence/effects.py` from what real systemd {releases} did: the directive of a running unit was
+changed, PID 1 did a daemon-reload, then the unit was restarted. A directive is classed as *daemon-reload* when its
+new value was seen in force without a restart (*in force*, *behaves*), or when PID 1 is who acts on it, has it after
+the reload, and a restart changes nothing more (*PID 1 holds the new value*): timeouts, restart policy,
+dependencies, and the settings of control groups, which PID 1 writes itself. The machine of the recording lacks most
+controllers, so that their files were not looked at. What could not be seen is classed as *restart*. `[Install]` is
+always *reenable*.
+
+| directive | a change needs | evidence |
+| --- | --- | --- |
+"""
+
+
 def table(results: dict[str, dict[str, dict]]) -> str:
     """Text of docs/effects.md."""
-    lines = [
-        "# What a change of a directive needs",
-        "",
-        f"Written by `tests/evidence/effects.py` from what real systemd {', '.join(results)} did: the directive of a running unit was",
-        "changed, PID 1 did a daemon-reload, then the unit was restarted. A directive is classed as *daemon-reload* when its new value",
-        "was seen in force without a restart (*in force*, *behaves*), or when PID 1 is who acts on it, has it after the reload, and a",
-        "restart changes nothing more (*PID 1 holds the new value*): timeouts, restart policy, dependencies, and the settings of control",
-        "groups, which PID 1 writes itself. The machine of the recording lacks most controllers, so that their files were not looked at.",
-        "What could not be seen is classed as *restart*. `[Install]` is always *reenable*.",
-        "",
-        "| directive | a change needs | evidence |",
-        "| --- | --- | --- |",
-    ]
+    rows = []
     for key in sorted({name for of_release in results.values() for name in of_release}):
         section, name = key.split(".")
         by_text: dict[str, list[str]] = {}
@@ -215,8 +220,8 @@ def table(results: dict[str, dict[str, dict]]) -> str:
         words = "; ".join(
             f"{', '.join(releases)}: {text}" if len(by_text) > 1 else text for text, releases in by_text.items()
         )
-        lines.append(f"| `[{section}] {name}=` | {effect_of(key)} | {words} |")
-    return "\n".join(lines) + "\n"
+        rows.append(f"| `[{section}] {name}=` | {effect_of(key)} | {words} |\n")
+    return HEAD.replace("{releases}", ", ".join(results)) + "".join(rows)
 
 
 def main() -> int:
@@ -228,10 +233,8 @@ def main() -> int:
     for release in options.releases:
         results[release], without = probe(release, values)
         counted = collections.Counter(verdict(seen) for seen in results[release].values())
-        print(
-            f"{release}: {len(results[release])} directives tried: {dict(counted)}; without values: {' '.join(without) or 'none'}",
-            flush=True,
-        )
+        tried = f"{len(results[release])} directives tried: {dict(counted)}"
+        print(f"{release}: {tried}; without values: {' '.join(without) or 'none'}", flush=True)
     wrong = contradictions(results)
     print("\n".join(wrong))
     print(f"{sum(map(len, results.values()))} observed, {len(wrong)} contradict the catalogue")

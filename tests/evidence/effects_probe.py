@@ -1,12 +1,13 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs inside a container: give units a first value, then a second one with a daemon-reload, then restart; look each time.
+"""Runs inside a container: give units a first value, a second one with a daemon-reload, then restart; look each time.
 
-Reads from standard input a JSON object ``{"units": {name: [text with the first value, text with the second, text
-before the restart]}, "extra": {name: text}}`` and prints ``{name: {"started": bool, "same_start": bool, "shown": [property], "live":
-[observation], "restarted": [observation]}}``: the properties that PID 1 shows differently after the daemon-reload, and
-what the kernel shows differently of the running process (or socket, or mount) after the daemon-reload and after a restart.
+Reads from standard input a JSON object ``{"units": {name: [text with the first value, text with the second, text before
+the restart]}, "extra": {name: text}}`` and prints ``{name: {"started": bool, "same_start": bool, "shown": [property],
+"live": [observation], "restarted": [observation]}}``: the properties that PID 1 shows differently after the
+daemon-reload, and what the kernel shows differently of the running process (or socket, or mount) after that and after a
+restart.
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.registry import RULES
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.run import lint
 from evidence.vendor_units import carry_over
 from lab import containers
 
@@ -37,10 +37,10 @@ FOLDER = "/etc/systemd/system"
 PROVER = r"""
 import json, os, pathlib, shutil, subprocess, sys
 sys.path.insert(0, "/run/lint")
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import facts as _host_facts
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import manager as _manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.facts import host_facts
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.run import lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 proof = json.load(sys.stdin)
 folder = pathlib.Path("/etc/systemd/system")
@@ -54,9 +54,10 @@ units = []
 for key, text in proof["units"].items():
     name, is_dropin, file_name = key.partition(".d/")
     units.append(read_unit(name, text, str(folder / key), file_name[: -len(".conf")] if is_dropin else ""))
-systemd = _manager.Manager()
-facts = _host_facts.host_facts(systemd, _lint_host.needed(units))
-found = [f.rule for f in _lint.lint(units, systemd.version(), facts, proof.get("enabled", ()), host_rules=_lint_host.RULES)]
+systemd = Manager()
+facts = host_facts(systemd, host.needed(units))
+findings = lint(units, systemd.version(), facts, proof.get("enabled", ()), host_rules=host.RULES)
+found = [finding.rule for finding in findings]
 for key, text in proof["units"].items():
     (folder / key).parent.mkdir(exist_ok=True)
     (folder / key).write_text(text)
@@ -100,7 +101,7 @@ def prove(container: str, proof: dict[str, t.Any]) -> list[str]:
 
 def prove_reboot_loop(release: str) -> list[str]:
     """A container whose unit reboots the host goes down after each start, as a host would reboot."""
-    found = [finding.rule for finding in _lint.lint([_lint_unit("h.service", REBOOTER)], int(release))]
+    found = [finding.rule for finding in lint([_lint_unit("h.service", REBOOTER)], int(release))]
     problems = [] if "start-limit-reboot-loop" in found else [f"lint finds only {found}"]
     container = containers.start(release, f"reboot{release}")
     containers.write_file(container, f"{FOLDER}/h.service", REBOOTER)
@@ -137,7 +138,7 @@ def main() -> int:
     options = parser.parse_args()
     proofs = yaml.safe_load((Path(__file__).parent / "harm.yml").read_text(encoding="utf-8"))
     proved = {proof["rule"] for proof in proofs} | {"start-limit-reboot-loop"} | EXCUSED
-    bad = sorted({rule.id for rule in (*RULES, *_lint_host.RULES)} - proved)
+    bad = sorted({rule.id for rule in (*RULES, *host.RULES)} - proved)
     if bad:
         print(f"no proof for {', '.join(bad)}")
     for release in options.releases or list(containers.SUITES):

@@ -42,7 +42,7 @@ def on_host(*command: str) -> list[str]:
 
 
 def units() -> list[dict[str, str]]:
-    """Every unit that carries our header, or has a drop-in which does, as items of the filter; a template as its instances."""
+    """Every unit with our header, in it or in a drop-in, as items of the filter; a template as its instances."""
     own = {line.rpartition("/")[2] for line in on_host("grep", "-rl", "unitcraft.systemd", "/etc/systemd/system")}
     dropins = {
         line.split("/")[-2].removesuffix(".d") for line in on_host("find", "/etc/systemd/system", "-path", "*.d/*.conf")

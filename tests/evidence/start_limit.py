@@ -26,8 +26,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import start_limit as _start_limit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.start_limit import SECOND, Policy, StartLimit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.start_limit import (
+    SECOND,
+    SLACK_PER_RESTART,
+    STEPS_SINCE,
+    Policy,
+    StartLimit,
+    restart_delay,
+    start_limit_verdict,
+)
 from lab import containers
 
 FAILURES = {"exit-code": "exit 7", "signal": "kill -KILL $$$$"}
@@ -47,7 +54,7 @@ def draw(chance: random.Random, number: int, release: int) -> Case:
     """One random combination, small enough to be watched to its end."""
     steps, longest = 0, None
     delay = chance.choice((0, 50, 100, 200, 300, 500, 700, 900, 1000, 1200, 1500, 2000)) * 1000
-    if release >= _start_limit.STEPS_SINCE and chance.random() < 0.5:
+    if release >= STEPS_SINCE and chance.random() < 0.5:
         steps = chance.randint(1, 5)
         longest = chance.choice((300, 600, 1000, 1500, 2500)) * 1000
     burst = chance.choice((0, 1, 2, 3, 4, 5, 6))
@@ -65,7 +72,7 @@ def draw(chance: random.Random, number: int, release: int) -> Case:
         interval=None if interval is None else interval * 1000,
     )
     failure = chance.choice(("exit-code", "exit-code", "signal"))
-    predicted = _start_limit.start_limit_verdict(policy, failure=failure)
+    predicted = start_limit_verdict(policy, failure=failure)
     return Case(f"limit{number}.service", policy, failure, predicted)
 
 
@@ -95,10 +102,10 @@ def unit_text(case: Case) -> str:
 def watch_seconds(case: Case) -> float:
     """How long to watch until reality must have shown itself: past the start that a limit could refuse."""
     policy = case.policy
-    delays = [_start_limit.restart_delay(policy, number) or 0 for number in range(1, policy.burst + 3)]
+    delays = [restart_delay(policy, number) or 0 for number in range(1, policy.burst + 3)]
     if case.predicted.starts == 1 and not case.predicted.gives_up:
         return 1.0
-    return (sum(delays) + len(delays) * _start_limit.SLACK_PER_RESTART) / SECOND
+    return (sum(delays) + len(delays) * SLACK_PER_RESTART) / SECOND
 
 
 def run_wave(container: str, cases: t.Sequence[Case]) -> dict[str, tuple[str, int]]:

@@ -32,12 +32,12 @@ PACKAGE = "ansible_collections/unitcraft/systemd/plugins/module_utils"
 LINTER = r"""
 import json, os, sys, time
 sys.path.insert(0, "/run/lint")
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import facts as _host_facts
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import manager as _manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.facts import host_facts
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.run import lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
-systemd = _manager.Manager()
+systemd = Manager()
 units = []
 for folder in ("/usr/lib/systemd/system", "/lib/systemd/system"):
     if not os.path.isdir(folder) or os.path.realpath(folder) != folder:
@@ -48,9 +48,9 @@ for folder in ("/usr/lib/systemd/system", "/lib/systemd/system"):
             with open(path, "rb") as stream:
                 units.append(read_unit(name, stream.read(), path))
 begun = time.monotonic()
-facts = _host_facts.host_facts(systemd, _lint_host.needed(units))
+facts = host_facts(systemd, host.needed(units))
 asked = time.monotonic()
-findings = _lint.lint(units, systemd.version(), facts, host_rules=_lint_host.RULES)
+findings = lint(units, systemd.version(), facts, host_rules=host.RULES)
 done = time.monotonic()
 rows = [finding._asdict() for finding in findings]
 print(json.dumps({"files": len(units), "findings": rows, "facts": asked - begun, "lint": done - asked}))
@@ -91,9 +91,8 @@ def main() -> int:
         )
         for finding in findings:
             if options.all or finding["severity"] == "warning":
-                print(
-                    f"  {finding['severity']} {finding['rule']} {finding['unit']}:{finding['line']} {finding['message']}"
-                )
+                place = f"{finding['unit']}:{finding['line']}"
+                print(f"  {finding['severity']} {finding['rule']} {place} {finding['message']}")
     print(f"all: {warned} of {files} unit files have a warning ({100 * warned / files:.2f} %)")
     for rule, count in sorted(rules.items()):
         print(f"  {count:4} {rule}")
