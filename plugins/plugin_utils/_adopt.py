@@ -26,6 +26,8 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._values import t
 
 VENDOR_FOLDERS = ("/usr/lib/", "/lib/", "/usr/share/", "/usr/local/")
 _RUNNABLE = frozenset(("service", "socket", "timer", "path"))
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # NUL, and the surrogates that stand for bytes which are not UTF-8
 _TEMPLATED = re.compile(r"\{\{|\{%|\{#")
 
 
@@ -155,13 +157,15 @@ def _by_section(
 
 
 def mapping_of(text: str, name: str, dropin: bool = False) -> dict[str, dict[str, t.Any]] | None:
-    """The sections mapping that comes to the same meaning, in the same order where order counts; None when none does."""
+    """The sections mapping with the same meaning, in the same order where order counts; None if there is none."""
     try:
         parsed = parse(text, "", name)
         mapping = mapping_from_settings(parsed.settings)
         back = _render.settings_from_mapping(name, mapping)
     except (UnitSyntaxError, _render.RenderError):
         return None
+    if any(not _PLAIN.fullmatch(key) for section, inner in mapping.items() for key in (section, *inner)):
+        return None  # no directive has such a name: the text is declared as content
     if parsed.problems or not mapping or not same_meaning(back, parsed.settings, dropin):
         return None
     return mapping
@@ -171,11 +175,65 @@ def mapping_of(text: str, name: str, dropin: bool = False) -> dict[str, dict[str
 
 
 def write(items: t.Sequence[Item], variable: str = "systemd_units") -> str:
-    """The text of a YAML file that sets ``variable`` to the list that ``units`` takes."""
+    """The text of a YAML file that sets ``variable`` to the list that ``units`` takes.
+
+    :raises AdoptError: a text is not plain UTF-8, or the YAML would declare anything but ``items``.
+    """
+    for item in items:
+        if _NOT_TEXT.search(item.text):
+            raise AdoptError(f"{_label(item)}: the file is not plain UTF-8 text, so the unit cannot be declared")
     lines = ["---", "%s:" % variable] if items else ["---", "%s: []" % variable]
     for item in items:
         lines += ["  " + line if line else "" for line in _item(item)]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    _prove(text, items, variable)
+    return text
+
+
+def _label(item: Item) -> str:
+    return item.name + (f" drop-in {item.dropin}" if item.dropin else "")
+
+
+class _Unsafe(str):
+    """A text that Ansible does not template."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as Ansible reads it."""
+
+
+_Loader.add_constructor("!unsafe", lambda loader, node: _Unsafe(loader.construct_scalar(node)))
+
+
+def _prove(text: str, items: t.Sequence[Item], variable: str) -> None:
+    """Load the YAML back: what hosts wrote into their units must not become a variable, a tag or a template.
+
+    :raises AdoptError: it holds anything but one key with the declarations.
+    """
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+        loaded = yaml.load(text, Loader=_Loader)  # a SafeLoader with one harmless tag more
+    except yaml.YAMLError as error:
+        raise AdoptError(f"the declaration cannot be loaded back: {error}") from error
+    # The node and not the mapping: a key that occurs twice is lost in the latter.
+    if len(root.value) != 1 or list(loaded) != [variable] or not _printable(text):
+        raise AdoptError("the declaration holds more than the list of units")
+    given = [(item.get("name"), item.get("dropin", "")) for item in loaded[variable]]
+    if given != [(item.name, item.dropin) for item in items] or _has_template(loaded):
+        raise AdoptError("the declaration holds other units than the host, or a template")
+
+
+def _has_template(value: t.Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_template(part) for pair in value.items() for part in pair)
+    if isinstance(value, list):
+        return any(map(_has_template, value))
+    return isinstance(value, str) and not isinstance(value, _Unsafe) and bool(_TEMPLATED.search(value))
+
+
+def _printable(text: str) -> bool:
+    """Whether the text has no control characters and only newlines as line ends; YAML 1.1 also knows NEL, LS and PS."""
+    return text.replace("\n", "").replace("\t", "").isprintable()
 
 
 def _item(item: Item) -> list[str]:
@@ -197,7 +255,7 @@ def _item(item: Item) -> list[str]:
 def _content(text: str) -> list[str]:
     """The text itself: as a block where YAML can hold it so, else quoted."""
     fits = text.endswith("\n") and not text.endswith("\n\n") and not text.startswith((" ", "\t", "\n"))
-    if fits and text.replace("\n", "").replace("\t", "").isprintable():
+    if fits and _printable(text):
         tag = " !unsafe" if _TEMPLATED.search(text) else ""
         return ["content:%s |" % tag, *["  " + line if line else "" for line in text[:-1].split("\n")]]
     return ["content: %s" % _scalar(text)]
@@ -219,15 +277,15 @@ def _directive(directive: str, value: t.Any, notes: t.Sequence[t.Sequence[str]])
     """One directive; each assignment's comments stand above its item when there is one item for each, else on top."""
     if isinstance(value, dict):
         inner = ["  %s: %s" % (_scalar(k), _scalar(v)) for k, v in value.items()]
-        return [*_flat(notes), "%s:" % directive, *inner]
+        return [*_flat(notes), "%s:" % _scalar(directive), *inner]
     if isinstance(value, list):
         if len(value) == len(notes):
-            lines = ["%s:" % directive]
+            lines = ["%s:" % _scalar(directive)]
             for item, comments in zip(value, notes):
                 lines += ["  " + c for c in comments] + ["  - %s" % _scalar(item)]
             return lines
-        return [*_flat(notes), "%s:" % directive, *["  - %s" % _scalar(item) for item in value]]
-    return [*_flat(notes), "%s: %s" % (directive, _scalar(value))]
+        return [*_flat(notes), "%s:" % _scalar(directive), *["  - %s" % _scalar(item) for item in value]]
+    return [*_flat(notes), "%s: %s" % (_scalar(directive), _scalar(value))]
 
 
 def _flat(notes: t.Iterable[t.Iterable[str]]) -> list[str]:
@@ -235,8 +293,10 @@ def _flat(notes: t.Iterable[t.Iterable[str]]) -> list[str]:
 
 
 def _scalar(value: t.Any) -> str:
-    if isinstance(value, str) and _TEMPLATED.search(value):
-        return "!unsafe " + yaml.safe_dump(value, default_style='"', width=10**9, allow_unicode=True).strip()
+    if isinstance(value, str) and (_TEMPLATED.search(value) or not value.isprintable()):
+        # In double quotes everything is escaped that is not ASCII.
+        tag = "!unsafe " if _TEMPLATED.search(value) else ""
+        return tag + yaml.safe_dump(value, default_style='"', width=10**9, allow_unicode=value.isprintable()).strip()
     text = yaml.safe_dump(value, width=10**9, allow_unicode=True)
     if "\n" in text.rstrip("\n").replace("\n...", ""):
         text = yaml.safe_dump(value, default_style='"', width=10**9)
@@ -244,8 +304,8 @@ def _scalar(value: t.Any) -> str:
 
 
 def _comment_text(raw: str) -> str:
-    """A comment line without its mark and line end. Comments inside of a continuation stand in ``raw`` of its line."""
-    return raw.strip()[1:]
+    """A comment line without its mark and line end, with escapes for characters that could end a line of YAML."""
+    return "".join(c if c.isprintable() or c == "\t" else ascii(c)[1:-1] for c in raw.strip()[1:])
 
 
 class _Comments:
@@ -273,7 +333,8 @@ class _Comments:
                 waiting, section = [], line.section
             elif line.kind == "assignment":
                 inside = [r.strip() for r in re.split("[\r\n]+", line.raw) if r.strip()[:1] in ("#", ";") and r.strip()]
-                waiting += ["#" + r[1:] for r in inside] if len(re.split("[\r\n]+", line.raw.strip())) > 1 else []
+                if len(re.split("[\r\n]+", line.raw.strip())) > 1:
+                    waiting += ["#" + _comment_text(r) for r in inside]
                 self._above.setdefault((line.section, line.key), []).append(waiting)
                 waiting = []
         if waiting and section:
@@ -310,7 +371,7 @@ def differences(
     found: list[str] = []
     given = {(item["name"], item.get("dropin") or ""): item for item in declared}
     for item in declare(units, dropins, vendor):
-        label = item.name + (" drop-in %s" % item.dropin if item.dropin else "")
+        label = _label(item)
         ours = given.pop((item.name, item.dropin), None)
         if ours is None:
             found.append("%s is not declared" % label)

@@ -113,3 +113,62 @@ def test_differences_are_told():
         "a.service is declared in another state"
     ]
     assert _adopt.differences(units, [*good, {"name": "b.service"}]) == ["b.service is declared and not on the host"]
+
+
+# --- what a host writes stays data ----------------------------------------------------------------------------------
+
+# NEL, LS and PS end a line of YAML 1.1; the others make YAML that no loader reads.
+STRANGE = ["\x85", "\u2028", "\u2029", "\x1b", "\x0b", "\x0c", "\x7f", "\ufeff", "\u202e"]
+EVIL = "ansible_python_interpreter: \"{{ lookup('pipe', 'id') }}\""
+PLACES = {
+    "head": "# {}\n\n[Service]\nExecStart=/bin/a\n",
+    "section": "# {}\n[Service]\nExecStart=/bin/a\n",
+    "directive": "[Service]\n# {}\nExecStart=/bin/a\n",
+    "end": "[Service]\nExecStart=/bin/a\n# {}\n",
+    "continued": "[Service]\nExecStart=/bin/a \\\n# {}\n b\n",
+    "value": "[Unit]\nDescription={}\n[Service]\nExecStart=/bin/a\n",
+    "name": "[Service]\nExecStart=/bin/a\nX-{}=1\n",
+    "section name": "[X-{}]\nA=1\n[Service]\nExecStart=/bin/a\n",
+}
+
+
+def root_keys(text):
+    return [key.value for key, _value in yaml.compose(text, Loader=Loader).value]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("char", STRANGE, ids=ascii)
+def test_no_text_of_a_unit_adds_a_variable(char, place):
+    source = PLACES[place].format(f"end of file{char}{EVIL}")
+    text = _adopt.write([_adopt.Item("a.service", "", source, {})])
+    assert root_keys(text) == ["systemd_units"]
+    assert _adopt.differences(unit("a.service", (OWN[0], source), state={}), load(text)) == []
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("char", ["\udcff", "\ud800", "\0"], ids=ascii)
+def test_a_unit_that_is_not_text_is_refused(char, place):
+    source = PLACES[place].format(char)
+    with pytest.raises(_adopt.AdoptError, match=r"a\.service: the file is not plain UTF-8 text"):
+        _adopt.write([_adopt.Item("a.service", "", source, {})])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "evil: 1",
+        "systemd_units: []",
+        "  - name: b.service",
+        '    state: "{{ evil }}"',
+        "- [",
+        "--- {}",
+        "# \u2028evil: 1",
+    ],
+)
+def test_a_declaration_that_holds_more_is_not_written(line, monkeypatch):
+    monkeypatch.setattr(_adopt, "_item", lambda _item: ["- name: a.service"])
+    item = _adopt.Item("a.service", "", "", {})
+    assert _adopt.write([item])
+    monkeypatch.setattr(_adopt, "_item", lambda _item: ["- name: a.service\n" + line])
+    with pytest.raises(_adopt.AdoptError, match="declaration"):
+        _adopt.write([item])
