@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import typing as t
 
-from .._model import Setting
+from .._graph.edges import STOP_DIRECTIVES, declared, stop_passes, triggered
+from .._graph.live import STOP_PROPERTIES
+from .._graph.reach import spread
+from .._model import Setting, Unit
+from .._syntax.effective import is_set
 from .._syntax.names import template_of
 from .._syntax.text import to_bytes
 from .desired import WANTS_RUN, DesiredUnit
@@ -15,10 +19,6 @@ from .plan import Plan
 from .state import HostState
 from .unit_plan import read_settings
 
-# Reverse dependencies along which a stop travels (systemd.unit(5): Requires=, BindsTo=, PartOf=, Requisite=,
-# PropagatesStopTo=). A restart travels along all but the last.
-STOP_FOLLOWERS = ("RequiredBy", "BoundBy", "ConsistsOf", "RequisiteOf", "PropagatesStopTo")
-_DECLARED_STOP = ("Requires", "BindsTo", "PartOf", "Requisite", "StopPropagatedFrom")
 _Groups = t.Mapping[str, list[DesiredUnit]]
 
 
@@ -45,10 +45,10 @@ def keep_sockets_working(plan: Plan, state: HostState, groups: _Groups) -> None:
 def _services_of(socket: str, state: HostState, groups: _Groups) -> list[str]:
     """The services that a socket starts: as it is declared, else as systemd tells, else by its name."""
     for item in groups.get(socket, []):
-        for setting in _settings_of(item):
-            if (setting.section, setting.directive) == ("Socket", "Service") and setting.value:
-                return [setting.value]
-    return state.value(socket, "Triggers").split() or [f"{socket[: -len('.socket')]}.service"]
+        unit = Unit(socket, _settings_of(item))
+        if is_set(unit, "Socket", ["Service"]):
+            return [triggered(unit)]
+    return state.value(socket, "Triggers").split() or [triggered(Unit(socket))]
 
 
 def _settings_of(item: DesiredUnit) -> list[Setting]:
@@ -110,23 +110,12 @@ class _Propagation:
 
     def _followers(self, unit: str) -> list[str]:
         """Running units that go down when one does."""
-        names = [name for key in STOP_FOLLOWERS for name in self.state.value(unit, key).split()]
+        names = [name for key in STOP_PROPERTIES for name in self.state.value(unit, key).split()]
         return [name for name in dict.fromkeys([*names, *self.declared.get(unit, [])]) if self.state.active(name)]
 
     def _closure(self, roots: t.Mapping[str, str]) -> list[tuple[str, str]]:
         """Every unit that follows a root, directly or not, with the one it follows; roots that follow roots too."""
-        found: dict[str, str] = {}
-        queue = list(roots)
-        done = set()
-        while queue:
-            unit = queue.pop(0)
-            if unit in done:
-                continue
-            done.add(unit)
-            for follower in self._followers(unit):
-                if follower not in found and follower != unit:
-                    found[follower] = unit
-                    queue.append(follower)
+        found = spread(roots, self._followers)
         return [(unit, source) for unit, source in found.items() if not _only_in_circle(unit, source, roots, found)]
 
 
@@ -144,10 +133,9 @@ def _declared_followers(groups: _Groups) -> dict[str, list[str]]:
     followers: dict[str, list[str]] = {}
     for name, items in groups.items():
         for item in items:
-            if not item.text or not any(key in item.text for key in _DECLARED_STOP):
-                continue
-            for setting in _settings_of(item):
-                if setting.section == "Unit" and setting.directive in _DECLARED_STOP:
-                    for other in setting.value.split():
-                        followers.setdefault(other, []).append(name)
+            if item.text and any(directive in item.text for directive in STOP_DIRECTIVES):
+                for edge in declared(Unit(name, _settings_of(item)), installed=False):
+                    stopped, follower = stop_passes(edge)
+                    if stopped:
+                        followers.setdefault(stopped, []).append(follower)
     return followers

@@ -10,11 +10,11 @@ import glob
 import os
 import typing as t
 
+from .._graph.live import STOP_PROPERTIES
 from .._syntax.names import instance_name, is_template, split_unit_name
 from .desired import DesiredUnit
 from .host import Host
 from .links import MASK_TARGET, enables
-from .propagate import STOP_FOLLOWERS
 from .state import HostState
 
 _FOLDERS = ("/etc/systemd/", "/run/systemd/", "/usr/local/lib/systemd/", "/usr/lib/systemd/", "/lib/systemd/")
@@ -103,7 +103,7 @@ class _Reading:
         near = {
             other
             for unit in units
-            for key in (*STOP_FOLLOWERS, "Triggers")
+            for key in (*STOP_PROPERTIES, "Triggers")
             for other in self.state.value(unit, key).split()
         }
         near.update(f"{name[: -len('.socket')]}.service" for name in moving if _is_plain_socket(name))

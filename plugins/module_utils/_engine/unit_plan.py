@@ -9,12 +9,13 @@ import posixpath
 import typing as t
 
 from .. import _catalog
-from .._model import MISSING, UNIT_MODE, Change, File, Setting
+from .._graph.edges import triggered
+from .._model import MISSING, UNIT_MODE, Change, File, Setting, Unit
 from .._syntax.diff import changed_settings
+from .._syntax.effective import is_set, value_of
 from .._syntax.header import read_header
 from .._syntax.lines import read_unit
 from .._syntax.names import is_template
-from .._syntax.specifiers import IN_UNIT_NAMES, expand_specifiers
 from .._syntax.text import UnitSyntaxError, from_bytes, to_bytes
 from .desired import WANTS_RUN, DesiredUnit, PlanError, agreed, is_ours
 from .links import MASK_TARGET, install_links
@@ -352,7 +353,7 @@ class UnitPlan:
 
     def _follow_schedule(self, timer: str, after: list[Setting]) -> None:
         """What a changed schedule needs besides."""
-        self.plan.held_timers[timer] = _started_by(timer, after)
+        self.plan.held_timers[timer] = triggered(Unit(timer, after))
         if self.now.value(timer, "SubState") == "elapsed" and self.on_change != "none":
             self.plan.left_running.pop(timer, None)
             self.plan.restart.setdefault(
@@ -441,13 +442,8 @@ def _effects(changed: _Changed) -> dict[str, list[str]]:
     return needs
 
 
-def _started_by(timer: str, settings: t.Sequence[Setting]) -> str:
-    """The unit that a timer starts (systemd.timer(5), Unit=)."""
-    given = [s.value for s in settings if (s.section, s.directive) == ("Timer", "Unit") and s.value]
-    return expand_specifiers(given[-1] if given else "%N.service", timer, IN_UNIT_NAMES)
-
-
 def _can_reload(live: t.Mapping[str, str], after: t.Sequence[Setting]) -> bool:
-    if any((s.directive == "ExecReload" and s.value) or s.value == "notify-reload" for s in after):
+    unit = Unit("", after)
+    if is_set(unit, "Service", ["ExecReload"]) or value_of(unit, "Service", "Type") == "notify-reload":
         return True
     return not after and live.get("CanReload") == "yes"

@@ -10,10 +10,11 @@ import typing as t
 from .._model import Unit
 from .._syntax.effective import unit_names_in, value_of
 from .._syntax.names import is_template, template_of, unit_type
-from . import edges as _graph_edges
-from . import start as _graph_start
-from .edges import DEFAULT, Edge, flag
-from .start import Verdict
+from .edges import DEFAULT, Edge, declared, edges_of, flag
+from .reach import find_cycle, spread
+from .start import REFUSED, Adjacency, Verdict, start
+
+_STARTS = ("Requires", "Wants", "BindsTo", "Upholds")  # a start of the one that names starts the one that is named
 
 
 class Cycle(t.NamedTuple):
@@ -39,7 +40,7 @@ class Graph:
             strongest.setdefault(edge[:3], edge)
         self.edges = sorted(strongest.values())
         self._keys = strongest.keys()
-        self._adjacency = _graph_start.Adjacency(self.edges)
+        self._adjacency = Adjacency(self.edges)
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -63,7 +64,7 @@ class Graph:
 
     def start(self, name: str) -> Verdict:
         """What ``systemctl start name`` would do while every unit of the graph is stopped."""
-        return _graph_start.start(self._adjacency, name)
+        return start(self._adjacency, name)
 
     def cycles(self) -> list[Cycle]:
         """The ordering cycles that a start of some unit of the graph meets, refused ones first.
@@ -74,7 +75,7 @@ class Graph:
         for edge in self.edges:
             if edge.kind == "After":
                 order[edge.target].append(edge.source)
-        if not _graph_start.find_cycle(order):
+        if not find_cycle(order):
             return []
         found: dict[tuple[str, ...], Cycle] = {}
         for name in self._anchors():
@@ -82,40 +83,44 @@ class Graph:
             if verdict.reason == "cycle":
                 cycle = Cycle(verdict.cycle, name, verdict.outcome, verdict.candidates)
                 known = found.get(cycle.units)
-                if known is None or (known.outcome != cycle.outcome and cycle.outcome == _graph_start.REFUSED):
+                if known is None or (known.outcome != cycle.outcome and cycle.outcome == REFUSED):
                     found[cycle.units] = cycle
-        return sorted(found.values(), key=lambda cycle: (cycle.outcome != _graph_start.REFUSED, cycle.units))
+        return sorted(found.values(), key=lambda cycle: (cycle.outcome != REFUSED, cycle.units))
 
     def _anchors(self) -> list[str]:
         # a template cannot be started, and devices and slices are not started by anyone
         return [name for name in self.units if not is_template(name) and unit_type(name) not in ("device", "slice")]
 
+    def falls_with(self, name: str, cause: str = "stop") -> tuple[str, ...]:
+        """Units that go down when ``name`` does, sorted.
+
+        :param cause: ``stop`` (it is stopped, or restarted and not yet up again) or ``crash`` (its process dies).
+        """
+        first = self._adjacency.stopped_with(name)
+        if cause == "crash":
+            first = [*self.sources("BindsTo", name), *self.targets("PropagatesStopTo", name)]
+        # Those are stopped on purpose then, whatever the first cause was.
+        return tuple(sorted({*first, *spread(first, self._adjacency.stopped_with)} - {name}))
+
     def comes_back_with(self, name: str) -> tuple[str, ...]:
         """Units that a start of ``name`` starts, at once or in turn, sorted."""
-        return tuple(sorted(self._follow(self._adjacency.targets, name)))
+        return tuple(sorted(self._started_along(self._adjacency.targets, name)))
 
     def brought_back_by(self, name: str) -> set[str]:
         """Units whose start starts ``name``, at once or in turn."""
-        return self._follow(self._adjacency.sources, name)
+        return self._started_along(self._adjacency.sources, name)
 
     @staticmethod
-    def _follow(step: t.Callable[[str, str], list[str]], name: str) -> set[str]:
-        seen = {name}
-        todo = [name]
-        while todo:
-            here = todo.pop()
-            for kind in ("Requires", "Wants", "BindsTo", "Upholds"):
-                new = [other for other in step(kind, here) if other not in seen]
-                seen.update(new)
-                todo += new
-        return seen - {name}
+    def _started_along(step: t.Callable[[str, str], list[str]], name: str) -> set[str]:
+        found = spread([name], lambda unit: [other for kind in _STARTS for other in step(kind, unit)])
+        return found.keys() - {name}
 
 
 def build(units: t.Sequence[Unit], installed: bool = True) -> Graph:
     """The graph of a set of units.
 
-    :arg units: one Unit each, or several of one name, whose settings then add up as those of drop-ins do.
-    :arg installed: count ``[Install]`` as if every unit were enabled.
+    :param units: one Unit each, or several of one name, whose settings then add up as those of drop-ins do.
+    :param installed: count ``[Install]`` as if every unit were enabled.
     """
     merged = merge(units)
     everyone = {**merged, **instances(merged)}
@@ -127,7 +132,7 @@ def build(units: t.Sequence[Unit], installed: bool = True) -> Graph:
     aliases = {}
     edges: list[Edge] = []
     for unit in everyone.values():
-        edges += _graph_edges.edges_of(unit, mounts, installed)
+        edges += edges_of(unit, mounts, installed)
         for alias, _setting in unit_names_in(unit, "Install", "Alias"):
             aliases[alias] = unit.name
     if aliases:
@@ -156,7 +161,7 @@ def instances(merged: t.Mapping[str, Unit]) -> dict[str, Unit]:
     result: dict[str, Unit] = {}
     # Few sets hold a template, and looking through all edges takes a fifth of the time that the graph takes.
     for unit in merged.values() if any(map(is_template, merged)) else ():
-        for edge in _graph_edges.declared(unit, installed=True):
+        for edge in declared(unit, installed=True):
             for name in (edge.source, edge.target):
                 template = merged.get(template_of(name))
                 if template is not None and name not in merged:
@@ -172,7 +177,7 @@ def _target_order(units: t.Mapping[str, Unit], edges: t.Iterable[Edge]) -> list[
     written = {(edge.source, edge.target) for edge in edges if edge.kind == "After"}
     result = []
     for edge in edges:
-        if edge.kind not in ("Requires", "Requisite", "Wants", "BindsTo", "Upholds"):
+        if edge.kind not in (*_STARTS, "Requisite"):
             continue
         if unit_type(edge.source) != "target" or (edge.target, edge.source) in written:
             continue

@@ -9,8 +9,7 @@ import typing as t
 
 from .._syntax.names import unit_type
 from .build import Graph
-from .edges import DEFAULT, IMPLICIT, Edge
-from .reach import FALL_ON_STOP
+from .edges import DEFAULT, IMPLICIT, Edge, stop_passes
 
 
 class Drawing(t.NamedTuple):
@@ -64,7 +63,7 @@ def draw(graph: Graph, everything: bool = False) -> Drawing:
     for edge in edges:
         shown.update((edge.source, edge.target))
     cycles = [cycle.units for cycle in graph.cycles()]
-    falls = {(edge.source, edge.target) for edge in edges if edge.kind in (*FALL_ON_STOP, "PropagatesStopTo")}
+    falls = {(edge.source, edge.target) for edge in edges if stop_passes(edge)[0]}
     return Drawing(sorted(shown), frozenset(graph.declared), edges, cycles, falls)
 
 

@@ -41,6 +41,7 @@ UNIT_DIRECTIVES = {
     "RequisiteOverridable": ("Requisite", False),
     "Wants": ("Wants", False),
     "BindsTo": ("BindsTo", False),
+    "BindTo": ("BindsTo", False),
     "PartOf": ("PartOf", False),
     "Upholds": ("Upholds", False),
     "Conflicts": ("Conflicts", False),
@@ -54,14 +55,15 @@ UNIT_DIRECTIVES = {
     "StopPropagatedFrom": ("PropagatesStopTo", True),
     "JoinsNamespaceOf": ("JoinsNamespaceOf", False),
 }
+# A stop travels from the unit that is named to the one that names it (systemd.unit(5)) ...
+STOPPED_WITH = ("BindsTo", "Requires", "Requisite", "PartOf")
+# ... and along this one from the unit that names to the one that is named.
+_STOPS = "PropagatesStopTo"
+STOP_DIRECTIVES = tuple(name for name, (kind, _inverse) in UNIT_DIRECTIVES.items() if kind in (*STOPPED_WITH, _STOPS))
 INSTALL_DIRECTIVES = {"WantedBy": "Wants", "RequiredBy": "Requires", "UpheldBy": "Upholds"}
 
-EXEC_SECTIONS = {
-    "service": "Service",
-    "socket": "Socket",
-    "mount": "Mount",
-    "swap": "Swap",
-}  # unit types with processes
+# Unit types with processes.
+EXEC_SECTIONS = {"service": "Service", "socket": "Socket", "mount": "Mount", "swap": "Swap"}
 _STATE_DIRECTORIES = {
     "RuntimeDirectory": "/run",
     "StateDirectory": "/var/lib",
@@ -73,6 +75,13 @@ _NETWORK_FILE_SYSTEMS = frozenset(
     "afs ceph cifs davfs fuse.ceph fuse.glusterfs fuse.sshfs glusterfs gfs gfs2 lustre ncpfs ncp nfs nfs4 ocfs2 "
     "orangefs pvfs2 smb3 smbfs sshfs 9p".split()
 )
+
+
+def stop_passes(edge: Edge) -> tuple[str, str]:
+    """``(stopped unit, unit that is stopped with it)``; both empty when a stop does not travel along the edge."""
+    if edge.kind in STOPPED_WITH:
+        return edge.target, edge.source
+    return (edge.source, edge.target) if edge.kind == _STOPS else ("", "")
 
 
 def flag(unit: Unit, section: str, directive: str, default: bool) -> bool:
@@ -89,8 +98,8 @@ def flag(unit: Unit, section: str, directive: str, default: bool) -> bool:
 def edges_of(unit: Unit, mounts: t.Mapping[str, str], installed: bool = True) -> list[Edge]:
     """Every dependency that ``unit`` brings.
 
-    :arg mounts: mount point -> name of the mount unit, of the mount units that are known.
-    :arg installed: count ``[Install]`` as if the unit were enabled.
+    :param mounts: mount point -> name of the mount unit, of the mount units that are known.
+    :param installed: count ``[Install]`` as if the unit were enabled.
     """
     result = declared(unit, installed)
     implied = _Collector(unit, IMPLICIT)

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import typing as t
 
-from . import edges as _graph_edges
 from .build import Graph
-from .edges import DEFAULT, IMPLICIT, Edge
+from .edges import DEFAULT, IMPLICIT, UNIT_DIRECTIVES, Edge, stop_passes
 
 # properties of systemctl show that no directive of the same name in [Unit] covers
 SHOW_PROPERTIES = {
-    **_graph_edges.UNIT_DIRECTIVES,
+    **UNIT_DIRECTIVES,
     "RequiredBy": ("Requires", True),
     "RequisiteOf": ("Requisite", True),
     "WantedBy": ("Wants", True),
@@ -28,20 +27,18 @@ SHOW_PROPERTIES = {
 }
 
 
-def parse_show(text: str) -> dict[str, dict[str, str]]:
-    """Output of ``systemctl show UNIT...`` -> unit name -> property -> value. Blocks are parted by empty lines."""
-    result: dict[str, dict[str, str]] = {}
-    for block in text.split("\n\n"):
-        properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if properties.get("Id"):
-            result[properties["Id"]] = properties
-    return result
+# Properties that name the units that are stopped with a unit.
+STOP_PROPERTIES = tuple(
+    name
+    for name, (kind, inverse) in SHOW_PROPERTIES.items()
+    if stop_passes(Edge(kind, "other", "unit") if inverse else Edge(kind, "unit", "other")) == ("unit", "other")
+)
 
 
 def from_show(shown: t.Mapping[str, t.Mapping[str, str]]) -> Graph:
     """The graph of a live host.
 
-    :arg shown: unit name -> property -> value, as ``parse_show`` gives them. systemd has added what is implicit and
+    :param shown: unit name -> property -> value, as ``systemctl show`` prints them. systemd has added what is implicit and
         default itself, so every edge counts as declared; slices and the shutdown targets are known to be implied.
     """
     edges = []

@@ -1,74 +1,55 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ways through a graph of units: who falls with whom, and in which order they start."""
+"""Walks through a directed graph: what is reached from some units, and cycles."""
 
 from __future__ import annotations
 
-from .._syntax.names import is_template
-from .build import Graph
-
-FALL_ON_STOP = ("Requires", "Requisite", "BindsTo", "PartOf")  # the unit that names the other one is stopped too
+import typing as t
 
 
-def falls_with(graph: Graph, name: str, cause: str = "stop") -> tuple[str, ...]:
-    """Units that go down when ``name`` does, sorted.
+def spread(roots: t.Iterable[str], following: t.Callable[[str], t.Iterable[str]]) -> dict[str, str]:
+    """The units that are reached from roots, at once or in turn, by the unit that each was first reached from.
 
-    :arg cause: ``stop`` (it is stopped, or restarted and not yet up again) or ``crash`` (its process dies).
+    A root is among them when another unit leads to it.
     """
-    fallen: set[str] = set()
-    if cause == "crash":
-        todo = [*graph.sources("BindsTo", name), *graph.targets("PropagatesStopTo", name)]
-    else:
-        todo = _stopped_by(graph, name)
-    while todo:
-        other = todo.pop()
-        if other not in fallen and other != name:
-            fallen.add(other)
-            todo += _stopped_by(graph, other)  # it is stopped on purpose now, whatever the first cause was
-    return tuple(sorted(fallen))
-
-
-def _stopped_by(graph: Graph, name: str) -> list[str]:
-    found = list(graph.targets("PropagatesStopTo", name))
-    for kind in FALL_ON_STOP:
-        found += graph.sources(kind, name)
+    found: dict[str, str] = {}
+    queue = list(dict.fromkeys(roots))
+    known = set(queue)
+    for unit in queue:  # grows on the way
+        for other in following(unit):
+            if other != unit:
+                found.setdefault(other, unit)
+            if other not in known:
+                known.add(other)
+                queue.append(other)
     return found
 
 
-def start_order(graph: Graph) -> list[tuple[str, ...]]:
-    """The declared units in waves: those of one wave have no order among themselves.
-
-    Units that are in an ordering cycle share a wave, for systemd has no order for them either.
-    """
-    waiting: dict[str, set[str]] = {name: set() for name in graph.declared if not is_template(name)}
-    for edge in graph.edges:
-        if edge.kind == "After" and edge.source in waiting:
-            waiting[edge.source].add(edge.target)
-    known = set(waiting)
-    # what lies between two declared units may be a unit outside of the set, for example basic.target
-    reach = {name: _earlier(graph, name) & known for name in waiting}
-    waves = []
-    while reach:
-        ready = sorted(name for name, earlier in reach.items() if not earlier)
-        if not ready:
-            fewest = min(len(earlier) for earlier in reach.values())
-            ready = sorted(name for name, earlier in reach.items() if len(earlier) == fewest)
-        waves.append(tuple(ready))
-        for name in ready:
-            del reach[name]
-        for earlier in reach.values():
-            earlier.difference_update(ready)
-    return waves
+def find_cycle(order: t.Mapping[str, t.Sequence[str]]) -> tuple[str, ...]:
+    """One cycle of a directed graph, rotated so that its smallest name comes first; empty when there is none."""
+    done: set[str] = set()
+    for root in sorted(order):
+        if root in done:
+            continue
+        path: list[str] = [root]
+        on_path = {root: 0}
+        stack = [iter(order[root])]
+        while stack:
+            following = next(stack[-1], None)
+            if following is None:
+                done.add(path[-1])
+                del on_path[path.pop()]
+                stack.pop()
+            elif following in on_path:
+                return _rotate(tuple(path[on_path[following] :]))
+            elif following not in done and following in order:
+                on_path[following] = len(path)
+                path.append(following)
+                stack.append(iter(order[following]))
+    return ()
 
 
-def _earlier(graph: Graph, name: str) -> set[str]:
-    seen: set[str] = set()
-    todo = [name]
-    while todo:
-        for other in graph.targets("After", todo.pop()):
-            if other not in seen:
-                seen.add(other)
-                todo.append(other)
-    seen.discard(name)
-    return seen
+def _rotate(cycle: tuple[str, ...]) -> tuple[str, ...]:
+    start_at = cycle.index(min(cycle))
+    return cycle[start_at:] + cycle[:start_at]

@@ -13,7 +13,8 @@ from __future__ import annotations
 import itertools
 import typing as t
 
-from .edges import Edge
+from .edges import Edge, stop_passes
+from .reach import find_cycle
 
 START = "start"
 STOP = "stop"
@@ -32,7 +33,6 @@ _PULLS = (  # kind, job for the other unit, does that job matter
     ("Conflicts", STOP, True),
 )
 _MOST_CHOICES = 64  # of the ways to order units that have both a start and a stop job
-_STOP_PULLS = ("Requires", "Requisite", "BindsTo", "PartOf", "PropagatesStopTo")
 
 Job = tuple[str, str]  # unit, type
 
@@ -54,7 +54,11 @@ class Adjacency:
     def __init__(self, edges: t.Iterable[Edge]) -> None:
         self.forward: dict[str, dict[str, list[str]]] = {}
         self.backward: dict[str, dict[str, list[str]]] = {}
+        self.stopping: dict[str, list[str]] = {}
         for edge in edges:
+            stopped, follower = stop_passes(edge)
+            if stopped:
+                self.stopping.setdefault(stopped, []).append(follower)
             self.forward.setdefault(edge.kind, {}).setdefault(edge.source, []).append(edge.target)
             self.backward.setdefault(edge.kind, {}).setdefault(edge.target, []).append(edge.source)
 
@@ -65,6 +69,10 @@ class Adjacency:
     def sources(self, kind: str, target: str) -> list[str]:
         """Units that name ``target`` with ``kind``."""
         return self.backward.get(kind, {}).get(target, [])
+
+    def stopped_with(self, name: str) -> list[str]:
+        """Units that a stop of ``name`` stops at once."""
+        return self.stopping.get(name, [])
 
 
 class _Jobs:
@@ -141,9 +149,7 @@ def _pulled_in(adjacency: Adjacency, job: Job) -> list[tuple[Job, bool]]:
             found += [((other, other_type), matters) for other in adjacency.targets(kind, name)]
         found += [((other, STOP), False) for other in adjacency.sources("Conflicts", name)]
     elif job_type == STOP:
-        for kind in _STOP_PULLS:
-            others = adjacency.targets(kind, name) if kind == "PropagatesStopTo" else adjacency.sources(kind, name)
-            found += [((other, STOP), True) for other in others]
+        found += [((other, STOP), True) for other in adjacency.stopped_with(name)]
     return found
 
 
@@ -203,32 +209,3 @@ def _judge(
         candidates = tuple(name for name in cycle if name not in matter)
         return Verdict(BROKEN, "cycle", started, cycle, candidates, True)
     return Verdict(OK, "", started, (), (), True)
-
-
-def find_cycle(order: t.Mapping[str, t.Sequence[str]]) -> tuple[str, ...]:
-    """One cycle of a directed graph, rotated so that its smallest name comes first; empty when there is none."""
-    done: set[str] = set()
-    for root in sorted(order):
-        if root in done:
-            continue
-        path: list[str] = [root]
-        on_path = {root: 0}
-        stack = [iter(order[root])]
-        while stack:
-            following = next(stack[-1], None)
-            if following is None:
-                done.add(path[-1])
-                del on_path[path.pop()]
-                stack.pop()
-            elif following in on_path:
-                return _rotate(tuple(path[on_path[following] :]))
-            elif following not in done and following in order:
-                on_path[following] = len(path)
-                path.append(following)
-                stack.append(iter(order[following]))
-    return ()
-
-
-def _rotate(cycle: tuple[str, ...]) -> tuple[str, ...]:
-    start_at = cycle.index(min(cycle))
-    return cycle[start_at:] + cycle[:start_at]

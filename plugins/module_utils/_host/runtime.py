@@ -11,8 +11,7 @@ import time
 import typing as t
 
 from .._graph import build as _graph
-from .._graph import live as _graph_live
-from .._graph import reach as _graph_walk
+from .._graph.live import from_show
 from .._model import WARNING, Finding
 from .._syntax.names import is_template
 from . import security as _security
@@ -164,7 +163,7 @@ class Live:
             return None
         if self._graph is None:
             wanted = frozenset(GRAPH_PROPERTIES)
-            self._graph = _graph_live.from_show(
+            self._graph = from_show(
                 {
                     unit: {p: " ".join(split_list(v[-1])) for p, v in found.items() if p in wanted}
                     for unit, found in self._shown().items()
@@ -240,8 +239,8 @@ def _aspects(what: t.Container[str]) -> list[str]:
 
 def _falls_with(name: str, graph: _graph.Graph) -> dict[str, t.Any]:
     return {
-        "falls_with": list(_graph_walk.falls_with(graph, name, "stop")),
-        "falls_on_crash": list(_graph_walk.falls_with(graph, name, "crash")),
+        "falls_with": list(graph.falls_with(name, "stop")),
+        "falls_on_crash": list(graph.falls_with(name, "crash")),
     }
 
 

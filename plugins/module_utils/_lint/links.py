@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._graph.edges import UNIT_DIRECTIVES
+from .._graph.edges import STOPPED_WITH, UNIT_DIRECTIVES
 from .._model import INFO, WARNING, Setting, Unit
 from .._syntax.effective import unit_names_in, value_of
 from .._syntax.names import unit_type
@@ -139,14 +139,14 @@ def bindsto_without_after(unit: Unit, context: Context) -> t.Iterator[Diagnostic
             )
 
 
-@RULES.rule("dependent-stays-down", WARNING, "BindsTo", "Requires", "Requisite", "PartOf")
+@RULES.rule("dependent-stays-down", WARNING, *STOPPED_WITH)
 def dependent_stays_down(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """The other unit takes this one down, and no start of it brings this one back."""
     graph = context.graph
     if graph.sources("Triggers", unit.name) or graph.sources("Upholds", unit.name):
         return
     bringers = graph.brought_back_by(unit.name)
-    for directive, other, setting in dependencies(unit, "BindsTo", "Requires", "Requisite", "PartOf"):
+    for directive, other, setting in dependencies(unit, *STOPPED_WITH):
         main = context.unit(other)
         if main is None or other in bringers or unit_type(other) != "service":
             continue

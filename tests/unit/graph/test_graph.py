@@ -7,23 +7,27 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import draw as _graph_text
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import edges as _graph_edges
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import live as _graph_live
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import reach as _graph_walk
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.build import Graph, build
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.draw import dot, draw, mermaid
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import DEFAULT, UNIT_DIRECTIVES
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.live import (
+    SHOW_PROPERTIES,
+    STOP_PROPERTIES,
+    from_show,
+)
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.reach import spread
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from case_files import load
 
 
-def build(case: dict[str, t.Any]) -> _graph.Graph:
-    return _graph.build([read_unit(name, text) for name, text in case["units"].items()])
+def build_graph(case: dict[str, t.Any]) -> Graph:
+    return build([read_unit(name, text) for name, text in case["units"].items()])
 
 
 @pytest.mark.parametrize("case", load("graph/edges"))
 def test_edges(case: dict[str, t.Any]) -> None:
     """``source Kind target origin`` of each edge; those to and from slices and shutdown are left out unless asked."""
-    found = [f"{edge.source} {edge.kind} {edge.target} {edge.origin}" for edge in build(case).edges]
+    found = [f"{edge.source} {edge.kind} {edge.target} {edge.origin}" for edge in build_graph(case).edges]
     if not case.get("all"):
         found = [row for row in found if ".slice" not in row and "shutdown.target" not in row and "journald" not in row]
     assert sorted(found) == sorted(case["edges"])
@@ -31,13 +35,13 @@ def test_edges(case: dict[str, t.Any]) -> None:
 
 @pytest.mark.parametrize("case", load("syntax/specifiers"))
 def test_slice_of_a_unit(case: dict[str, t.Any]) -> None:
-    graph = build({"units": {case["unit"]: "[Service]\nExecStart=/bin/true\n"}})
+    graph = build_graph({"units": {case["unit"]: "[Service]\nExecStart=/bin/true\n"}})
     assert [name for name in graph.targets("Requires", case["unit"]) if name.endswith(".slice")] == [case["slice"]]
 
 
 @pytest.mark.parametrize("case", load("graph/start"))
 def test_start(case: dict[str, t.Any]) -> None:
-    graph = build(case)
+    graph = build_graph(case)
     verdict = graph.start(case["start"])
     assert [verdict.outcome, verdict.reason] == case["verdict"]
     for key in ("cycle", "candidates", "certain"):
@@ -48,64 +52,87 @@ def test_start(case: dict[str, t.Any]) -> None:
 
 
 @pytest.mark.parametrize("case", load("graph/falls"))
-def test_who_falls_with_whom(case: dict[str, t.Any]) -> None:
-    graph = build(case)
-    assert list(_graph_walk.falls_with(graph, case["unit"])) == case["stop"]
-    assert list(_graph_walk.falls_with(graph, case["unit"], "crash")) == case["crash"]
-    assert list(graph.comes_back_with(case["unit"])) == case["back"]
+def test_who_falls_when_a_unit_is_stopped(case: dict[str, t.Any]) -> None:
+    assert list(build_graph(case).falls_with(case["unit"])) == case["stop"]
 
 
-@pytest.mark.parametrize("case", load("graph/order"))
-def test_start_order(case: dict[str, t.Any]) -> None:
-    assert [list(wave) for wave in _graph_walk.start_order(build(case))] == case["order"]
+@pytest.mark.parametrize("case", load("graph/falls"))
+def test_who_falls_when_a_unit_crashes(case: dict[str, t.Any]) -> None:
+    assert list(build_graph(case).falls_with(case["unit"], "crash")) == case["crash"]
+
+
+@pytest.mark.parametrize("case", load("graph/falls"))
+def test_who_comes_back_with_a_unit(case: dict[str, t.Any]) -> None:
+    assert list(build_graph(case).comes_back_with(case["unit"])) == case["back"]
+
+
+@pytest.mark.parametrize(
+    ("roots", "found"),
+    [
+        (["a"], {"b": "a", "c": "b", "a": "c"}),
+        (["c", "d"], {"a": "c", "b": "a", "c": "b"}),
+        (["d"], {}),
+        ([], {}),
+    ],
+    ids=["round a circle", "two roots", "to itself alone", "none"],
+)
+def test_spread(roots: list[str], found: dict[str, str]) -> None:
+    following = {"a": ["b"], "b": ["c"], "c": ["a"], "d": ["d"]}
+    assert spread(roots, following.__getitem__) == found
 
 
 @pytest.mark.parametrize("case", load("graph/text"))
 def test_text(case: dict[str, t.Any]) -> None:
-    drawing = _graph_text.draw(build(case), case.get("everything", False))
-    assert _graph_text.dot(drawing) == case["dot"]
-    assert _graph_text.mermaid(drawing) == case["mermaid"]
+    drawing = draw(build_graph(case), case.get("everything", False))
+    assert dot(drawing) == case["dot"]
+    assert mermaid(drawing) == case["mermaid"]
 
 
-SHOWN = """\
-Id=a.service
-Requires=sysinit.target system.slice b.service
-After=b.service sysinit.target basic.target
-TriggeredBy=a.timer
-Conflicts=shutdown.target
-
-Id=b.service
-RequiredBy=a.service
-BoundBy=c.service
-Before=a.service
-
-"""
+SHOWN = {
+    "a.service": {
+        "Requires": "sysinit.target system.slice b.service",
+        "After": "b.service sysinit.target basic.target",
+        "TriggeredBy": "a.timer",
+        "Conflicts": "shutdown.target",
+    },
+    "b.service": {"RequiredBy": "a.service", "BoundBy": "c.service", "Before": "a.service"},
+}
 
 
 def test_live_host() -> None:
-    graph = _graph_live.from_show(_graph_live.parse_show(SHOWN))
+    graph = from_show(SHOWN)
     assert graph.declared == ("a.service", "b.service")
     assert graph.targets("Requires", "a.service") == ("b.service", "sysinit.target", "system.slice")
     assert graph.targets("Triggers", "a.timer") == ("a.service",)
-    assert _graph_walk.falls_with(graph, "b.service") == ("a.service", "c.service")
-    assert {edge.target for edge in graph.edges if edge.origin == _graph_edges.DEFAULT} == {
+    assert graph.falls_with("b.service") == ("a.service", "c.service")
+
+
+def test_defaults_of_a_live_host() -> None:
+    assert {edge.target for edge in from_show(SHOWN).edges if edge.origin == DEFAULT} == {
         "basic.target",
         "shutdown.target",
         "sysinit.target",
         "system.slice",
     }
-    usual = _graph_text.dot(_graph_text.draw(graph))
-    assert '"a.service" -> "b.service" [label="After Requires", penwidth=2.5];' in usual
-    assert "sysinit" not in usual
-    assert "sysinit" in _graph_text.dot(_graph_text.draw(graph, everything=True))
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_drawing_of_a_live_host(everything: bool) -> None:
+    text = dot(draw(from_show(SHOWN), everything))
+    assert '"a.service" -> "b.service" [label="After Requires", penwidth=2.5];' in text
+    assert ("sysinit" in text) is everything
+
+
+def test_properties_that_name_who_is_stopped_with_a_unit() -> None:
+    assert sorted(STOP_PROPERTIES) == ["BoundBy", "ConsistsOf", "PropagatesStopTo", "RequiredBy", "RequisiteOf"]
 
 
 def test_every_kind_of_systemd_is_drawn() -> None:
     """A declared unit and ``systemctl show`` of the same unit give the same kinds."""
-    directives = [d for d in _graph_edges.UNIT_DIRECTIVES if d not in ("After", "Before")]
+    directives = [d for d in UNIT_DIRECTIVES if d not in ("After", "Before")]
     text = "[Unit]\nDefaultDependencies=no\n" + "".join(f"{d}={d.lower()}.target\n" for d in directives)
-    graph = _graph.build([read_unit("a.target", text)])
-    assert {edge.kind for edge in graph.edges} == {kind for kind, _inverse in _graph_live.SHOW_PROPERTIES.values()} - {
+    graph = build([read_unit("a.target", text)])
+    assert {edge.kind for edge in graph.edges} == {kind for kind, _inverse in SHOW_PROPERTIES.values()} - {
         "After",
         "Triggers",
     }
@@ -117,7 +144,6 @@ def test_a_large_set_is_quick() -> None:
     for number in range(300):
         text = f"[Unit]\nAfter=u{number - 1}.service\nWants=u{number - 1}.service\n[Service]\nExecStart=/bin/a\n"
         units.append(read_unit(f"u{number}.service", text))
-    graph = _graph.build(units)
+    graph = build(units)
     assert graph.cycles() == []
-    assert len(_graph_walk.start_order(graph)) == 300
     assert len(graph.start("u299.service").jobs) >= 300
