@@ -1,17 +1,57 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For the testinfra tests of all scenarios: fixtures, and the host's own words when a test fails."""
+"""For the testinfra tests of all scenarios: fixtures, a fast way to the hosts, and what they say when a test fails."""
 
 from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
+import testinfra.backend
+from testinfra.backend.podman import PodmanBackend
 
 EVIDENCE = ("systemctl --failed --no-pager", "journalctl --no-pager --lines=60")
+# No test depends on how fast a host is; one that has hung ends all the same.
+PATIENCE_SECONDS = 120
+
+
+class EnteredBackend(PodmanBackend):
+    """Runs commands in the namespaces of a container; `podman exec` takes more than ten times as long for each."""
+
+    NAME = "entered"
+    known_process = ""
+
+    def run(self, command, *args, **_options):
+        """Run a command as root; see testinfra."""
+        wanted = self.get_command(command, *args)
+        enter = "nsenter --target %s --mount --uts --ipc --net --pid --cgroup env --ignore-environment"
+        variables = "HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin container=podman"
+        result = self.run_local(f"{enter} {variables} /bin/sh -c %s", self.first_process(), wanted)
+        result.command = self.encode(wanted)
+        return result
+
+    def first_process(self):
+        """Process id of the container's systemd, as this host sees it. Asked for again after a reboot."""
+        if not self.known_process or not Path(f"/proc/{self.known_process}").exists():
+            shown = self.run_local("podman inspect --format '{{.State.Pid}}' %s", self.name)
+            self.known_process = shown.stdout.strip()
+        return self.known_process
+
+
+testinfra.backend.BACKENDS[EnteredBackend.NAME] = f"{__name__}.EnteredBackend"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """All tests of a host run in one process, in their order; the hosts side by side."""
+    for item in items:
+        host = getattr(item, "callspec", None) and item.callspec.params.get("_testinfra_host")
+        if host:
+            item.add_marker(pytest.mark.xdist_group(host.backend.name))
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +76,20 @@ def actions(host):
         ]
 
     return recorded
+
+
+@pytest.fixture
+def wait_for():
+    """Function that waits until another one says true, and returns what it said."""
+
+    def wait(condition):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (said := condition()):
+            assert time.monotonic() < deadline, f"not so within {PATIENCE_SECONDS} s"
+            time.sleep(0.1)
+        return said
+
+    return wait
 
 
 @pytest.hookimpl(wrapper=True)

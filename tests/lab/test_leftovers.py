@@ -19,6 +19,7 @@ import pytest
 from lab import sandbox
 from lab.build import image_name
 
+PATIENCE_SECONDS = 300
 # Starts a container on a network of its own and a process that would outlive it, tells of them, then goes on as {end}.
 COMMAND = """
 podman network create "$UNITCRAFT_RUN-net" > /dev/null || exit 90
@@ -84,7 +85,7 @@ def start():
 def test_command_that_fails(start):
     started = start("exit 3")
     assert started.container == "running"
-    assert started.process.wait(timeout=30) == 3
+    assert started.process.wait(timeout=PATIENCE_SECONDS) == 3
     assert started.left() == []
 
 
@@ -92,7 +93,7 @@ def test_sandbox_that_is_interrupted(start):
     started = start("sleep 988")
     assert len(started.left()) == 3
     started.process.send_signal(signal.SIGTERM)
-    assert started.process.wait(timeout=30) == 128 + signal.SIGTERM
+    assert started.process.wait(timeout=PATIENCE_SECONDS) == 128 + signal.SIGTERM
     assert started.left() == []
 
 
@@ -101,5 +102,5 @@ def test_sandbox_that_is_killed_is_swept_by_the_next(start):
     killed.process.kill()
     killed.process.wait()
     assert killed.container == "running"
-    assert start("exit 0").process.wait(timeout=30) == 0
+    assert start("exit 0").process.wait(timeout=PATIENCE_SECONDS) == 0
     assert sandbox.containers_of(killed.run) == []

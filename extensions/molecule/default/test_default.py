@@ -36,6 +36,6 @@ def test_programs_of_the_roles_are_there(host, command):
 
 def test_user_manager_with_linger_comes_up(host):
     host.run_expect([0], "useradd --create-home alice && loginctl enable-linger alice")
-    host.run_expect([0], "timeout 20 sh -c 'until test -S /run/user/$(id -u alice)/bus; do sleep 0.1; done'")
+    host.run_expect([0], "timeout 120 sh -c 'until test -S /run/user/$(id -u alice)/bus; do sleep 0.1; done'")
     asked = host.run("su - alice -c 'XDG_RUNTIME_DIR=/run/user/$(id -u) systemctl --user is-system-running'")
     assert asked.stdout.strip() == "running"

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
@@ -113,13 +112,10 @@ def test_credentials_reach_a_dynamic_user(host):
     assert not host.user("vault").exists or host.service("vault").is_running
 
 
-def test_timer_runs_its_job(host):
+def test_timer_runs_its_job(host, wait_for):
     assert host.service("tick.timer").is_enabled
     assert host.run("systemctl is-enabled tick.service").stdout.strip() == "static"
-    for _unused in range(50):
-        if host.file("/var/lib/tick/given.json").exists:
-            break
-        time.sleep(0.2)
+    wait_for(lambda: host.file("/var/lib/tick/given.json").exists)
     assert given(host, "/var/lib/tick/given.json")["arguments"] == ["--once"]
     assert host.service("tick").systemd_properties["Type"] == "oneshot"
 

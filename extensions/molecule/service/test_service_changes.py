@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""After test_service.py: changes of services that run, told as loudly as Ansible can, on all hosts at once."""
+"""After test_service.py: changes of services that run, told as loudly as Ansible can."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ SECRETS = ["ticks", "T$ ", "$key", "another %token", "told-to-nobody"]
 
 
 @pytest.fixture(scope="module")
-def run():
-    """The run of change.yml: its exit status, and all that it wrote."""
+def run(host):
+    """The run of change.yml on a host: its exit status, and all that it wrote."""
     project = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
     folder = project / "extensions/molecule"
     done = subprocess.run(
-        ["ansible-playbook", "--inventory", folder / "inventory.yml", "--diff", "-vvv", folder / "service/change.yml"],
+        [
+            *("ansible-playbook", "--inventory", folder / "inventory.yml", "--diff", "-vvv"),
+            *("--limit", host.backend.name.rpartition("-")[2], folder / "service/change.yml"),
+        ],
         check=False,
         capture_output=True,
         text=True,
         cwd=project,
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(project / ".ansible/collections"), "ANSIBLE_FORKS": "4"},
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(project / ".ansible/collections")},
     )
     return done.returncode, done.stdout + done.stderr
 

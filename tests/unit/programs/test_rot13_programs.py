@@ -15,7 +15,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,7 @@ LANGUAGES = {
     "python": [sys.executable, str(PROGRAMS / "rot13.py")],
     "php": ["php", str(PROGRAMS / "rot13.php")],
 }
+PATIENCE_SECONDS = 60
 BIG = bytes(number % 256 for number in range(65507))  # the largest UDP payload of IPv4
 
 
@@ -63,7 +63,7 @@ class Server:
     def client(self, address="127.0.0.1"):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         client = socket.socket(family, socket.SOCK_DGRAM)
-        client.settimeout(5)
+        client.settimeout(PATIENCE_SECONDS)
         client.connect((address, self.port))
         return client
 
@@ -128,26 +128,17 @@ def test_survives_clients_that_left(server):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
-def test_ends_at_once_and_cleanly(command, number, busy):
-    # Other work on this machine makes an end slower, never faster: one of three that is fast is the proof.
-    assert any(seconds_to_end(command, number, busy) < 0.5 for _unused in range(3))
-
-
-def seconds_to_end(command, number, busy):
-    """How long a server that gets a signal takes to end; it must end cleanly."""
+def test_ends_cleanly_on_a_signal(command, number, busy):
     with Server(command) as server, server.client() as client:
         if busy:
             for _unused in range(200):
                 client.send(b"x" * 1000)
         else:
             server.ask(b"x")
-        time.sleep(0.05)
-        begin = time.monotonic()
         server.process.send_signal(number)
-        _out, errors = server.process.communicate(timeout=5)
-        taken = time.monotonic() - begin
+        # A server that waits for the next datagram instead would never end.
+        _out, errors = server.process.communicate(timeout=PATIENCE_SECONDS)
         assert (server.process.returncode, errors) == (0, "")
-        return taken
 
 
 def test_is_not_disturbed_by_stop_and_continue(server):
@@ -173,7 +164,9 @@ def test_is_not_disturbed_by_stop_and_continue(server):
     ],
 )
 def test_refuses_bad_arguments(command, arguments, message):
-    ended = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=10, check=False)
+    ended = subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
     assert ended.returncode == 2
     assert message in ended.stderr
     assert ended.stdout == ""
@@ -182,7 +175,9 @@ def test_refuses_bad_arguments(command, arguments, message):
 @pytest.mark.parametrize("address", ["*", "127.0.0.1", "::1"])
 def test_says_that_the_port_is_taken(command, server, address):
     arguments = ["--address", address, "--port", str(server.port)]
-    ended = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=10, check=False)
+    ended = subprocess.run(
+        [*command, *arguments], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
     assert ended.returncode == 1
     assert f"port {server.port}: Address already in use" in ended.stderr
     assert ended.stdout == ""
@@ -204,12 +199,12 @@ def test_tells_systemd_when_it_is_ready_and_when_it_stops(command, tmp_path, abs
     name = f"@rot13-test-{os.getpid()}" if abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.bind(name.replace("@", "\0") if abstract else name)
-        channel.settimeout(5)
+        channel.settimeout(PATIENCE_SECONDS)
         with Server(command, environment={"NOTIFY_SOCKET": name}) as server:
             assert channel.recv(1000).decode() == f"READY=1\nSTATUS=Listening on [::]:{server.port}"
             server.process.terminate()
             assert channel.recv(1000) == b"STOPPING=1"
-            assert server.process.wait(timeout=5) == 0
+            assert server.process.wait(timeout=PATIENCE_SECONDS) == 0
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,9 @@ def test_small_and_fast() -> None:
     path = pathlib.Path(_catalog.__file__)
     assert path.stat().st_size <= 25_000
     code = compile(path.read_text(), str(path), "exec")
+    # 2 ms of processor time on an idle machine; caches that others use at the same time make it more, never ten times.
     best = min(load_time(code) for _round in range(30))
-    assert best < 0.005, f"loading takes {best * 1000:.1f} ms"  # 2 ms on an idle machine
+    assert best < 0.02, f"loading takes {best * 1000:.1f} ms"
 
 
 def load_time(code: object) -> float:

@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 
 STORY = Path("/root/story.json")
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300
 UP, DOWN = "active", "inactive"
 NO_RESTART = Path("/run/systemd/system/haproxy.service.d/99-no-restart.conf")
 
@@ -72,8 +72,16 @@ def run(unit):
 
 
 def web():
-    with urllib.request.urlopen("http://127.0.0.1:8080/", timeout=10) as answer:
-        return answer.status
+    """Status of an answer that came through the proxy, which may need a moment to find that the web server is up."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen("http://127.0.0.1:8080/", timeout=PATIENCE_SECONDS) as answer:
+                return answer.status
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def times(unit):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 STORY = Path("/root/story.json")
 RESULTS = Path("/var/lib/worker")
-PATIENCE_SECONDS = 180  # a loaded machine with eight PHP workers takes its time
+PATIENCE_SECONDS = 600  # a loaded machine with eight PHP workers takes its time
 JOBS = 240
 KILLS = 8
 
@@ -31,15 +31,16 @@ def counts():
 
 
 def wait(what):
-    """Wait until a function says true; the counts and a status tell why it does not."""
+    """Wait until a function says true and return what it said; the counts and a status tell why it does not."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not what():
+    while not (said := what()):
         if time.monotonic() > deadline:
             status = subprocess.run(
                 ["systemctl", "status", "--no-pager", "worker@*"], check=False, capture_output=True, text=True
             )
             raise SystemExit(f"{counts()}\n{status.stdout}")
         time.sleep(0.1)
+    return said
 
 
 def all_are_done():
@@ -76,8 +77,8 @@ def stop():
 def kill_at_random():
     load("killed", JOBS, 0.1)
     for _unused in range(KILLS):
-        wait(running)
-        subprocess.run(["systemctl", "kill", "--signal=KILL", random.choice(running())], check=False)
+        victim = random.choice(wait(running))
+        subprocess.run(["systemctl", "kill", "--signal=KILL", victim], check=False)
         time.sleep(0.3)
     wait(all_are_done)
     return {"times_done": times_done("killed", JOBS), "counts": counts()}
@@ -132,6 +133,7 @@ def fewer():
 
 
 def more():
+    wait(lambda: len(running()) == 8)
     wait(all_are_done)
     seen = {"running": running(), "times_done": times_done("scaled", JOBS)}
     stop()
