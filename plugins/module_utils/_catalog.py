@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
-FIRST_RELEASE = 247  # parsers of older releases are not told apart; ``since`` may be older
+# Parsers of releases before 247 are not told apart; ``since`` may be older.
 LAST_RELEASE = 262
 
 UNIT_SECTIONS = {

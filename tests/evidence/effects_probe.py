@@ -71,71 +71,48 @@ def link(path: str) -> str:
         return f"({error.strerror})"
 
 
+PROCESS_FILES = (
+    *("cmdline", "environ", "limits", "oom_score_adj", "cgroup", "coredump_filter", "attr/current"),
+    *("timerslack_ns", "personality", "loginuid"),
+)
+STATUS_KEYS = (
+    *("Uid", "Gid", "Groups", "Umask", "SigIgn", "SigBlk", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"),
+    *("NoNewPrivs", "Seccomp", "Seccomp_filters", "Cpus_allowed", "Mems_allowed", "THP_enabled"),
+)
+NAMESPACES = ("mnt", "net", "ipc", "uts", "user", "pid", "cgroup", "time")
+
+
 def look_at_process(pid: str) -> dict[str, str]:
     """What the kernel says of a process, without what changes by itself."""
     base = f"/proc/{pid}"
-    seen = {
-        name: read(f"{base}/{name}")
-        for name in (
-            "cmdline",
-            "environ",
-            "limits",
-            "oom_score_adj",
-            "cgroup",
-            "coredump_filter",
-            "attr/current",
-            "timerslack_ns",
-            "personality",
-            "loginuid",
-        )
-    }
+    seen = {name: read(f"{base}/{name}") for name in PROCESS_FILES}
     for line in read(f"{base}/status").splitlines():
         key, _unused, value = line.partition(":")
-        if key in (
-            "Uid",
-            "Gid",
-            "Groups",
-            "Umask",
-            "SigIgn",
-            "SigBlk",
-            "CapInh",
-            "CapPrm",
-            "CapEff",
-            "CapBnd",
-            "CapAmb",
-            "NoNewPrivs",
-            "Seccomp",
-            "Seccomp_filters",
-            "Cpus_allowed",
-            "Mems_allowed",
-            "THP_enabled",
-        ):
+        if key in STATUS_KEYS:
             seen[f"status/{key}"] = value
     fields = read(f"{base}/stat").rpartition(")")[2].split()
     if len(fields) > 40:
         # Fields 18 and 19 of proc_pid_stat(5) are priority and nice, 40 and 41 real-time priority and policy.
         seen.update(priority=fields[15], nice=fields[16], rt_priority=fields[37], policy=fields[38])
     seen["ioprio"] = subprocess.run(["ionice", "-p", pid], check=False, capture_output=True, text=True).stdout
-    own = {
-        space: link(f"/proc/1/ns/{space}") for space in ("mnt", "net", "ipc", "uts", "user", "pid", "cgroup", "time")
-    }
+    own = {space: link(f"/proc/1/ns/{space}") for space in NAMESPACES}
     for space, of_init in own.items():
         seen[f"ns/{space}"] = "own" if link(f"{base}/ns/{space}") != of_init else "host"
     seen["cwd"], seen["root"] = link(f"{base}/cwd"), link(f"{base}/root")
     for number in ("0", "1", "2", "3"):
         seen[f"fd/{number}"] = re.sub(r"\d+", "N", link(f"{base}/fd/{number}"))
-    # Mounts of the other units under test come and go in everybody's namespace.
-    mounts = [
-        line
-        for line in read(f"{base}/mountinfo").splitlines()
-        if " /fx/" not in line and "/run/credentials" not in line
-    ]
-    seen["mounts"] = re.sub(r"\b\d+ \d+ \d+:\d+|(shared|master|propagate_from):\d+|inode=\d+", "", "\n".join(mounts))
+    seen["mounts"] = look_at_mounts(read(f"{base}/mountinfo"))
     # Differ at every start.
     seen["environ"] = re.sub(
         r"(INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|MAINPID|MEMORY_PRESSURE_\w+)=[^\0]*\0", "", seen["environ"]
     )
     return seen
+
+
+def look_at_mounts(text: str) -> str:
+    """Mounts without their numbers; those of the other units under test come and go in everybody's namespace."""
+    lines = [line for line in text.splitlines() if " /fx/" not in line and "/run/credentials" not in line]
+    return re.sub(r"\b\d+ \d+ \d+:\d+|(shared|master|propagate_from):\d+|inode=\d+", "", "\n".join(lines))
 
 
 def cgroup_files(path: str) -> dict[str, str]:

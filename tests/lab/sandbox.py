@@ -44,6 +44,8 @@ PODMAN_LIMIT = 1048576
 # Podman's message about a container whose network namespace it does not find: id and path.
 UNREACHABLE = r"container ([0-9a-f]{64}): retrieving network namespace at ([^ :]+):"
 PR_SET_CHILD_SUBREAPER = 36
+# Beginnings of the names of variables that sudo hands on, besides PATH.
+KEPT_VARIABLES = ("UNITCRAFT_", "ANSIBLE_", "PYTEST_", "MOLECULE_", "PYTHON")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -112,7 +114,7 @@ def become_root() -> None:
     kept = [
         f"{name}={value}"
         for name, value in os.environ.items()
-        if name == "PATH" or name.startswith(("UNITCRAFT_", "ANSIBLE_", "PYTEST_", "MOLECULE_"))
+        if name == "PATH" or name.startswith(KEPT_VARIABLES)
     ]
     os.execvp("sudo", ["sudo", "env", *kept, sys.executable, *sys.argv])
 

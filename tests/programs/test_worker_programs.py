@@ -208,7 +208,7 @@ def test_the_same_id_is_put_in_once(bench):
 def test_a_delayed_job_waits(bench):
     bench.start("a")
     bench.wait(workers=1)
-    bench.ctl("put", "any", "{}", "--id", "later", "--delay", "3")
+    bench.ctl("put", "any", "{}", "--id", "later", "--delay", "20")
     bench.ctl("put", "any", "{}", "--id", "now")
     bench.wait(done=1, delayed=1)
     assert (bench.runs("now"), bench.runs("later")) == (1, 0)

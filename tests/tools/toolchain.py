@@ -220,16 +220,20 @@ def make_environment(python: str, folder: Path) -> None:
 
 
 def tool_environment(folder: Path) -> dict[str, str]:
-    """Environment for programs of a virtual environment: its bin first, no colours, no questions."""
+    """Environment for programs of a virtual environment: its bin first, no colours, no questions.
+
+    Compiled Python code goes to the cache, where every later start finds it, and not between the sources.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **inherited,
         "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "VIRTUAL_ENV": str(folder),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_DEPRECATION_WARNINGS": "0",
         "ANSIBLE_HOST_KEY_CHECKING": "0",
         "NO_COLOR": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": str(CACHE / "pycache"),
     }
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 from case_files import load
-from tools.import_law import MODULE_UTILS, Tree, read_file, read_tree, violations
+from tools import draw_wings
+from tools.import_law import MODULE_UTILS, WINGS, Tree, read_file, read_tree, violations
 
 # To be mended: the health check tells a timeout by the exception of subprocess.
 OPEN = ("_engine/health.py:",)
@@ -34,3 +35,13 @@ def test_a_planted_import(case, tree):
 def test_cases_plant_into_files_that_exist():
     files = {case.values[0]["file"] for case in load("repo/import_law")}
     assert [file for file in sorted(files) if not (MODULE_UTILS / file).exists()] == ["_extra/things.py"]
+
+
+def test_the_drawing_of_the_wings_is_up_to_date():
+    text = draw_wings.PAGE.read_text(encoding="utf-8")
+    assert draw_wings.page_with(text, draw_wings.drawing(read_tree())) == text, "run tests/tools/draw_wings.py"
+
+
+def test_the_drawing_leaves_detours_out():
+    imported = {wing: set() for wing in WINGS} | {"_graph": {"_syntax", "_model"}, "_syntax": {"_model"}}
+    assert draw_wings.without_detours(imported)["_graph"] == {"_syntax"}

@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+import yaml
 from tools import runner, toolchain
 from tools.processes import Processes, Stopped
 from tools.runner import Runner, Stage, StageError, summary
@@ -122,3 +123,10 @@ def test_list_names_every_stage():
     script = toolchain.CHECKOUT / "tests" / "run"
     done = subprocess.run([sys.executable, script, "--list"], capture_output=True, text=True, check=True)
     assert [line.split()[0] for line in done.stdout.splitlines()] == [one.name for one in STAGES]
+
+
+def test_hooks_of_a_commit_run_stages():
+    text = (toolchain.CHECKOUT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    entries = [hook["entry"] for hook in yaml.safe_load(text)["repos"][0]["hooks"]]
+    assert entries == [f"python3 tests/run {name}" for name in ("format", "ruff", "types", "dead", "lint")]
+    assert set(entries) <= {f"python3 tests/run {one.name}" for one in STAGES}
