@@ -39,6 +39,8 @@ INSIDE = "UNITCRAFT_SANDBOX_INSIDE"
 LOCK = "/run/lock/unitcraft-sandbox"
 REPOSITORY = "localhost/unitcraft-systemd"
 GRACE_SECONDS = 20
+# How often children that were left behind and have ended are collected.
+REAP_SECONDS = 2
 # What podman asks for when nothing tells it otherwise.
 PODMAN_LIMIT = 1048576
 # Podman's message about a container whose network namespace it does not find: id and path.
@@ -112,9 +114,7 @@ def become_root() -> None:
     if not shutil.which("sudo"):
         sys.exit("sandbox.py: systemd containers need root: run this as root, or install sudo")
     kept = [
-        f"{name}={value}"
-        for name, value in os.environ.items()
-        if name == "PATH" or name.startswith(KEPT_VARIABLES)
+        f"{name}={value}" for name, value in os.environ.items() if name == "PATH" or name.startswith(KEPT_VARIABLES)
     ]
     os.execvp("sudo", ["sudo", "env", *kept, sys.executable, *sys.argv])
 
@@ -345,7 +345,7 @@ class Supervisor:
         deadline = None
         while True:
             try:
-                return self.process.wait(timeout=0.5)
+                return self.process.wait(timeout=REAP_SECONDS)
             except subprocess.TimeoutExpired:
                 reap_adopted(self.process.pid)
                 if self.received and deadline is None:

@@ -63,7 +63,7 @@ def is_playbook(data: t.Any) -> bool:
 
 def test_there_are_examples_and_no_language_is_left_out() -> None:
     assert len(EXAMPLES) > 80
-    assert {example.language for example in EXAMPLES} <= {"yaml", "ini", "sh", "console", "text"}
+    assert {example.language for example in EXAMPLES} <= {"yaml", "ini", "sh", "console", "text", "mermaid"}
 
 
 # --- YAML -----------------------------------------------------------------------------------------------------------
