@@ -9,7 +9,7 @@ import typing as t
 
 from .._model import ERROR, Finding
 from .._syntax.names import instance_name, is_template
-from . import security as _security
+from .security import parse_security
 from .systemd import Runner, SystemdError
 from .verify import VERIFY_TIMEOUT, Staged, stage_files
 
@@ -34,7 +34,7 @@ def exposure(runner: Runner, files: t.Sequence[Staged], release: int, highest: f
         names = [instance_name(name, "exposure") if is_template(name) else name for name in services]
         argv = ["systemd-analyze", "--no-pager", "security", "--offline=true", "--threshold=100", *names]
         reply = runner.command(argv, VERIFY_TIMEOUT, {"SYSTEMD_UNIT_PATH": f"{stage}:"})
-    judged = _security.parse_security(reply.out, worst=5)
+    judged = parse_security(reply.out, worst=5)
     findings = []
     for service, name in zip(services, names):
         score = judged.get(name) or judged.get(service)

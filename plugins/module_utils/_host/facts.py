@@ -14,18 +14,18 @@ import re
 import stat
 import typing as t
 
-from .._graph import edges as _graph_edges
+from .._graph.edges import declared
 from .._lint.facts import HostFacts, PathFact, Questions
 from .._lint.host import is_executable
 from .._lint.values import looks_secret
 from .._syntax.lines import read_unit
 from .._syntax.names import is_template, parse_unit_name
 from .._syntax.text import UnitSyntaxError, from_bytes
-from . import unit_path as _unitfiles
 from .manager import Manager
 from .reader import Reader
 from .show import StateReader
 from .systemd import SystemdError
+from .unit_path import UnitFiles
 
 _PROGRAM_FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _MAX_UNITS = 500  # of the host that are followed for ordering cycles
@@ -53,21 +53,24 @@ def host_facts(
 
     :param live: what ``Manager.show`` said of units already, so that they are not asked about again.
     """
-    host = _Host(systemd, live or {})
+    collector = FactCollector(systemd, live or {})
     return HostFacts(
-        users=host.accounts(questions.users, "passwd"),
-        groups=host.accounts(questions.groups, "group"),
-        paths={path: fact for path in questions.paths for fact in [host.path(path)] if fact is not None},
-        programs={name: host.has_program(name) for name in questions.programs},
-        environment_files={pattern: host.environment_files(pattern) for pattern in questions.environment_files},
-        units=host.units(questions.units),
-        architecture=host.architecture() if "architecture" in questions.machine else "",
-        virtualization=host.virtualization() if "virtualization" in questions.machine else "",
+        users=collector.accounts(questions.users, "passwd"),
+        groups=collector.accounts(questions.groups, "group"),
+        paths={path: fact for path in questions.paths for fact in [collector.path(path)] if fact is not None},
+        programs={name: collector.has_program(name) for name in questions.programs},
+        environment_files={pattern: collector.environment_files(pattern) for pattern in questions.environment_files},
+        units=collector.units(questions.units),
+        architecture=collector.architecture() if "architecture" in questions.machine else "",
+        virtualization=collector.virtualization() if "virtualization" in questions.machine else "",
     )
 
 
-class _Host:
-    """Looks things up on one host, or below the root of an image."""
+class FactCollector:
+    """Looks things up on one host, or below the root of an image.
+
+    :param live: ``{unit: {property: value}}`` that is known already.
+    """
 
     def __init__(self, systemd: Manager, live: t.Mapping[str, t.Mapping[str, str]]) -> None:
         self._systemd = systemd
@@ -153,7 +156,7 @@ class _Host:
             self._ask_about_missing(texts)
         return texts
 
-    def _text(self, files: _unitfiles.UnitFiles, name: str) -> str | None:
+    def _text(self, files: UnitFiles, name: str) -> str | None:
         found = files.find(name)
         if found.masked:
             return ""  # it is there, and says nothing
@@ -196,5 +199,5 @@ def _named_in(name: str, text: str) -> list[str]:
     except UnitSyntaxError:
         return []
     kinds = ("After", "Requires", "BindsTo", "Requisite", "Wants", "Upholds")
-    edges = [edge for edge in _graph_edges.declared(unit, installed=False) if edge.kind in kinds]
+    edges = [edge for edge in declared(unit, installed=False) if edge.kind in kinds]
     return [other for edge in edges for other in (edge.source, edge.target) if other != name]

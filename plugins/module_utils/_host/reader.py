@@ -15,9 +15,9 @@ import typing as t
 
 from .._model import ERROR, WARNING, Finding
 from .._syntax.names import parse_unit_name
-from . import unit_path as _unitfiles
 from .manager import Manager
 from .systemd import SystemdError
+from .unit_path import FILE, FOLDER, LINK, Entry, UnitFiles
 
 MAX_BYTES = 4 << 20  # a unit file above this is not read; the largest ones of distributions have 10 kB
 _MAX_LINKS = 40  # as the kernel follows, path_resolution(7)
@@ -101,9 +101,9 @@ class Reader:
         except SystemdError:
             return True
 
-    def unit_files(self) -> _unitfiles.UnitFiles:
+    def unit_files(self) -> UnitFiles:
         """What the unit folders hold. Broken links, loops and folders without permission become findings."""
-        listing: dict[str, dict[str, _unitfiles.Entry]] = {}
+        listing: dict[str, dict[str, Entry]] = {}
         resolved: dict[str, str] = {}
         with self._systemd.as_owner():
             path = self.search_path()
@@ -114,11 +114,11 @@ class Reader:
                 listing[folder] = entries
                 resolved[folder] = self.real(folder)
                 for name, entry in entries.items():
-                    if entry.kind == _unitfiles.FOLDER and name.endswith(_SUBFOLDERS):
+                    if entry.kind == FOLDER and name.endswith(_SUBFOLDERS):
                         place = f"{folder}/{name}"
-                        listing[place] = dict.fromkeys(self._names(place), _unitfiles.Entry(_unitfiles.FILE))
+                        listing[place] = dict.fromkeys(self._names(place), Entry(FILE))
                         resolved[place] = self.real(place)
-        return _unitfiles.UnitFiles(path, listing, resolved)
+        return UnitFiles(path, listing, resolved)
 
     def read(self, path: str) -> Content:
         """The bytes of a unit file, links followed as systemd follows them."""
@@ -166,9 +166,9 @@ class Reader:
                 self.findings.append(_cannot_read(folder, error, "unreadable-folder"))
             return []
 
-    def _list(self, folder: str) -> dict[str, _unitfiles.Entry] | None:
+    def _list(self, folder: str) -> dict[str, Entry] | None:
         """Unit files and the subfolders that speak of units; None when there is no such folder."""
-        entries: dict[str, _unitfiles.Entry] = {}
+        entries: dict[str, Entry] = {}
         try:
             with os.scandir(self._below(self.real(folder))) as found:
                 for item in found:
@@ -183,15 +183,15 @@ class Reader:
             return None
         return dict(sorted(entries.items()))
 
-    def _entry(self, folder: str, item: os.DirEntry[str]) -> _unitfiles.Entry | None:
+    def _entry(self, folder: str, item: os.DirEntry[str]) -> Entry | None:
         if item.is_dir(follow_symlinks=False):
-            return _unitfiles.Entry(_unitfiles.FOLDER)
+            return Entry(FOLDER)
         path = f"{folder}/{item.name}"
         if not item.is_symlink():
             if not item.is_file(follow_symlinks=False):
                 return None
             try:
-                return _unitfiles.Entry(_unitfiles.FILE, empty=item.stat(follow_symlinks=False).st_size == 0)
+                return Entry(FILE, empty=item.stat(follow_symlinks=False).st_size == 0)
             except OSError:  # removed since the folder was listed
                 return None
         try:
@@ -200,17 +200,17 @@ class Reader:
             self.findings.append(_cannot_read(path, error))
             return None
         if target == "/dev/null":  # which need not exist in an image
-            return _unitfiles.Entry(_unitfiles.LINK, target, True)
+            return Entry(LINK, target, True)
         try:
             info = os.stat(self._below(self.real(path)))
         except OSError as error:
             self._broken.add(path)
             self.findings.append(_broken_link(path, target, error))
-            return _unitfiles.Entry(_unitfiles.LINK, target)
+            return Entry(LINK, target)
         if stat.S_ISDIR(info.st_mode):
-            return _unitfiles.Entry(_unitfiles.FOLDER)
+            return Entry(FOLDER)
         empty = stat.S_ISCHR(info.st_mode) or (stat.S_ISREG(info.st_mode) and info.st_size == 0)
-        return _unitfiles.Entry(_unitfiles.LINK, target, empty)
+        return Entry(LINK, target, empty)
 
     def _link_target(self, path: str) -> str:
         """Where the text of a link leads: folders resolved, its own end not followed."""

@@ -10,11 +10,10 @@ import fnmatch
 import time
 import typing as t
 
-from .._graph import build as _graph
+from .._graph.build import Graph
 from .._graph.live import from_show
 from .._model import WARNING, Finding
 from .._syntax.names import is_template
-from . import security as _security
 from .journal_lines import JOURNAL_FIELDS, iso_time, lines_by_unit
 from .manager import Manager
 from .properties import (
@@ -28,6 +27,7 @@ from .properties import (
     timer_items,
     typed_property,
 )
+from .security import parse_security
 from .show import parse_show
 from .systemd import Reply, SystemdError
 
@@ -53,8 +53,12 @@ _INVERSE = {
 Properties = dict[str, list[str]]
 
 
-class Live:
-    """The answers of one manager. ``ask_state`` starts asking; whoever needs an answer waits for it."""
+class RuntimeInfo:
+    """The answers of one manager. ``ask_state`` starts asking; whoever needs an answer waits for it.
+
+    :param pool: runs the programs beside us.
+    :ivar findings: programs that did not answer.
+    """
 
     def __init__(self, systemd: Manager, pool: concurrent.futures.Executor) -> None:
         self._systemd = systemd
@@ -69,7 +73,7 @@ class Live:
         self._security: dict[str, dict[str, t.Any]] | None = None
         self._journal: dict[str, list[dict[str, t.Any]]] | None = None
         self._journal_lines = 0
-        self._graph: _graph.Graph | None = None
+        self._graph: Graph | None = None
         self._clocks = (time.time(), time.monotonic())
         self.findings: list[Finding] = []
 
@@ -211,7 +215,7 @@ class Live:
             self._security = {}
             if self._security_call is not None:
                 reply = self._security_call.result()
-                self._security = _security.parse_security(reply.out)
+                self._security = parse_security(reply.out)
                 if not self._security:
                     self._complain("systemd-analyze security", reply)
         shown = self.properties(name)
@@ -237,14 +241,14 @@ def _aspects(what: t.Container[str]) -> list[str]:
     return [aspect for aspect in ("state", "dependencies", "drift") if aspect in what]
 
 
-def _falls_with(name: str, graph: _graph.Graph) -> dict[str, t.Any]:
+def _falls_with(name: str, graph: Graph) -> dict[str, t.Any]:
     return {
         "falls_with": list(graph.falls_with(name, "stop")),
         "falls_on_crash": list(graph.falls_with(name, "crash")),
     }
 
 
-def dependencies_of(name: str, graph: _graph.Graph) -> dict[str, t.Any]:
+def dependencies_of(name: str, graph: Graph) -> dict[str, t.Any]:
     """Dependencies both ways and who falls with a unit, of a graph that was made from files."""
     result: dict[str, t.Any] = {}
     for kind, inverse in _INVERSE.items():

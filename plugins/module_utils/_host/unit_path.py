@@ -24,8 +24,8 @@ FILE, LINK, FOLDER = "file", "link", "folder"
 class Entry(t.NamedTuple):
     """One entry of a unit folder.
 
-    ``target``: for a link, where its text leads: absolute, without ``.`` and ``..``, not followed any further.
-    ``empty``: what is finally reached has no bytes or is ``/dev/null``.
+    :ivar target: for a link, where its text leads: absolute, without ``.`` and ``..``, not followed any further.
+    :ivar empty: what is finally reached has no bytes or is ``/dev/null``.
     """
 
     kind: str  # FILE, LINK or FOLDER (also a link to a folder)
@@ -46,9 +46,9 @@ class Found(t.NamedTuple):
 class UnitFiles:
     """The unit folders of one scope, seen as systemd sees them.
 
-    :arg search_path: folders, the most important first.
-    :arg listing: ``{folder: {name: Entry}}`` of these folders and of their ``*.d``, ``*.wants``, ... subfolders.
-    :arg resolved: ``{folder: real path}`` for those of them that are reached through symlinks.
+    :param search_path: folders, the most important first.
+    :param listing: ``{folder: {name: Entry}}`` of these folders and of their ``*.d``, ``*.wants``, ... subfolders.
+    :param resolved: ``{folder: real path}`` for those of them that are reached through symlinks.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is there: the answer of ``unit_info``, put together from the unit folders and from what systemd says."""
+"""The answer of ``unit_info``: what the unit folders hold, joined with what systemd says."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import fnmatch
 import re
 import typing as t
 
-from .._engine import drift as _drift
-from .._engine import store as _store
-from .._graph import build as _graph
-from .._host import runtime as _live
-from .._host import unit_path as _unitfiles
+from .._engine.drift import DriftState, compare
+from .._engine.store import Store
+from .._graph.build import Graph, build
 from .._host.manager import Manager
 from .._host.properties import typed_property
 from .._host.reader import Reader
+from .._host.runtime import RuntimeInfo, dependencies_of
+from .._host.unit_path import Found, UnitFiles
 from .._model import ERROR, WARNING, Finding, Setting, Unit
 from .._syntax.lines import parse
 from .._syntax.names import UNIT_TYPES, is_template, parse_unit_name, template_of
@@ -31,7 +31,9 @@ _GLOB = re.compile(r"[*?\[]")
 class Question(t.NamedTuple):
     """What is asked for.
 
-    ``names``: unit names and globs, all with their suffix; ``what``: of ASPECTS; ``journal_lines``: for each unit.
+    :ivar names: unit names and globs, all with their suffix.
+    :ivar what: of ASPECTS.
+    :ivar journal_lines: for each unit.
     """
 
     names: tuple[str, ...]
@@ -40,7 +42,11 @@ class Question(t.NamedTuple):
 
 
 class Answer(t.NamedTuple):
-    """``units``: ``{name: description}`` as the module documents it; ``findings``: what could not be read."""
+    """What is returned.
+
+    :ivar units: ``{name: description}`` as the module documents it.
+    :ivar findings: what could not be read.
+    """
 
     units: dict[str, dict[str, t.Any]]
     findings: list[Finding]
@@ -49,7 +55,7 @@ class Answer(t.NamedTuple):
 def full_name(name: str) -> str:
     """A name or glob with its suffix; without one it means a service, as for systemctl.
 
-    :raises ValueError: when it can be no unit name and no glob of unit names.
+    :raises ValueError: when it cannot be a unit name or a glob of unit names.
     """
     suffix = name.rpartition(".")[2]
     if suffix not in UNIT_TYPES and not _GLOB.search(suffix) and name != "*":
@@ -58,7 +64,7 @@ def full_name(name: str) -> str:
         not _GLOB.search(name) and parse_unit_name(name) is None
     ):
         raise ValueError(
-            f"name: {name!r} is no unit name and no glob of unit names, for example 'rot13.service' or 'worker@*'"
+            f"name: {name!r} is neither a unit name nor a glob of unit names, for example 'rot13.service' or 'worker@*'"
         )
     return name
 
@@ -73,31 +79,31 @@ def ask(systemd: Manager, question: Question) -> Answer:
     chosen = _choose(question.names, files)
     definitions = _Definitions(reader, files)
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        live = _live.Live(systemd, pool)
-        live.ask_state(chosen, _globs(question.names), question.what)
+        runtime = RuntimeInfo(systemd, pool)
+        runtime.ask_state(chosen, _globs(question.names), question.what)
         for name in chosen:  # read while systemd answers
             definitions.read(name, question.what)
-        names = sorted({*chosen, *live.matching(_globs(question.names))})
-        live.ask_rest(names, question.what, question.journal_lines)
-        units = {name: _describe(name, question.what, files, definitions, live) for name in names}
+        names = sorted({*chosen, *runtime.matching(_globs(question.names))})
+        runtime.ask_rest(names, question.what, question.journal_lines)
+        units = {name: _describe(name, question.what, files, definitions, runtime) for name in names}
         if "drift" in question.what:
-            _add_drift(units, systemd, reader, files, live)
-    return Answer(units, [*reader.findings, *definitions.findings, *live.findings])
+            _add_drift(units, systemd, reader, files, runtime)
+    return Answer(units, [*reader.findings, *definitions.findings, *runtime.findings])
 
 
 def _describe(
-    name: str, what: t.Container[str], files: _unitfiles.UnitFiles, definitions: _Definitions, live: _live.Live
+    name: str, what: t.Container[str], files: UnitFiles, definitions: _Definitions, runtime: RuntimeInfo
 ) -> dict[str, t.Any]:
-    unit: dict[str, t.Any] = {"name": name, **_kind(name, files, live.properties(name))}
+    unit: dict[str, t.Any] = {"name": name, **_kind(name, files, runtime.properties(name))}
     unit.update(definitions.read(name, what))
     if "state" in what:
-        unit["state"] = live.state(name) or definitions.state(name)
+        unit["state"] = runtime.state(name) or definitions.state(name)
     if "dependencies" in what:
-        unit["dependencies"] = live.dependencies(name) or definitions.dependencies(name)
+        unit["dependencies"] = runtime.dependencies(name) or definitions.dependencies(name)
     if "security" in what:
-        unit["security"] = live.security(name)
+        unit["security"] = runtime.security(name)
     if "journal" in what:
-        unit["journal"] = live.journal(name)
+        unit["journal"] = runtime.journal(name)
     return unit
 
 
@@ -105,13 +111,13 @@ def _add_drift(
     units: t.Mapping[str, dict[str, t.Any]],
     systemd: Manager,
     reader: Reader,
-    files: _unitfiles.UnitFiles,
-    live: _live.Live,
+    files: UnitFiles,
+    runtime: RuntimeInfo,
 ) -> None:
     """``drift`` of each unit: null when we did not deploy it."""
     records: dict[str, dict[str, t.Any]] = {}
     user = systemd.account.pw_name if systemd.account else ""
-    for path, entry in {} if systemd.root else _store.Store().read_record().items():
+    for path, entry in {} if systemd.root else Store().read_record().items():
         if entry.get("scope", "system") == systemd.scope and entry.get("user", "") in ("", user):
             records.setdefault(entry["unit"], {})[path] = entry
     for name, unit in units.items():
@@ -120,14 +126,14 @@ def _add_drift(
         if record is not None:
             dropins = [p for p in files.find(name).dropins if p.startswith(f"{systemd.folder}/{name}.d/")]
             texts = {path: reader.text(path) for path in {*record, *dropins}}
-            unit["drift"] = _drift.compare(name, record, _drift.DriftState(texts, dropins, live.state(name) or {}))
+            unit["drift"] = compare(name, record, DriftState(texts, dropins, runtime.state(name) or {}))
 
 
 def _globs(names: t.Iterable[str]) -> list[str]:
     return [name for name in names if _GLOB.search(name)]
 
 
-def _choose(names: t.Iterable[str], files: _unitfiles.UnitFiles) -> list[str]:
+def _choose(names: t.Iterable[str], files: UnitFiles) -> list[str]:
     """The asked names, and for a glob every file that it matches."""
     chosen: dict[str, None] = {}
     known = files.names()
@@ -139,7 +145,7 @@ def _choose(names: t.Iterable[str], files: _unitfiles.UnitFiles) -> list[str]:
     return list(chosen)
 
 
-def _kind(name: str, files: _unitfiles.UnitFiles, state: t.Mapping[str, t.Sequence[str]]) -> dict[str, t.Any]:
+def _kind(name: str, files: UnitFiles, state: t.Mapping[str, t.Sequence[str]]) -> dict[str, t.Any]:
     """What sort of unit it is, and where it comes from."""
     parts = parse_unit_name(name)
     found = files.find(name)
@@ -168,13 +174,13 @@ def _kind(name: str, files: _unitfiles.UnitFiles, state: t.Mapping[str, t.Sequen
 class _Definitions:
     """Reads and merges unit files; every file once, however many units share it."""
 
-    def __init__(self, reader: Reader, files: _unitfiles.UnitFiles) -> None:
+    def __init__(self, reader: Reader, files: UnitFiles) -> None:
         self._reader = reader
         self._files = files
         self._parsed: dict[str, tuple[str, list[Setting]] | None] = {}
         self._done: dict[str, tuple[dict[str, t.Any] | None, list[dict[str, t.Any]]]] = {}
         self._links: set[str] | None = None
-        self._graph: _graph.Graph | None = None
+        self._graph: Graph | None = None
         self.findings: list[Finding] = []
 
     def read(self, name: str, what: t.Container[str]) -> dict[str, t.Any]:
@@ -224,10 +230,10 @@ class _Definitions:
             return None
         if self._graph is None:
             units = [Unit(n, self._settings(self._files.find(n))) for n in self._files.names()]
-            self._graph = _graph.build(units)
-        return _live.dependencies_of(name, self._graph)
+            self._graph = build(units)
+        return dependencies_of(name, self._graph)
 
-    def _definition(self, found: _unitfiles.Found) -> dict[str, t.Any] | None:
+    def _definition(self, found: Found) -> dict[str, t.Any] | None:
         if not found.fragment and not found.dropins:
             return None
         return {
@@ -236,11 +242,11 @@ class _Definitions:
             "sections": definition_of(self._settings(found)),
         }
 
-    def _contents(self, found: _unitfiles.Found) -> list[dict[str, t.Any]]:
+    def _contents(self, found: Found) -> list[dict[str, t.Any]]:
         parsed = [(path, self._parse(path, found.id)) for path in _paths(found)]
         return [{"path": path, "content": text[0] if text else None} for path, text in parsed]
 
-    def _settings(self, found: _unitfiles.Found) -> list[Setting]:
+    def _settings(self, found: Found) -> list[Setting]:
         settings: list[Setting] = []
         for path in _paths(found):
             parsed = self._parse(path, found.id)
@@ -273,7 +279,7 @@ class _Definitions:
         return shown, parsed.settings
 
 
-def _paths(found: _unitfiles.Found) -> list[str]:
+def _paths(found: Found) -> list[str]:
     return ([found.fragment] if found.fragment else []) + list(found.dropins)
 
 

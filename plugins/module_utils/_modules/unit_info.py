@@ -11,7 +11,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .._host.manager import Manager
 from .._host.systemd import SystemdError
-from . import info as _info
+from .info import ASPECTS, Question, ask, full_name
 
 
 def argument_spec() -> dict[str, t.Any]:
@@ -21,7 +21,7 @@ def argument_spec() -> dict[str, t.Any]:
         "what": {
             "type": "list",
             "elements": "str",
-            "choices": list(_info.ASPECTS),
+            "choices": list(ASPECTS),
             "default": ["definition", "state"],
         },
         "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
@@ -42,10 +42,10 @@ def run_unit_info() -> None:
     if not 0 < options["journal_lines"] <= 1000:
         module.fail_json(msg=f"journal_lines: {options['journal_lines']} is not between 1 and 1000")
     try:
-        names = tuple(_info.full_name(name) for name in options["name"])
-        question = _info.Question(names, frozenset(options["what"]), options["journal_lines"])
+        names = tuple(full_name(name) for name in options["name"])
+        question = Question(names, frozenset(options["what"]), options["journal_lines"])
         systemd = Manager(options["scope"], options["user"] or "", root=_root(options["root"]))
-        answer = _info.ask(systemd, question)
+        answer = ask(systemd, question)
     except (ValueError, SystemdError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(

@@ -201,7 +201,7 @@ def test_full_name(name, want):
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a/b.service", ".service", "a b.service", "", "x" * 300, "a\nb"])
 def test_what_is_no_name(name):
-    with pytest.raises(ValueError, match="is no unit name"):
+    with pytest.raises(ValueError, match="is neither a unit name"):
         _info.full_name(name)
 
 
