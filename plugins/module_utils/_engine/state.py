@@ -26,6 +26,7 @@ class HostState:
     """
 
     __slots__ = (
+        "_dropins_by_folder",
         "_links_by_unit",
         "files",
         "folder",
@@ -60,6 +61,7 @@ class HostState:
         self.uid = uid
         self.gid = gid
         self._links_by_unit: dict[str, set[str]] | None = None
+        self._dropins_by_folder: tuple[int, dict[str, list[str]]] = (0, {})
 
     def links_of(self, *units: str) -> set[str]:
         """The links that enable one of the units."""
@@ -69,6 +71,17 @@ class HostState:
                 for name in enabled_by(link, target):
                     self._links_by_unit.setdefault(name, set()).add(link)
         return set().union(*(self._links_by_unit.get(unit, ()) for unit in units))
+
+    def dropins_of(self, unit: str) -> list[str]:
+        """Paths of the drop-ins in our folder for a unit; all files are sorted once, for a set may have thousands."""
+        if self._dropins_by_folder[0] != len(self.files):
+            found: dict[str, list[str]] = {}
+            for path in self.files:
+                folder, inside, _name = path.rpartition(".d/")
+                if inside and path.endswith(".conf"):
+                    found.setdefault(folder, []).append(path)
+            self._dropins_by_folder = (len(self.files), found)
+        return self._dropins_by_folder[1].get(f"{self.folder}/{unit}", [])
 
     def value(self, unit: str, name: str) -> str:
         """One property of a unit; empty when it is not known."""

@@ -108,8 +108,9 @@ class UnitPlan:
                 fragment = ""
         units = [self.name, *self._loaded()]
         folders = tuple(f"{posixpath.join(self.now.folder, unit)}.d/" for unit in units)
-        dropins = {path for path in [*self.now.files, *changes] if path.startswith(folders) and path.endswith(".conf")}
+        dropins = {path for path in changes if path.startswith(folders) and path.endswith(".conf")}
         for unit in units:
+            dropins.update(self.now.dropins_of(unit))
             dropins.update(self.now.value(unit, "DropInPaths").split())
         settings: list[Setting] = []
         for path in [fragment, *sorted(dropins, key=lambda path: (posixpath.basename(path), path))]:
@@ -214,8 +215,9 @@ class UnitPlan:
     def _remove_own_dropins(self, item: DesiredUnit) -> None:
         """A removed unit takes along the drop-ins that carry our header; others are left and named."""
         declared = {other.path for other in self.items}
-        for path, file in sorted(self.now.files.items()):
-            if not path.startswith(f"{self.own_path}.d/") or path in declared or file.kind != "file":
+        for path in sorted(self.now.dropins_of(self.name)):
+            file = self.now.files[path]
+            if path in declared or file.kind != "file":
                 continue
             if is_ours(file):
                 self._change(path, file, MISSING, "remove", f"{item.reason} of {item.name}")

@@ -29,22 +29,17 @@ def trigger_sums(record: Record) -> dict[str, dict[str, str]]:
 
 
 def drift_by_unit(
-    folder: str, state: HostState, desired: t.Sequence[DesiredUnit], record: Record
+    state: HostState, desired: t.Sequence[DesiredUnit], record: Record
 ) -> dict[str, list[dict[str, str]]]:
     """What was changed by hand since the last run, for each declared unit of which that run has left a record."""
     deployed: dict[str, Record] = {unit.name: {} for unit in desired}
     for path, entry in record.items():
-        if entry["unit"] in deployed and path.startswith(f"{folder}/"):
+        if entry["unit"] in deployed and path.startswith(f"{state.folder}/"):
             deployed[entry["unit"]][path] = entry
-    dropins: dict[str, list[str]] = {}
-    for path, file in state.files.items():
-        unit, inside, _name = path.rpartition(".d/")
-        if inside and file.kind == "file":
-            dropins.setdefault(unit, []).append(path)
     found = {}
     for name, entries in deployed.items():
         if entries:
-            own = sorted(dropins.get(f"{folder}/{name}", ()))
+            own = sorted(path for path in state.dropins_of(name) if state.files[path].kind == "file")
             files = {path: state.files.get(path, MISSING) for path in {*entries, *own}}
             texts = {path: from_bytes(file.data) if file.kind == "file" else None for path, file in files.items()}
             present = drift.DriftState(texts, own, drift.state_of(state.live.get(name, {})))

@@ -65,7 +65,7 @@ class Task:
         record = self.store.read_record()
         desired += self._to_prune(host, desired)
         state = read_state(host, desired, trigger_sums(record))
-        self.drift = drift_by_unit(host.folder, state, desired, record)
+        self.drift = drift_by_unit(state, desired, record)
         plan = self._plan(host, state, desired)
         self._check(plan, host, state, desired)
         if plan.changed() and lock_problem:
