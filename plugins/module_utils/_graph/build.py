@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from .._model import Unit
@@ -109,6 +110,23 @@ class Graph:
     def brought_back_by(self, name: str) -> set[str]:
         """Units whose start starts ``name``, at once or in turn."""
         return self._started_along(self._adjacency.sources, name)
+
+    @functools.cached_property
+    def knot(self) -> set[str]:
+        """Units that start one another in a loop, and those between such loops."""
+        result = set(self.units)
+        ways = (self._adjacency.targets, self._adjacency.sources)
+        for step, back in (ways, ways[::-1]):
+            count = {name: sum(other in result for kind in _STARTS for other in step(kind, name)) for name in result}
+            todo = [name for name in count if not count[name]]
+            while todo:
+                name = todo.pop()
+                result.discard(name)
+                for other in [other for kind in _STARTS for other in back(kind, name) if other in result]:
+                    count[other] -= 1
+                    if not count[other]:
+                        todo.append(other)
+        return result
 
     @staticmethod
     def _started_along(step: t.Callable[[str, str], list[str]], name: str) -> set[str]:

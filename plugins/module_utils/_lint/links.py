@@ -145,7 +145,9 @@ def dependent_stays_down(unit: Unit, context: Context) -> t.Iterator[Diagnostic]
     graph = context.graph
     if graph.sources("Triggers", unit.name) or graph.sources("Upholds", unit.name):
         return
-    bringers = graph.brought_back_by(unit.name)
+    # a unit that this one requires starts it only in a loop
+    looked_for = unit.name in graph.knot or any(s.directive in ("Requisite", "PartOf") for s in unit.settings)
+    bringers = graph.brought_back_by(unit.name) if looked_for else set()
     for directive, other, setting in dependencies(unit, *STOPPED_WITH):
         main = context.unit(other)
         if main is None or other in bringers or unit_type(other) != "service":

@@ -33,6 +33,7 @@ MAPPING = {"Service": {"Environment": {f"A{number}": "é %\n" for number in rang
 DEPENDENCIES = read_unit(
     "a.service", "[Unit]\n" + "".join(f"Requires=b{n}.service\nConflicts=b{n}.service\n" for n in range(10_000)) + HEAD
 )
+CHAIN = [read_unit(f"c{n}.service", f"[Unit]\nRequires=c{n - 1}.service\n{HEAD}") for n in range(2_000)]
 DROPINS = [read_unit(f"b{n}.service", "[Unit]\nRequires=a.service\n", dropin="needs") for n in range(1_000)]
 SETTINGS = _render.settings_from_mapping("a.service", MAPPING)
 
@@ -53,6 +54,7 @@ INPUTS = {
     "validate 100,000 bad values": lambda: _validate.validate(BAD, 262),
     "validate a list of 1 MB": lambda: _validate.validate(LONG_LIST, 262),
     "lint 10,000 requirements and conflicts": lambda: lint([DEPENDENCIES], 262),
+    "lint a chain of 2,000 units": lambda: lint(CHAIN, 262),
     "lint drop-ins of 1,000 units of the host": lambda: lint(
         DROPINS, 262, HostFacts(units={u.name: HEAD for u in DROPINS})
     ),
