@@ -173,7 +173,8 @@ rolled_back:
   returned: failure after the first change
   type: bool
 failed_units:
-  description: Units that did not come up, each with result, explained exit status and last journal lines.
+  description: Units that did not come up, each with result, explained exit status and up to 20 journal lines of the
+    transaction, those of the program first.
   returned: failure after the first change
   type: list
   elements: dict

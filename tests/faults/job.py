@@ -102,9 +102,9 @@ def run_loop(target, fault, victim="module", command=(), **more):
     outcome = json.loads(done.stdout)
     lost = len({problem.partition(":")[0] for problem in outcome["problems"]})
     print(
-        f"\n{target.name}: {fault} {victim}: {outcome['faults']} faults at {max(outcome['calls'].values())} places, up to"
-        f" {outcome['reached']}; {outcome['failed']} runs failed by themselves, {outcome['recovered']} were undone by the next one;"
-        f" {outcome['faults'] - lost} consistent, {lost} lost",
+        f"\n{target.name}: {fault} {victim}: {outcome['faults']} faults at {max(outcome['calls'].values())} places,"
+        f" up to {outcome['reached']}; {outcome['failed']} runs failed by themselves, {outcome['recovered']} were"
+        f" undone by the next one; {outcome['faults'] - lost} consistent, {lost} lost",
         flush=True,
     )
     assert not outcome["problems"], "\n".join(outcome["problems"])
@@ -117,8 +117,10 @@ def short_library(target):
     place = f"{engine_target.LIBRARY}-short"
     module_utils = f"{place}/ansible_collections/unitcraft/systemd/plugins/module_utils"
     target.sh(
-        f"rm -rf {place}; cp -r {engine_target.LIBRARY} {place}; sed -i s,{engine_target.LIBRARY},{place}, {place}/run_*.py;"
-        f" sed -i -E 's/^(QUERY|RELOAD|VERIFY|LOCK|MANAGER)_TIMEOUT = [0-9.]+/\\1_TIMEOUT = 4.0/; s/^HANG_CHECK = .*/HANG_CHECK = 3.0/;"
+        f"rm -rf {place}; cp -r {engine_target.LIBRARY} {place};"
+        f" sed -i s,{engine_target.LIBRARY},{place}, {place}/run_*.py;"
+        " sed -i -E 's/^(QUERY|RELOAD|VERIFY|LOCK|MANAGER)_TIMEOUT = [0-9.]+/\\1_TIMEOUT = 4.0/;"
+        " s/^HANG_CHECK = .*/HANG_CHECK = 3.0/;"
         f" s/_LAST_WORD = .*/_LAST_WORD = 3.0/' {module_utils}/*/*.py"
     )
     assert (

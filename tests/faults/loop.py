@@ -91,8 +91,7 @@ def run_module(job, which, fault=None):
     done = subprocess.run(
         command,
         input=json.dumps(job["arguments"][which]).encode(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         env=environment,
         check=False,
     )
@@ -101,7 +100,7 @@ def run_module(job, which, fault=None):
     try:
         return json.loads(done.stdout.decode())
     except ValueError:
-        return {"failed": True, "msg": "no result: {0}".format((done.stdout + done.stderr).decode()[-2000:])}
+        return {"failed": True, "msg": f"no result: {(done.stdout + done.stderr).decode()[-2000:]}"}
 
 
 def injector(job, call):
@@ -115,7 +114,7 @@ def injector(job, call):
         "-e",
         "trace=" + call[0],
         "-e",
-        "inject={0}:{1}:when={2}".format(call[0], harm, call[1]),
+        f"inject={call[0]}:{harm}:when={call[1]}",
     ]
 
 
@@ -125,7 +124,7 @@ def faults_of(job, which):
         run_module(job, which, -1)
         with open(os.path.join(WRAPPER_FOLDER, "count")) as stream:
             count = int(stream.read())
-        return [("call {0} of a program of systemd's".format(number), number) for number in range(1, count + 1)]
+        return [(f"call {number} of a program of systemd's", number) for number in range(1, count + 1)]
     traced = CALLS if job["fault"] == "kill" else CHANGING
     run_module(job, which, ["strace", "-qq", "-A", "-o", TRACE, "-e", "trace=" + ",".join(traced)])
     made, calls = {}, []
@@ -133,7 +132,7 @@ def faults_of(job, which):
         for name, first in re.findall(r"^([a-z0-9_]+)\(([^,)]*)", stream.read(), re.MULTILINE):
             made[name] = made.get(name, 0) + 1
             if job["fault"] == "kill" or (name, first) not in (("write", "1"), ("write", "2")):  # the result itself
-                calls.append(("{0} {1}".format(name, made[name]), injector(job, (name, made[name]))))
+                calls.append((f"{name} {made[name]}", injector(job, (name, made[name]))))
     os.unlink(TRACE)
     return calls
 
@@ -202,7 +201,7 @@ def tree(folders):
 def states(units):
     """State of units by name, with the command line of the main process instead of its number."""
     out = subprocess.run(
-        ["systemctl", "show", "--property=" + ",".join(PROPERTIES), "--"] + units, stdout=subprocess.PIPE, check=True
+        ["systemctl", "show", "--property=" + ",".join(PROPERTIES), "--", *units], stdout=subprocess.PIPE, check=True
     ).stdout.decode()
     found = {}
     for name, block in zip(units, out.split("\n\n")):
@@ -215,7 +214,7 @@ def states(units):
 
 def command_line(pid):
     try:
-        with open("/proc/{0}/cmdline".format(pid)) as stream:
+        with open(f"/proc/{pid}/cmdline") as stream:
             return stream.read().replace("\0", " ")
     except OSError:
         return "gone"
@@ -252,7 +251,7 @@ def halves(job, references):
         if os.path.basename(path).startswith(".#"):
             continue  # systemd passes over it
         if now.get(path) not in (old.get(path), new.get(path)) and (path not in now or now[path][0] != "folder"):
-            wrong.append("{0} is neither old nor new: {1}".format(path, now.get(path)))
+            wrong.append(f"{path} is neither old nor new: {now.get(path)}")
     return wrong
 
 
@@ -261,9 +260,9 @@ def difference(want, have, at=""):
     if isinstance(want, dict) and isinstance(have, dict):
         found = []
         for key in sorted(set(want) | set(have)):
-            found += difference(want.get(key), have.get(key), "{0}/{1}".format(at, key))
+            found += difference(want.get(key), have.get(key), f"{at}/{key}")
         return found[:5]
-    return [] if want == have else ["{0}: {1!r} instead of {2!r}".format(at, have, want)]
+    return [] if want == have else [f"{at}: {have!r} instead of {want!r}"]
 
 
 def references_of(job):
@@ -272,16 +271,16 @@ def references_of(job):
     for which in ("old", "new", "old", "new"):
         result = run_module(job, which)
         if result is None or result.get("failed"):
-            raise SystemExit("an undisturbed run failed: {0}".format(result))
+            raise SystemExit(f"an undisturbed run failed: {result}")
         now = snapshot(job)
         if which in seen and seen[which] != now:
-            raise SystemExit("two undisturbed runs differ: {0}".format(difference(seen[which], now)))
+            raise SystemExit(f"two undisturbed runs differ: {difference(seen[which], now)}")
         seen[which] = now
     return seen
 
 
 def attempt(job, references, which, fault):
-    """Harm one run on its way to ``which`` and finish it with a second. Returns (harmed, first result, second, problems)."""
+    """Harm one run on its way to ``which`` and finish it with a second. Returns (harmed, result, second, problems)."""
     # Attempts follow each other faster than systemd's start limit allows for.
     subprocess.run(["systemctl", "reset-failed"], check=True)
     result = run_module(job, which, fault)
@@ -289,9 +288,9 @@ def attempt(job, references, which, fault):
     problems = halves(job, references)
     if result is not None and result.get("failed"):
         if job["fault"] == "kill" and not killed:
-            problems.append("no kill, and yet it failed: {0}".format(result.get("msg")))
+            problems.append(f"no kill, and yet it failed: {result.get('msg')}")
         elif result.get("rolled_back") is False:
-            problems.append("not rolled back: {0}".format(result.get("msg")))
+            problems.append(f"not rolled back: {result.get('msg')}")
         elif str(result.get("msg")).startswith("no result"):
             problems.append(result["msg"])
         else:
@@ -300,7 +299,7 @@ def attempt(job, references, which, fault):
         problems += difference(references[which], snapshot(job), "after the success")
     second = run_module(job, which)
     if second.get("failed"):
-        problems.append("the second run failed: {0}".format(second.get("msg")))
+        problems.append(f"the second run failed: {second.get('msg')}")
     problems += difference(references[which], snapshot(job))
     return killed or job["fault"] != "kill", result or {}, second, problems
 
@@ -323,12 +322,12 @@ def main():
             words, fault = faults[which][min(number, len(faults[which]) - 1)]
             harmed, first, second, problems = attempt(job, references, which, fault)
             if main_pid(job["untouched"]) != untouched:
-                problems.append("{0} was restarted".format(job["untouched"]))
+                problems.append(f"{job['untouched']} was restarted")
                 untouched = main_pid(job["untouched"])
             outcome["faults"] += harmed
             outcome["failed"] += bool(first.get("failed"))
             outcome["recovered"] += "recovered" in second
-            place = "{0} at {1} ({2}) on the way to {3}: ".format(job["fault"], number + 1, words, which)
+            place = f"{job['fault']} at {number + 1} ({words}) on the way to {which}: "
             outcome["problems"] += [place + text for text in problems]
         outcome["reached"] = number + 1
         if len(outcome["problems"]) > 20 or time.time() > end:

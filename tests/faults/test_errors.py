@@ -34,7 +34,8 @@ def test_every_program_hangs_once(target, no_wrapper_left):
 
 MOUNTS = {
     # A folder of its own with what was in it, so that it can be full while the rest of the disk is not.
-    "full": "mkdir -p /run/t-copy && cp -a {0}/. /run/t-copy/ && mount -t tmpfs -o size=256k,mode=$(stat -c %a {0}) t {0} &&"
+    "full": "mkdir -p /run/t-copy && cp -a {0}/. /run/t-copy/ &&"
+    " mount -t tmpfs -o size=256k,mode=$(stat -c %a {0}) t {0} &&"
     " cp -a /run/t-copy/. {0}/ && (head -c 250000 /dev/zero > {0}/.full; cat /dev/zero >> {0}/.full; true)",
     "read-only": "mount --bind {0} {0} && mount -o remount,ro,bind {0}",
 }
@@ -48,7 +49,8 @@ def test_whole_folder(target, folder, harm, no_wrapper_left):
     target.sh(MOUNTS[harm].format(folder))
     try:
         result = target.units(**version(True))
-        assert result["failed"] and folder in result["msg"], result["msg"]
+        assert result["failed"], result["msg"]
+        assert folder in result["msg"], result["msg"]
         assert (
             "No space left" in result["msg"]
             if harm == "full"
@@ -57,9 +59,11 @@ def test_whole_folder(target, folder, harm, no_wrapper_left):
         assert "Traceback" not in result["msg"] + json.dumps(result["warnings"])
         assert target.sh("cd /etc/systemd/system; cat t-*.service t-*/*") == files
         assert target.sh(f"find {folder} -name '*unitcraft-*' -o -name '*.new'") == ""
-        assert target.show("t-exec", "ActiveState") == "active" and "1000" in target.show("t-exec", "ExecStart")
+        assert target.show("t-exec", "ActiveState") == "active"
+        assert "1000" in target.show("t-exec", "ExecStart")
         unchanged = target.units(**version(False))
-        assert not unchanged.get("failed") and said(unchanged) == [], unchanged
+        assert not unchanged.get("failed"), unchanged
+        assert said(unchanged) == [], unchanged
     finally:
         target.sh(f"umount {folder}; rm -rf /run/t-copy; systemctl daemon-reload")
     if harm == "read-only":
@@ -74,7 +78,8 @@ def test_no_message_bus(target, no_wrapper_left):
     try:
         for new in (False, True, False):
             result = target.units(**version(new))
-            assert not result.get("failed") and result["changed"], result.get("msg")
+            assert not result.get("failed"), result.get("msg")
+            assert result["changed"], result.get("msg")
     finally:
         target.sh("systemctl start dbus.socket dbus.service")
 
@@ -84,7 +89,9 @@ def test_no_manager(target, no_wrapper_left):
     target.sh("mkdir -p /run/t-nothing && mount --bind /run/t-nothing /run/systemd")
     try:
         result = target.units(**version(False))
-        assert result["failed"] and "systemctl" in result["msg"] and "systemd" in result["msg"]
+        assert result["failed"]
+        assert "systemctl" in result["msg"]
+        assert "systemd" in result["msg"]
         assert target.sh("find /etc/systemd -name 't-*'; ls /var/lib/unitcraft | grep -v lock", check=False) == ""
     finally:
         target.sh("umount /run/systemd")
@@ -102,30 +109,43 @@ def result_of(target, name):
     return json.loads(target.sh(f"cat /run/t-{name}"))
 
 
-def slow(name, seconds):
-    text = {"Service": {"ExecStartPre": f"/bin/sleep {seconds}", "ExecStart": "/bin/sleep 1000"}}
+def service(name, waits_for=""):
+    """A service that is started, when there is a file to wait for only once that is there."""
+    text = {"Service": {"ExecStart": "/bin/sleep 1000"}}
+    if waits_for:
+        text["Service"]["TimeoutStartSec"] = "infinity"
+        text["Service"]["ExecStartPre"] = f"/bin/sh -c 'until test -e {waits_for}; do sleep 0.1; done'"
     return {"units": [{"name": name, "sections": text, "state": "started"}]}
+
+
+def holds_lock(target, name):
+    """Wait until a run in the background has opened the lock: it holds it, or waits for it."""
+    target.wait_for(f"ls -l /proc/$(cat /run/t-{name}-pid)/fd | grep -q unitcraft/lock")
 
 
 def test_two_runs_at_once(target, no_wrapper_left):
     """The second waits for the first; both end as if they had come one after the other."""
-    start_in_background(target, slow("t-first", 4), "one")
-    target.sh("until grep -q pid /var/lib/unitcraft/lock 2>/dev/null; do sleep 0.05; done")
-    second = target.units(**slow("t-second", 0))
-    assert not second.get("failed") and second["changed"]
+    start_in_background(target, service("t-first", "/run/t-go"), "one")
+    target.wait_for("systemctl is-active t-first | grep -q activating")
+    start_in_background(target, service("t-second"), "two")
+    holds_lock(target, "two")
+    target.sh("touch /run/t-go")
     assert not result_of(target, "one").get("failed")
-    started = [int(target.show(name, "ActiveEnterTimestampMonotonic")) for name in ("t-first", "t-second")]
-    assert 0 < started[0] < started[1]
+    assert not result_of(target, "two").get("failed")
+    first, second = (int(target.show(name, "ActiveEnterTimestampMonotonic")) for name in ("t-first", "t-second"))
+    assert first < second
 
 
 def test_the_second_run_names_the_first(target, no_wrapper_left):
     """Waiting has an end, here after four seconds; the message says who is in the way."""
-    start_in_background(target, slow("t-first", 15), "one")
-    target.sh("until grep -q pid /var/lib/unitcraft/lock 2>/dev/null; do sleep 0.05; done")
-    data = json.dumps(slow("t-second", 0))
+    start_in_background(target, service("t-first", "/run/t-go"), "one")
+    target.wait_for("systemctl is-active t-first | grep -q activating")
+    data = json.dumps(service("t-second"))
     second = json.loads(target.sh(f"printf %s '{data}' | {' '.join(short_library(target))}", check=False))
     holder = target.sh("cat /run/t-one-pid")
-    assert second["failed"] and f"pid {holder}," in second["msg"] and "rolled_back" not in second, second
+    target.sh("touch /run/t-go")
+    assert f"pid {holder}," in second["msg"]
+    assert "rolled_back" not in second
     assert target.sh("find /etc/systemd -name 't-second*'") == ""
     assert not result_of(target, "one").get("failed")
 
@@ -142,7 +162,7 @@ def test_power_loss(target, no_wrapper_left, verb):
         "0755",
     )
     start_in_background(target, version(True), "one", ["env", "PATH=/opt/t-bin:$PATH", *target.command("units")])
-    target.sh("timeout 60 sh -c 'until test -e /run/t-reached; do sleep 0.05; done'")
+    target.wait_for("test -e /run/t-reached")
     containers.podman("kill", "--signal=KILL", containers.full_name(target.name))
     containers.podman("start", containers.full_name(target.name))
     containers.wait_until_running(target.name)
@@ -159,6 +179,7 @@ def test_power_loss(target, no_wrapper_left, verb):
     target.sh("rm /etc/systemd/system/t-other.service")
     assert target.sh("cd /etc/systemd/system; cat t-*.service t-*.timer t-*/*; ls t-* */t-*") == old
     result = target.units(**version(True))
-    assert not result.get("failed") and "recovered" not in result, result
+    assert not result.get("failed"), result
+    assert "recovered" not in result, result
     again = target.units(**version(True))
     assert not again["changed"]

@@ -32,7 +32,8 @@ def clean(request):
     yield
     if "target" in request.fixturenames:
         request.getfixturevalue("target").sh(
-            "systemctl stop 't-*' 2>/dev/null; cd /etc/systemd/system; rm -rf t-* */t-* /run/systemd/system/t-* /run/t-* /opt/t-*;"
+            "systemctl stop 't-*' 2>/dev/null; cd /etc/systemd/system;"
+            " rm -rf t-* */t-* /run/systemd/system/t-* /run/t-* /opt/t-*;"
             " systemctl daemon-reload; systemctl reset-failed; rm -rf /var/lib/unitcraft",
             check=False,
         )

@@ -4,9 +4,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Random sets of units and random changes of them, on real systemd.
 
-After each change: check mode named the steps of the real run and the same difference of files; the host is as declared (files,
-links, state, what the processes were started with); a second run does nothing. After the last change of a set: removed and
-installed afresh, it is the same again. Some changes are made by hand, behind the back of the collection.
+After each change: check mode named the steps of the real run and the same difference of files; the host is as declared
+(files, links, state, what the processes were started with); a second run does nothing. After the last change of a set:
+removed and installed afresh, it is the same again. Some changes are made by hand, behind the back of the collection.
 
 Run inside the sandbox:  tests/lab/sandbox.py run -- tests/live/random_sets.py [--count 10] [--seed 1] [RELEASE...]
 """
@@ -50,7 +50,7 @@ OPTIONS = {
     "PrivateTmp": (True, False),
 }
 
-Set = t.Dict[t.Tuple[str, str], t.Dict[str, t.Any]]
+Set = dict[tuple[str, str], dict[str, t.Any]]
 
 # Everything that can be seen of the set, as JSON. It runs in the container.
 LOOK = """
@@ -61,16 +61,18 @@ for folder in ("/etc/systemd/system", "/run/systemd/system"):
         info = os.lstat(path)
         text = os.readlink(path) if os.path.islink(path) else "" if os.path.isdir(path) else open(path).read()
         files[path] = [oct(info.st_mode), info.st_uid, info.st_gid, text]
-properties = "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,Description,MainPID,Job,FragmentPath,DropInPaths"
+properties = "Id LoadState ActiveState SubState UnitFileState NeedDaemonReload Description MainPID Job FragmentPath"
+asked = "--property=" + ",".join([*properties.split(), "DropInPaths"])
 names = json.load(sys.stdin)
-shown = subprocess.run(["systemctl", "show", "--property=" + properties, "--", *names], capture_output=True, text=True).stdout
+shown = subprocess.run(["systemctl", "show", asked, "--", *names], capture_output=True, text=True).stdout
 units = {}
 for name, block in zip(names, shown.split("\\n\\n")):
     state = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
     pid = state.pop("MainPID", "0")
     if pid != "0":
         state["command"] = open("/proc/%s/cmdline" % pid).read().split("\\0")[:-1]
-        state["environment"] = sorted(word for word in open("/proc/%s/environ" % pid).read().split("\\0") if word.startswith("T_"))
+        words = open("/proc/%s/environ" % pid).read().split("\\0")
+        state["environment"] = sorted(word for word in words if word.startswith("T_"))
     units[name] = state
 print(json.dumps({"files": files, "units": units, "fired": os.path.exists("/run/t-fired")}))
 """
@@ -403,7 +405,8 @@ class Host:
     def clear(self) -> None:
         self.target.sh("systemctl stop 't-*' run-tmnt.mount; rm -f /run/t-fired", check=False)
         self.target.sh(
-            "cd /etc/systemd/system && rm -rf t-* */t-* run-t*; systemctl daemon-reload; systemctl reset-failed; rm -rf /var/lib/unitcraft"
+            "cd /etc/systemd/system && rm -rf t-* */t-* run-t*; systemctl daemon-reload; systemctl reset-failed;"
+            " rm -rf /var/lib/unitcraft"
         )
 
     def sequence(self, seed: str) -> int:

@@ -4,9 +4,9 @@
 
 """Run the modules as they are in a systemd container, without an Ansible run around each call.
 
-The collection and Ansible's module_utils are copied into the container once; a call then is one Python process with the
-module's arguments, as Ansible's own wrapper starts it. One process in the container starts them all: a `podman exec` for
-each would take most of the time of these tests.
+The collection and Ansible's module_utils are copied into the container once; a call then is one Python process with
+the module's arguments, as Ansible's own wrapper starts it. One process in the container starts them all: a
+`podman exec` for each would take most of the time of these tests.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Target:
             raise AssertionError(f"exit status {ended.code} of {script}\n{ended.out}{ended.err}")
         return ended.out.rstrip("\n")
 
-    def wait_for(self, script: str, seconds: float = 60.0) -> None:
+    def wait_for(self, script: str, seconds: float = 300.0) -> None:
         """Wait until a shell script succeeds. For what happens on its own; a loaded machine takes its time."""
         end = time.monotonic() + seconds
         while self.run(["sh", "-c", script]).code != 0:
@@ -126,7 +126,8 @@ class Target:
 
         A start of Type=simple is done before the program is there.
         """
-        one = f"tr '\\0' ' ' < /proc/$(systemctl show --property=MainPID --value $unit)/cmdline | grep -q '{words}' || exit 1"
+        pid = "$(systemctl show --property=MainPID --value $unit)"
+        one = f"tr '\\0' ' ' < /proc/{pid}/cmdline | grep -q '{words}' || exit 1"
         self.wait_for(f"for unit in {' '.join(units)}; do {one}; done")
 
     def write(self, path: str, content: str, mode: str = "0644") -> None:

@@ -67,7 +67,8 @@ BAD = [
 def test_refused(target, arguments, words, check):
     before = target.sh("find /etc/systemd /etc/passwd -printf '%p %T@\n' | sort")
     result = target.module("unit", check, **arguments)
-    assert result.get("failed") and not result["changed"]
+    assert result.get("failed")
+    assert not result["changed"]
     for word in words:
         assert word in result["msg"]
     assert target.sh("find /etc/systemd /etc/passwd -printf '%p %T@\n' | sort") == before
@@ -77,7 +78,9 @@ def test_a_file_that_is_a_link(target):
     target.write("/run/t-victim", "[Service]\n")
     target.sh("ln -s /run/t-victim /etc/systemd/system/t-x.service")
     result = target.unit("t-x", sections=TEXT)
-    assert "name:" in result["msg"] and "/run/t-victim" in result["msg"] and "through a link" in result["msg"]
+    assert "name:" in result["msg"]
+    assert "/run/t-victim" in result["msg"]
+    assert "through a link" in result["msg"]
     assert target.sh("cat /run/t-victim") == "[Service]"
 
 
@@ -85,7 +88,9 @@ def test_a_drop_in_folder_that_is_a_link(target):
     target.sh("mkdir -p /run/t-elsewhere; ln -s /run/t-elsewhere /etc/systemd/system/t-x.service.d")
     target.unit("t-x", sections=TEXT)
     result = target.unit("t-x", dropin="10-x", sections={"Service": {"RestartSec": 2}})
-    assert result["failed"] and "t-x.service.d" in result["msg"] and "link" in result["msg"]
+    assert result["failed"]
+    assert "t-x.service.d" in result["msg"]
+    assert "link" in result["msg"]
     assert target.sh("ls /run/t-elsewhere") == ""
 
 
@@ -94,7 +99,9 @@ def test_read_only_unit_folder(target):
     try:
         for check in (True, False):
             result = target.unit("t-x", check=check, sections=TEXT)
-            assert result["failed"] and "/etc/systemd/system" in result["msg"] and "runtime: true" in result["msg"]
+            assert result["failed"]
+            assert "/etc/systemd/system" in result["msg"]
+            assert "runtime: true" in result["msg"]
     finally:
         target.sh("umount /etc/systemd/system")
 

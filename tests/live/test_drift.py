@@ -30,8 +30,10 @@ def test_everything_that_can_be_changed_by_hand(target):
     )
     told = drift(target.unit("t-a", check=True, **WANTED))
     assert [item["what"] for item in told] == ["changed", "added", "enablement", "run-state"]
-    assert "+Nice=5" in told[0]["diff"] and told[0]["path"] == PATH
-    assert "+RestartSec=9" in told[1]["diff"] and told[1]["path"] == f"{PATH}.d/50-own.conf"
+    assert "+Nice=5" in told[0]["diff"]
+    assert told[0]["path"] == PATH
+    assert "+RestartSec=9" in told[1]["diff"]
+    assert told[1]["path"] == f"{PATH}.d/50-own.conf"
     assert drift(target.unit("t-a", **WANTED)) == told
     assert [item["what"] for item in drift(target.unit("t-a", **WANTED))] == ["added"], (
         "a drop-in of others is left alone"

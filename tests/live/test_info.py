@@ -33,7 +33,8 @@ def test_every_kind_of_unit_also_in_check_mode(target):
     assert (real["t-w@.service"]["shape"], real["t-w@1.service"]["state"]["active_state"]) == ("template", "active")
     assert real["t-w@2.service"]["state"]["active_state"] == "inactive"
     assert real["t-w@2.service"]["definition"]["fragment"] == f"{ETC}/t-w@.service"
-    assert real["t-masked.service"]["masked"] and real["t-masked.service"]["state"]["load_state"] == "masked"
+    assert real["t-masked.service"]["masked"]
+    assert real["t-masked.service"]["state"]["load_state"] == "masked"
     assert real["t-transient.service"]["origin"] == "transient"
     assert real["t-transient.service"]["state"]["active_state"] == "active"
     assert not real["t-ghost.service"]["exists"]
@@ -46,7 +47,8 @@ def test_units_of_a_user(target):
     result = target.unit("t-u", sections={"Service": SLEEP}, state="started", scope="user", user="t-alice", linger=True)
     assert not result.get("failed"), result.get("msg")
     told = info(target, "t-u", "t-*", scope="user", user="t-alice", what=ALL)["units"]["t-u.service"]
-    assert told["state"]["active_state"] == "active" and told["state"]["main_pid"] > 1
+    assert told["state"]["active_state"] == "active"
+    assert told["state"]["main_pid"] > 1
     assert told["definition"]["fragment"] == "/home/t-alice/.config/systemd/user/t-u.service"
     assert told["definition"]["sections"]["Service"]["Restart"]["set_by"][0]["line"] > 1
     assert told["drift"] == []
@@ -95,14 +97,16 @@ def test_a_folder_that_the_reader_may_not_read(target):
     ended = target.run(command, '{"name": ["t-good", "dbus"], "what": ["definition"], "_ansible_version": "2.21"}')
     result = target.result(ended)
     assert rules(result) == {f"{ETC}/t-good.service.d": "unreadable-folder"}
-    assert result["units"]["t-good.service"]["definition"] and result["units"]["dbus.service"]["definition"]
+    assert result["units"]["t-good.service"]["definition"]
+    assert result["units"]["dbus.service"]["definition"]
 
 
 def test_units_that_come_and_go_while_we_read(target):
     """Files are made and removed all the time; whatever is there is told, and nothing stops the module."""
     target.write(f"{ETC}/t-good.service", "[Service]\nExecStart=/bin/true\n")
     target.sh(
-        "systemd-run --unit=t-churn --quiet sh -c 'cd /etc/systemd/system; while sleep 0.02; do for i in 1 2 3 4 5 6 7 8 9; do"
+        "systemd-run --unit=t-churn --quiet sh -c 'cd /etc/systemd/system;"
+        " while sleep 0.02; do for i in 1 2 3 4 5 6 7 8 9; do"
         ' echo "[Service]" >t-brief$i.service; done; sleep 0.02; rm t-brief*.service; done\''
     )
     for _round in range(3):

@@ -33,7 +33,8 @@ def folder(target):
 def test_findings_of_a_folder(target, folder, check):
     before = target.sh(f"cat {folder}/*.service")
     result = target.module("unit_lint", check, paths=[folder], fail_on="never")
-    assert not result.get("failed") and result["changed"] is False, result.get("msg")
+    assert not result.get("failed"), result.get("msg")
+    assert result["changed"] is False, result.get("msg")
     assert found(result) == [
         ("t-good.service", "kill-mode-none", "lint"),
         ("t-typo.service", "unknown-directive", "systemd"),
@@ -54,13 +55,16 @@ def test_verify_adds_what_only_the_host_knows(target, folder):
 
 def test_a_finding_fails_the_task_and_says_all(target, folder):
     result = target.module("unit_lint", paths=[folder], fail_on="warning")
-    assert result["failed"] and result["msg"].startswith("2 findings (fail_on: warning)\n")
+    assert result["failed"]
+    assert result["msg"].startswith("2 findings (fail_on: warning)\n")
     assert "RestartSec=" in result["msg"]
     assert f"{folder}/t-good.service.d/10-kill.conf" in result["msg"]
 
 
 def test_bad_options(target):
     result = target.module("unit_lint", paths=["/opt/t-missing"])
-    assert result["failed"] and "paths: there is no file or folder /opt/t-missing" in result["msg"]
+    assert result["failed"]
+    assert "paths: there is no file or folder /opt/t-missing" in result["msg"]
     result = target.module("unit_lint", units=[{"name": "t-a", "sections": {}}])
-    assert result["failed"] and "no directive is set" in result["msg"], result["msg"]
+    assert result["failed"], result["msg"]
+    assert "no directive is set" in result["msg"], result["msg"]

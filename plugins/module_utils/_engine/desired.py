@@ -32,23 +32,6 @@ class DesiredUnit:
     :ivar reason: why the state is wanted.
     """
 
-    __slots__ = (
-        "by_meaning",
-        "dropin",
-        "enabled",
-        "health",
-        "instances",
-        "masked",
-        "name",
-        "on_change",
-        "path",
-        "position",
-        "reason",
-        "state",
-        "text",
-        "triggers",
-    )
-
     def __init__(
         self,
         name: str,

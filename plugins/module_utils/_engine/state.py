@@ -14,30 +14,14 @@ from .links import enabled_by
 class HostState:
     """The host as it was read.
 
-    :ivar folder: the folder in which our unit files stand.
+    :ivar folder: the folder in which our unit files stand; ``uid`` and ``gid`` own them.
     :ivar files: ``{path: File}`` for every declared path, drop-in neighbour and effective fragment.
     :ivar links: ``{path below folder: target}``: every symlink in the folder and its .wants, .requires, .upholds.
-    :ivar live: ``{unit: {property: value}}`` as ``systemctl show`` prints them, by every name a unit is known by.
+    :ivar live: ``{unit: {property: value}}`` as ``systemctl show`` prints them, by every name of a unit.
     :ivar instances: ``{template: [names of its loaded instances]}``.
     :ivar trigger_sums: ``{path: checksum, empty when the file is missing}``.
     :ivar seen_sums: ``{unit: {path: checksum}}`` of the last run that looked, from our own record.
-    :ivar uid: who owns the unit files.
-    :ivar gid: and their group.
     """
-
-    __slots__ = (
-        "_dropins_by_folder",
-        "_links_by_unit",
-        "files",
-        "folder",
-        "gid",
-        "instances",
-        "links",
-        "live",
-        "seen_sums",
-        "trigger_sums",
-        "uid",
-    )
 
     def __init__(
         self,

@@ -31,10 +31,12 @@ class Outcome:
         self.store = Store(str(folder))
         self.snapshot = take_snapshot(plan, self.host, state.live, state.links)
         self.states, self.error = {}, None
+        begun = self.host.monotonic()
         try:
             self.states = run(plan, self.host, self.store, self.snapshot, case.get("rollback", True))
         except TransactionError as error:
             self.error = error
+        self.seconds = self.host.monotonic() - begun
 
 
 @pytest.fixture
@@ -60,6 +62,11 @@ def test_what_runs_in_the_end(case, outcome):
 @pytest.mark.parametrize("case", [case for case in RUNS if "links_after" in case.values[0]])
 def test_links_in_the_end(case, outcome):
     assert outcome.host.links == case["links_after"]
+
+
+@pytest.mark.parametrize("case", [case for case in RUNS if "seconds" in case.values[0]])
+def test_time_that_passes(case, outcome):
+    assert outcome.seconds < case["seconds"]
 
 
 @pytest.mark.parametrize("case", RUNS)

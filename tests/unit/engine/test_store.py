@@ -23,7 +23,8 @@ def test_a_held_lock_names_its_holder(tmp_path):
         waiting.unlock()
     message = str(refused.value)
     assert f"holds {tmp_path}/lock" in message
-    assert f": pid {os.getpid()}, " in message and ", since 2" in message
+    assert f": pid {os.getpid()}, " in message
+    assert ", since 2" in message
     assert "Wait for it to end, or end it" in message
     waiting.lock(timeout=0.1)  # free again
     waiting.unlock()

@@ -1,0 +1,94 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Probes: what is wrong with a declared one (cases/probes.yml), and what a service that answers strangely comes to."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+
+import case_files
+import pytest
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import probe_problem
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.probes import probe_until
+from engine.simulated import SimulatedHost
+
+CASES = case_files.load("probes")
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.values[0]["problem"]])
+def test_refused(case):
+    assert case["problem"] in probe_problem(case["probe"])
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.values[0]["problem"]])
+def test_accepted(case):
+    assert probe_problem(case["probe"]) == ""
+
+
+@contextlib.contextmanager
+def server(answer):
+    """A TCP server that gives one answer to every connection; yields its port."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _address = listening.accept()
+                with connection:
+                    connection.recv(1000)
+                    connection.sendall(answer)
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def ask(probe):
+    host = SimulatedHost()
+    return probe_until(host, probe, host.monotonic(), {})
+
+
+ANSWERS = {
+    "garbage": (b"\x00\xff garbage\r\n\r\n", "probe http http://127.0.0.1"),
+    "nothing": (b"", "probe http http://127.0.0.1"),
+    "an error": (b"HTTP/1.0 500 x\r\n\r\n", "answered status 500 instead of 200 to 399"),
+    "a redirection to nowhere": (b"HTTP/1.0 302 x\r\nLocation: http://nowhere.invalid/\r\n\r\n", ""),
+    "success": (b"HTTP/1.0 200 x\r\n\r\nhello", ""),
+}
+
+
+@pytest.mark.parametrize(("answer", "complaint"), ANSWERS.values(), ids=ANSWERS)
+def test_http(answer, complaint):
+    with server(answer) as port:
+        found = ask({"http": f"http://127.0.0.1:{port}/"})
+    assert complaint in found if complaint else found == ""
+
+
+def test_http_compares_the_body():
+    with server(b"HTTP/1.0 200 x\r\n\r\nhello") as port:
+        assert "answered 'hello' instead of 'bye'" in ask({"http": f"http://127.0.0.1:{port}/", "expect": "bye"})
+
+
+def test_tcp_compares_the_answer():
+    with server(b"hello") as port:
+        assert ask({"tcp": f"127.0.0.1:{port}", "send": "x", "expect": "hello"}) == ""
+
+
+def test_nobody_listens():
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        assert "refused" in ask({"tcp": f"127.0.0.1:{bound.getsockname()[1]}"})
+
+
+def test_a_name_that_cannot_be_resolved():
+    assert ask({"tcp": "no such host:80"}).startswith("probe tcp no such host:80: ")
+
+
+def test_a_path_that_is_not_there():
+    assert ask({"socket": "/nonexistent/socket"}) == "probe socket /nonexistent/socket: No such file or directory"
