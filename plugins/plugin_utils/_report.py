@@ -9,17 +9,21 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import draw as _graph_text
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import DEFAULT, Edge
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report_input
 
 FORMAT = 1  # of the JSON report
 CRASH_LOOP_RESTARTS = 3  # restarts by systemd itself, since the unit was started by a job
 START_LIMIT_RULE = "start-limit-gives-up"
 _MAX_DRAWN = 120  # units in one drawing; dot needs seconds for more, and nobody can read it
+_MAX_EDGES = 50_000  # of one host that are looked at
+_MAX_ARROWS = 1000  # in one drawing
 _SEVERITIES = ("error", "warning", "info")
 _TO = {
     "requires": "Requires",
@@ -77,9 +81,11 @@ def build(told: t.Iterable[Told], generated: str) -> dict[str, t.Any]:
 
 
 def _host(told: Told, graphs: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
-    units = [u for u in (told.info.get("units") or {}).values() if u.get("id", u["name"]) == u["name"] and u["exists"]]
-    findings = [*(told.info.get("findings") or []), *(told.lint.get("findings") or [])]
-    findings.sort(key=lambda f: (_rank(f), f.get("unit", ""), f.get("path", ""), f.get("line", 0)))
+    answer = _report_input.read(told.info, told.lint)
+    units = [u for u in answer.units if u["exists"] and u["id"] in (None, u["name"])]
+    findings = sorted(
+        answer.findings, key=lambda f: (_rank(f), f["unit"] or "", f["path"] or "", f["line"] or 0, f["rule"] or "")
+    )
     graph = _drawing(units)
     if graph is not None:
         graphs.setdefault(graph["id"], {k: graph[k] for k in ("dot", "mermaid")} | {"hosts": []})["hosts"].append(
@@ -87,8 +93,8 @@ def _host(told: Told, graphs: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
         )
     return {
         "host": told.host,
-        "problem": told.problem,
-        "systemd": told.lint.get("systemd_version"),
+        "problem": _report_input.problem_text(told.problem, answer.problem),
+        "systemd": answer.systemd_version,
         "units": [_unit(unit) for unit in sorted(units, key=lambda u: u["name"])],
         "findings": findings,
         "graph": graph["id"] if graph else None,
@@ -109,7 +115,7 @@ def _unit(unit: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {
         "name": unit["name"],
         "description": state.get("description") or "",
-        "origin": unit.get("origin", ""),
+        "origin": unit.get("origin") or "",
         "path": state.get("fragment_path") or "",
         "load_state": state.get("load_state") or "",
         "active_state": state.get("active_state") or "",
@@ -168,20 +174,26 @@ def _drawing(units: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any] | Non
     """DOT and Mermaid text of what somebody put on the host, with its neighbours; hosts that are alike share one."""
     chosen = [u for u in units if u.get("origin") in ("administrator", "runtime") and u.get("dependencies")]
     declared = {u["name"] for u in chosen}
-    edges: list[Edge] = []
-    for unit in chosen[:_MAX_DRAWN]:
-        for key, kind in _TO.items():
-            edges += [_edge(kind, unit["name"], other) for other in unit["dependencies"].get(key, ())]
-        for key, kind in _FROM.items():
-            edges += [_edge(kind, other, unit["name"]) for other in unit["dependencies"].get(key, ())]
+    edges = list(itertools.islice(_edges(chosen[:_MAX_DRAWN]), _MAX_EDGES))
     if not edges:
         return None
     # an order alone is worth an arrow only between units that are drawn for another reason
     tied = declared | {n for e in edges if e.kind != "After" and e.origin != DEFAULT for n in (e.source, e.target)}
     edges = [e for e in edges if e.kind != "After" or {e.source, e.target} <= tied]
+    if len(edges) > _MAX_ARROWS:  # those between the units that are drawn in any case say most
+        edges.sort(key=lambda e: not {e.source, e.target} <= declared)
+        del edges[_MAX_ARROWS:]
     drawing = _graph_text.draw(_graph.Graph(sorted(declared)[:_MAX_DRAWN], edges))
     dot = _graph_text.dot(drawing)
     return {"id": hashlib.sha256(dot.encode()).hexdigest()[:12], "dot": dot, "mermaid": _graph_text.mermaid(drawing)}
+
+
+def _edges(units: t.Iterable[t.Mapping[str, t.Any]]) -> t.Iterator[Edge]:
+    for unit in units:
+        for key, kind in _TO.items():
+            yield from (_edge(kind, unit["name"], other) for other in unit["dependencies"].get(key) or ())
+        for key, kind in _FROM.items():
+            yield from (_edge(kind, other, unit["name"]) for other in unit["dependencies"].get(key) or ())
 
 
 def _edge(kind: str, source: str, target: str) -> Edge:

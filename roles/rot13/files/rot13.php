@@ -9,6 +9,13 @@ declare(strict_types=1);
 
 const LARGEST_DATAGRAM = 65535; // no UDP payload is larger: its length field has 16 bits
 const RECEIVE_BUFFER = 4 << 20; // room for a burst; the kernel lowers it to net.core.rmem_max
+// A forged source address must not make this server answer another one endlessly (the class of CVE-2024-2169). Services that
+// answer by themselves, such as echo, use ports below 1024; another server like this one uses the same port. Any loop that is
+// left ends with the first answer that the rate limit drops.
+const FIRST_CLIENT_PORT = 1024;
+const RATE = 50.0; // answers per second and source
+const BURST = 500; // answers to a source at once
+const SOURCES = 10000; // that are remembered
 const IPV6_ONLY = 26; // IPV6_V6ONLY of Linux; PHP has no name for it before 8.4
 
 /** Print one line to standard error and end. Status 2: bad arguments, 1: anything else. */
@@ -125,9 +132,33 @@ function stop_on_signals(): void
     }
 }
 
-/** Answer datagrams for ever; end with status 1 when the socket itself is broken. */
-function serve($server): void
+/**
+ * Return whether one more answer may go to this address, and count it. The limit is per IPv4 address or /64 network of IPv6.
+ *
+ * @param array $used source => time at which its whole burst is available again
+ */
+function allows(array &$used, string $address): bool
 {
+    $packed = inet_pton(explode('%', $address)[0]);
+    // The first half of an IPv4 address in an IPv6 socket, and of ::1, is zero.
+    $half = substr($packed, 0, 8);
+    $source = bin2hex(trim($half, "\0") === '' ? $packed : $half);
+    $now = hrtime(true) / 1e9;
+    $until = max($used[$source] ?? $now, $now);
+    if ($until - $now >= BURST / RATE) {
+        return false;
+    }
+    if (count($used) >= SOURCES) {
+        $used = [];
+    }
+    $used[$source] = $until + 1 / RATE;
+    return true;
+}
+
+/** Answer datagrams for ever; end with status 1 when the socket itself is broken. */
+function serve($server, int $ownPort): void
+{
+    $used = [];
     // A UDP socket can report these about an earlier datagram (ICMP) or a shortage that passes.
     $passing = [
         SOCKET_EAGAIN, SOCKET_ECONNREFUSED, SOCKET_ECONNRESET, SOCKET_EHOSTUNREACH, SOCKET_EHOSTDOWN, SOCKET_EINTR,
@@ -143,7 +174,11 @@ function serve($server): void
             }
             continue;
         }
-        $reply = ['name' => $message['name'], 'iov' => [str_rot13($message['iov'][0] ?? '')]];
+        $client = $message['name'];
+        if ($client['port'] < FIRST_CLIENT_PORT || $client['port'] === $ownPort || !allows($used, $client['addr'])) {
+            continue;
+        }
+        $reply = ['name' => $client, 'iov' => [str_rot13($message['iov'][0] ?? '')]];
         // A reply that cannot leave is lost, as any datagram may be.
         @socket_sendmsg($server, $reply, 0);
     }
@@ -159,4 +194,4 @@ socket_getsockname($server, $host, $port);
 $where = strpos($host, ':') === false ? "$host:$port" : "[$host]:$port";
 echo "rot13: listening on $where (UDP)\n";
 notify("READY=1\nSTATUS=Listening on $where");
-serve($server);
+serve($server, $port);

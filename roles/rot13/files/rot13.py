@@ -11,16 +11,24 @@ import signal
 import socket
 import string
 import sys
+import time
 
 LARGEST_DATAGRAM = 65535  # no UDP payload is larger: its length field has 16 bits
 RECEIVE_BUFFER = 4 << 20  # room for a burst; the kernel lowers it to net.core.rmem_max
+# A forged source address must not make this server answer another one endlessly (the class of CVE-2024-2169). Services
+# that answer by themselves, such as echo, use ports below 1024; another server like this one uses the same port. Any
+# other loop ends with the first answer that the rate limit drops.
+FIRST_CLIENT_PORT = 1024
+RATE = 50.0  # answers per second and source
+BURST = 500  # answers to a source at once
+SOURCES = 10000  # that are remembered
 LETTERS = (string.ascii_lowercase + string.ascii_uppercase).encode()
 ROT13 = bytes.maketrans(
     LETTERS,
     b"".join(half[13:] + half[:13] for half in (LETTERS[:26], LETTERS[26:])),
 )
-# None of these says that the socket is broken: an ICMP answer to an earlier reply, a shortage that passes, or a reply that
-# cannot leave (a firewall, no route, a client with port 0) and is lost, as any datagram may be.
+# None of these means that the socket is broken: an ICMP answer to an earlier reply, a temporary shortage, or a reply
+# that cannot be sent (a firewall, no route, a client with port 0) and is lost, as any datagram may be.
 PASSING_ERRORS = frozenset(
     {
         errno.EACCES,
@@ -64,7 +72,7 @@ def ip_address(text):
 
 
 def bind(family, address, port, dual):
-    """Return a bound UDP socket. ``dual``: an IPv6 socket answers IPv4 too. OSError when the address is not to be had."""
+    """Return a bound UDP socket. ``dual``: an IPv6 socket answers IPv4 too. OSError if the address is not available."""
     server = socket.socket(family, socket.SOCK_DGRAM)
     try:
         if family == socket.AF_INET6:
@@ -117,10 +125,33 @@ def stop_on_signals():
     return wakened
 
 
-def answer_one(server):
+class Limiter:
+    """Limits the answers per source: an IPv4 address, or a /64 network of IPv6."""
+
+    def __init__(self):
+        self.used = {}  # source -> time at which its whole burst is available again
+
+    def allows(self, family, address):
+        """Return whether one more answer may go to ``address``, and count it."""
+        packed = socket.inet_pton(family, address.partition("%")[0])
+        # The first half of an IPv4 address in an IPv6 socket, and of ::1, is zero.
+        source = packed[:8] if any(packed[:8]) else packed
+        now = time.monotonic()
+        used = max(self.used.get(source, now), now)
+        if used - now >= BURST / RATE:
+            return False
+        if len(self.used) >= SOURCES:
+            self.used.clear()
+        self.used[source] = used + 1 / RATE
+        return True
+
+
+def answer_one(server, own_port, limiter):
     """Take one datagram, if there is one, and send its ROT13 back. OSError when the socket itself is broken."""
     try:
         data, client = server.recvfrom(LARGEST_DATAGRAM, socket.MSG_DONTWAIT)
+        if client[1] < FIRST_CLIENT_PORT or client[1] == own_port or not limiter.allows(server.family, client[0]):
+            return
         server.sendto(data.translate(ROT13), client)
     except OSError as error:
         if error.errno not in PASSING_ERRORS:
@@ -128,6 +159,7 @@ def answer_one(server):
 
 
 def main():
+    """Run as a program."""
     parser = argparse.ArgumentParser(description="Answer every UDP datagram with its ROT13.")
     parser.add_argument("--address", default="*", type=ip_address, help="IP address, or * for all (the default)")
     parser.add_argument("--port", default=10000, type=port_number, help="UDP port (default: 10000)")
@@ -146,9 +178,10 @@ def main():
     readable = select.poll()
     readable.register(server, select.POLLIN)
     readable.register(wakened, select.POLLIN)
+    limiter = Limiter()
     while True:
         readable.poll()
-        answer_one(server)
+        answer_one(server, port, limiter)
 
 
 if __name__ == "__main__":

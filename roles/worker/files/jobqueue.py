@@ -14,7 +14,7 @@ import uuid
 
 import redis
 
-Job = t.Dict[str, t.Any]  # {"id": str, "type": str, "payload": any JSON value, "put_at": seconds since 1970}
+Job = dict[str, t.Any]  # {"id": str, "type": str, "payload": any JSON value, "put_at": seconds since 1970}
 
 _PROTOCOL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "queue.lua")
 
@@ -26,7 +26,7 @@ def read_config(path: str) -> dict[str, t.Any]:
 
 
 def read_url(config: dict[str, t.Any]) -> str:
-    """The URL of Redis: the unit's credential when there is one (systemd.exec(5), LoadCredential=), else the file itself.
+    """The URL of Redis: from the credential of the unit (systemd.exec(5), LoadCredential=), otherwise from the file.
 
     :raises OSError: neither can be read.
     """
@@ -71,12 +71,15 @@ class JobQueue:
         return job_id if self._call("put", job_id, json.dumps(job), delay) else None
 
     def take(self, worker: str, wait: int) -> str | None:
-        """Move the oldest ready job into the worker's hand and return its id; ``None`` after ``wait`` seconds without one."""
+        """Move the oldest ready job to the list of the worker and return its id; ``None`` after ``wait`` seconds."""
         # BLMOVE, its successor, needs Redis 6.2; Debian 11 has 6.0.
         return self._redis.brpoplpush(self._prefix + ":ready", f"{self._prefix}:taken:{worker}", wait)
 
     def start(self, worker: str, job_id: str, lease: float) -> Job | None:
-        """The job just taken; ``None`` when it is no longer this worker's. For ``lease`` seconds the worker counts as alive."""
+        """Start the job just taken; the worker counts as alive for ``lease`` seconds.
+
+        :returns: the job, or ``None`` if it no longer belongs to this worker.
+        """
         text = self._call("start", worker, job_id, lease)
         return json.loads(text) if text else None
 
@@ -85,13 +88,16 @@ class JobQueue:
         return bool(self._call("done", worker, job_id))
 
     def fail(self, worker: str, job_id: str, message: str, max_attempts: int, delay: float) -> str:
-        """The handler failed: ``retry`` (after ``delay`` seconds, doubled each time), ``dead`` (set aside) or ``gone``."""
+        """Report that the handler failed.
+
+        :returns: ``retry`` (after ``delay`` seconds, doubled each time), ``dead`` (set aside) or ``gone``.
+        """
         # A lone surrogate in the text of an exception cannot be sent as UTF-8.
         message = message.encode(errors="backslashreplace").decode()
         return self._call("fail", worker, job_id, message, max_attempts, delay)
 
     def tick(self, worker: str, lease: float, max_losses: int) -> int:
-        """Say that the worker lives; make due jobs ready and give back those of dead workers. Returns how many moved."""
+        """Renew the lease; make due jobs ready and requeue those of dead workers. Returns how many moved."""
         return self._call("tick", worker, lease, max_losses)
 
     def release(self, worker: str, max_losses: int) -> int:

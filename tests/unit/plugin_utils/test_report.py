@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import html.parser
 import json
+import os
+import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
+import yaml
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report
 from report import fleet
 
@@ -130,6 +135,105 @@ def test_no_text_leaves_the_data_of_the_page(text):
     data = json.loads(parsed.data)
     assert text in data["texts"]
     assert not re.search("[<>&\u2028\u2029]", parsed.data)
+
+
+# --- a host that lies ------------------------------------------------------------------------------------------------
+
+GOOD = {"a.service": unit(state={"active_state": "failed"}), "b.service": unit("b.service")}
+BAD = [
+    (
+        {"units": {"a.service": unit(state={"n_restarts": "x"})}},
+        {},
+        "unit 'a.service'.state.n_restarts is not a number (str)",
+    ),
+    ({"units": {"a.service": unit(state={"n_restarts": float("nan")})}}, {}, "n_restarts is not a number in range"),
+    ({"units": {"a.service": unit(state={"n_restarts": 10**5000})}}, {}, "n_restarts is not a number in range"),
+    ({"units": {"a.service": unit(state={"n_restarts": True})}}, {}, "n_restarts is not a number (bool)"),
+    ({"units": {"a.service": {"exists": True}}}, {}, "unit 'a.service' has no valid name"),
+    ({"units": {"a.service": {"name": "a.service"}}}, {}, "unit 'a.service' has no valid exists"),
+    ({"units": {"a.service": None}}, {}, "unit 'a.service' is not a mapping (NoneType)"),
+    ({"units": {"a.service": unit() | {"state": "x"}}}, {}, "state is not a mapping (str)"),
+    ({"units": ["a.service"]}, {}, "units is not a mapping (list)"),
+    ("x", "y", ""),
+    ({"findings": [None]}, {}, "info.findings[0] is null"),
+    ({"findings": {"a": 1}}, {}, "info.findings is not a list (dict)"),
+    ({}, {"findings": [{"line": "1"}]}, "lint.findings[0].line is not a number (str)"),
+    ({}, {"findings": [{}] * 5001}, "lint.findings has 5001 items, more than 5000"),
+    ({}, {"systemd_version": [252]}, "lint.systemd_version is not a number (list)"),
+    ({"units": {"a.service": unit(journal=[3])}}, {}, "journal[0] is not a mapping (int)"),
+    ({"units": {"a.service": unit(drift=[{}])}}, {}, "drift[0] has no valid what"),
+    ({"units": {"a.service": unit(security={"points": [{"setting": "x"}]})}}, {}, "points[0] has no valid exposure"),
+    ({"units": {"a.service": unit(dependencies={"after": "b"})}}, {}, "dependencies.after is not a list (str)"),
+    (
+        {"units": {f"u{n}.service": unit(f"u{n}.service") for n in range(5001)}},
+        {},
+        "units has 5001 items, more than 5000",
+    ),
+]
+
+
+def three_hosts(info, lint, problem=""):
+    told = [
+        _report.Told("good1", {"units": GOOD}, {"systemd_version": 257}),
+        _report.Told("good2", {"units": GOOD}, {"systemd_version": 257}),
+        _report.Told("liar", info, lint, problem),
+    ]
+    return _report.build(told, "2026-11-21T06:00:00Z")
+
+
+@pytest.mark.parametrize(("info", "lint", "problem"), BAD, ids=[case[2][-40:] or "no mappings" for case in BAD])
+def test_one_host_that_lies_costs_no_other(info, lint, problem):
+    made = three_hosts(info, lint)
+    assert problem in made["hosts"][2]["problem"]
+    honest = three_hosts({}, {})
+    assert made["hosts"][:2] == honest["hosts"][:2]
+    json.loads(_report.page_data(made, {}), parse_constant=pytest.fail)
+
+
+def test_the_other_units_of_a_host_that_lies_are_shown():
+    made = three_hosts({"units": {**GOOD, "c.service": None}}, {})
+    assert [unit["name"] for unit in made["hosts"][2]["units"]] == ["a.service", "b.service"]
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\udcff"], ids=ascii)
+def test_a_text_that_is_not_unicode_can_be_written(text):
+    made = three_hosts({"units": {"a.service": unit(state={"description": text})}}, {}, text)
+    assert _report.page_data(made, {}).encode()
+    assert made["hosts"][2]["problem"].encode()
+
+
+def test_a_host_cannot_bloat_the_report():
+    units = {f"u{n}.service": unit(f"u{n}.service", drift=[{"what": "x" * 300}] * 2000) for n in range(100)}
+    made = three_hosts({"units": units}, {})
+    assert "has more than 20000000 characters" in made["hosts"][2]["problem"]
+    assert 0 < len(made["hosts"][2]["units"]) < 100
+    assert len(made["hosts"][0]["units"]) == 2
+
+
+def test_a_drawing_has_a_limit_of_arrows():
+    units = {
+        f"u{n}.service": unit(
+            f"u{n}.service",
+            dependencies={"requires": [f"u{n + 1}.service", *(f"t{n}-{m}.service" for m in range(400))]},
+        )
+        for n in range(120)
+    }
+    made = three_hosts({"units": units}, {})
+    (graph,) = made["graphs"].values()
+    assert graph["dot"].count(" -> ") == 1000
+    assert graph["dot"].count(' -> "u') == 119  # between units that are drawn in any case
+
+
+def test_drawing_has_a_time_limit(tmp_path):
+    plays = yaml.safe_load((pathlib.Path(__file__).parents[3] / "playbooks" / "audit.yml").read_text())
+    (code,) = [task["vars"]["__audit_dot"] for task in plays[1]["tasks"] if "__audit_dot" in task.get("vars", {})]
+    dot = tmp_path / "dot"
+    dot.write_text("#!/bin/sh\nexec sleep 1000\n")
+    dot.chmod(0o755)
+    assert "timeout=20)" in code
+    command = [sys.executable, "-c", code.replace("timeout=20)", "timeout=0.2)")]
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    assert subprocess.run(command, env=environment, timeout=60, check=False, capture_output=True).returncode != 0
 
 
 def test_the_page_names_no_other_address():

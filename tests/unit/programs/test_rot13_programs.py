@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -234,3 +235,61 @@ def test_survives_errors_that_pass(command, call, error):
             except TimeoutError:
                 continue
         assert b"ntnva" in answers
+
+
+# --- forged sources ---------------------------------------------------------------------------------------------------
+
+# The answer to an ordinary client proves that the server has dealt with the datagram before it: nothing is waited for.
+FROM_PORT = """
+import socket, sys
+address, own_port, port = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+with socket.socket(type=socket.SOCK_DGRAM) as strange, socket.socket(type=socket.SOCK_DGRAM) as ordinary:
+    strange.bind((address, own_port))
+    strange.sendto(b"strange", ("127.0.0.1", port))
+    ordinary.settimeout(30)
+    ordinary.sendto(b"ordinary", ("127.0.0.1", port))
+    assert ordinary.recv(100) == b"beqvanel"
+    strange.setblocking(False)
+    try:
+        print(strange.recv(100).decode())
+    except BlockingIOError:
+        print("nothing")
+"""
+
+
+def answer_to_port(server, own_port, as_root=False):
+    """What a client at this port of 127.0.0.2 is answered: ``nothing``, or the text."""
+    root = ["sudo", "--non-interactive"] if as_root and os.geteuid() else []
+    command = [*root, sys.executable, "-c", FROM_PORT, "127.0.0.2", str(own_port), str(server.port)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_does_not_answer_a_server_at_a_port_of_services(server):
+    assert answer_to_port(server, 1023, as_root=True) == "nothing"
+
+
+def test_answers_a_client_at_the_first_other_port(server):
+    assert answer_to_port(server, 1024) == "fgenatr"
+
+
+def test_does_not_answer_a_server_at_the_same_port(command):
+    port = free_port()
+    with Server(command, "--address", "127.0.0.1", "--port", str(port)) as server:
+        server.port = port
+        assert answer_to_port(server, port) == "nothing"
+
+
+@pytest.mark.parametrize(("address", "other"), [("127.0.0.1", "::1"), ("::1", "127.0.0.1")])
+def test_a_loop_with_one_source_ends_and_others_are_answered(server, address, other):
+    """As another server would, whose address somebody has forged: sends every answer back."""
+    deadline = time.monotonic() + 120
+    with server.client(address) as loop:
+        loop.send(b"x")
+        while True:
+            try:
+                data = loop.recv(100)
+            except TimeoutError:
+                break
+            assert time.monotonic() < deadline, "the loop does not end"
+            loop.send(data)
+    assert server.ask(b"hello", other) == b"uryyb"
