@@ -11,6 +11,7 @@ import os
 import typing as t
 
 from .._graph.live import STOP_PROPERTIES
+from .._host.show import States
 from .._syntax.names import instance_name, is_template, split_unit_name
 from .desired import DesiredUnit
 from .host import Host
@@ -44,15 +45,16 @@ class _Reading:
 
     def read(self) -> HostState:
         state = self.state
-        with self.host.manager.as_owner():
+        asked = self._ask_live() if self.host.has_manager and self.host.manager_answers() else None
+        with self.host.manager.as_owner():  # while the manager answers
             self._read_files()
             state.links = self.folder.list_links()
         triggers = {path for item in self.desired for path, _reload in item.triggers}
         state.trigger_sums = {path: self.folder.checksum(path) for path in triggers}
         if not self.host.has_manager:
             state.live = {item.name: self._offline_state(item.name) for item in self.desired}
-        elif self.host.manager_answers():
-            self._read_live()
+        elif asked is not None:
+            self._read_live(asked())
         self._read_other_sources()
         return state
 
@@ -70,18 +72,21 @@ class _Reading:
                 other = f"{self.host.manager.other_folder}/{item.name}"
                 files[other] = read(other)
 
-    def _read_live(self) -> None:
-        """Ask for the run state of the declared units, and where something may move, of those that hang on them."""
-        state = self.state
-        templates = {item.name for item in self.desired if is_template(item.name)}
+    def _ask_live(self) -> t.Callable[[], States]:
+        """Start to ask for the run state of the declared units."""
         names: list[str] = []
         for item in self.desired:
-            if item.name in templates:
+            if is_template(item.name):
                 names += [instance_name(item.name, "*"), *item.instance_names()]
             else:
                 names.append(item.name)
-        state.live = self.host.show(names)
-        for template in templates:
+        return self.host.states.begin(names)
+
+    def _read_live(self, live: States) -> None:
+        """Take the state of the declared units; where something may move, ask for that of what hangs on them."""
+        state = self.state
+        state.live = live
+        for template in {item.name for item in self.desired if is_template(item.name)}:
             loaded = sorted({s["Id"] for s in state.live.values() if matches_template(s.get("Id", ""), template)})
             state.instances[template] = [unit for unit in loaded if state.value(unit, "LoadState") != "not-found"]
         moving = {item.name for item in self.desired if self._may_move(item)}

@@ -70,11 +70,21 @@ class Manager:
 
         :raises SystemdError: when it fails, with its own words.
         """
-        reply = self.command(self.systemctl(*args), timeout)
-        if reply.code != 0:
-            words = (reply.err or reply.out).strip() or f"it ended with exit status {reply.code}"
-            raise SystemdError(f"{shown(self.systemctl(*args))}: {words}")
-        return reply.out
+        return self.begin(*args, timeout=timeout)()
+
+    def begin(self, *args: str, timeout: float = QUERY_TIMEOUT) -> t.Callable[[], str]:
+        """Start what ``ask`` does; the function returned waits for it and returns what systemctl prints."""
+        argv = self.systemctl(*args)
+        end = self.runner.begin(argv, timeout)
+
+        def answer() -> str:
+            reply = end()
+            if reply.code != 0:
+                words = (reply.err or reply.out).strip() or f"it ended with exit status {reply.code}"
+                raise SystemdError(f"{shown(argv)}: {words}")
+            return reply.out
+
+        return answer
 
     def version(self) -> int:
         """The release of systemd: of the running one, or of the files below root.

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import fnmatch
 import time
 import typing as t
@@ -56,17 +55,15 @@ Properties = dict[str, list[str]]
 class RuntimeInfo:
     """The answers of one manager. ``ask_state`` starts asking; whoever needs an answer waits for it.
 
-    :param pool: runs the programs beside us.
     :ivar findings: programs that did not answer.
     """
 
-    def __init__(self, systemd: Manager, pool: concurrent.futures.Executor) -> None:
+    def __init__(self, systemd: Manager) -> None:
         self._systemd = systemd
-        self._pool = pool
         self._properties: list[str] = []
-        self._state_call: concurrent.futures.Future[Reply] | None = None
-        self._security_call: concurrent.futures.Future[Reply] | None = None
-        self._journal_call: concurrent.futures.Future[Reply] | None = None
+        self._state_call: t.Callable[[], Reply] | None = None
+        self._security_call: t.Callable[[], Reply] | None = None
+        self._journal_call: t.Callable[[], Reply] | None = None
         self._units: dict[str, Properties] | None = None
         self._names: dict[str, Properties] = {}
         self._wanted: frozenset[str] = frozenset()
@@ -76,14 +73,6 @@ class RuntimeInfo:
         self._graph: Graph | None = None
         self._clocks = (time.time(), time.monotonic())
         self.findings: list[Finding] = []
-
-    def _start(self, argv: list[str], timeout: float) -> concurrent.futures.Future[Reply]:
-        """Run a program beside us. As another user it is waited for, for reading files changes this process's user."""
-        if self._systemd.account is None:
-            return self._pool.submit(self._systemd.command, argv, timeout)
-        done: concurrent.futures.Future[Reply] = concurrent.futures.Future()
-        done.set_result(self._systemd.command(argv, timeout))
-        return done
 
     # systemctl show
 
@@ -99,13 +88,15 @@ class RuntimeInfo:
         asked = [name for name in names if not is_template(name)] + patterns
         if asked and (globs or _aspects(what)):
             options = ["--timestamp=us+utc", "--property=" + ",".join(self._properties)]
-            self._state_call = self._start(self._systemd.systemctl("show", *options, "--", *asked), _ANALYZE_TIMEOUT)
+            self._state_call = self._systemd.runner.begin(
+                self._systemd.systemctl("show", *options, "--", *asked), _ANALYZE_TIMEOUT
+            )
 
     def _shown(self) -> dict[str, Properties]:
         if self._units is None:
             self._units = {}
             if self._state_call is not None:
-                reply = self._state_call.result()
+                reply = self._state_call()
                 if reply.code != 0 and not reply.out.strip():
                     words = reply.err.strip() or f"it ended with exit status {reply.code}"
                     raise SystemdError(f"systemctl show: {words}")
@@ -190,10 +181,10 @@ class RuntimeInfo:
         if "security" in what and services and self._systemd.has_manager:
             scope = ["--user"] if self._systemd.scope == "user" else []
             argv = ["systemd-analyze", *scope, "--no-pager", "security", *services]
-            self._security_call = self._start(argv, _ANALYZE_TIMEOUT)
+            self._security_call = self._systemd.runner.begin(argv, _ANALYZE_TIMEOUT)
         if "journal" in what and names and self._systemd.has_manager:
             self._journal_lines = journal_lines
-            self._journal_call = self._start(self._journalctl(names), _ANALYZE_TIMEOUT)
+            self._journal_call = self._systemd.runner.begin(self._journalctl(names), _ANALYZE_TIMEOUT)
 
     def _is_loaded(self, name: str) -> bool:
         shown = self.properties(name)
@@ -214,7 +205,7 @@ class RuntimeInfo:
         if self._security is None:
             self._security = {}
             if self._security_call is not None:
-                reply = self._security_call.result()
+                reply = self._security_call()
                 self._security = parse_security(reply.out)
                 if not self._security:
                     self._complain("systemd-analyze security", reply)
@@ -226,7 +217,7 @@ class RuntimeInfo:
         if self._journal is None:
             self._journal = {}
             if self._journal_call is not None:
-                reply = self._journal_call.result()
+                reply = self._journal_call()
                 if reply.code != 0 and not reply.out:
                     self._complain("journalctl", reply)
                 self._journal = lines_by_unit(reply.out, self._wanted, self._journal_lines)

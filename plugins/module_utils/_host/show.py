@@ -60,28 +60,31 @@ class StateReader:
 
         :raises SystemdError: when the manager does not answer.
         """
+        return self.begin(names, properties)()
+
+    def begin(self, names: t.Iterable[str], properties: t.Sequence[str] = PROPERTIES) -> t.Callable[[], States]:
+        """Start what ``show`` does; the function returned waits for it and returns the states.
+
+        Many units are asked for by two calls side by side, because systemctl takes as long to read as the manager to
+        tell.
+        """
         names = list(dict.fromkeys(names))
-        if not names:
-            return {}
         wanted = tuple(dict.fromkeys(("Id", "Names", *properties)))
-        states: States = {}
-        for out in self._outputs(names, ("show", f"--property={','.join(wanted)}", "--")):
-            for unit, values in parse_show(out, wanted).items():
-                state = {name: found[-1] for name, found in values.items()}
-                for name in [unit, *state.get("Names", "").split()]:
-                    if name:
-                        states[name] = state
+        words = ("show", f"--property={','.join(wanted)}", "--")
+        middle = len(names) // 2 if len(names) >= _MANY_UNITS else 0
+        calls = [self._manager.begin(*words, *part) for part in (names[:middle], names[middle:]) if part]
+
+        def states() -> States:
+            found: States = {}
+            for call in calls:
+                for unit, values in parse_show(call(), wanted).items():
+                    state = {name: printed[-1] for name, printed in values.items()}
+                    for name in [unit, *state.get("Names", "").split()]:
+                        if name:
+                            found[name] = state
+            return found
+
         return states
-
-    def _outputs(self, names: t.Sequence[str], words: t.Sequence[str]) -> t.Iterable[str]:
-        """What systemctl prints, of many units by two calls side by side: reading takes as long as the telling."""
-        if len(names) < _MANY_UNITS:
-            return [self._manager.ask(*words, *names)]
-        import concurrent.futures  # brings more along than all the rest of a small task needs
-
-        middle = len(names) // 2
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            return list(pool.map(lambda part: self._manager.ask(*words, *part), (names[:middle], names[middle:])))
 
     def activity(self, names: t.Sequence[str]) -> dict[str, tuple[str, str]]:
         """Active state and sub-state of the units that are loaded: ``{name: (state, sub-state)}``.

@@ -50,37 +50,53 @@ class Runner:
         :param as_user: False: as root, whosever manager it is.
         :raises SystemdError: when it is missing or does not end in time.
         """
+        return self.begin(argv, timeout, env, as_user)()
+
+    def begin(
+        self,
+        argv: t.Sequence[str],
+        timeout: float = QUERY_TIMEOUT,
+        env: t.Mapping[str, str] | None = None,
+        as_user: bool = True,
+    ) -> t.Callable[[], Reply]:
+        """Start a program; the function returned does the rest of ``command``.
+
+        The output goes to a file in memory: through a pipe the program would wait for us after its first 64 kB.
+
+        :raises SystemdError: when it is missing.
+        """
+        output = open(os.memfd_create("output"), "w+b")  # noqa: SIM115  closed at the end
+        process = self._popen(argv, output, subprocess.PIPE, self._identity(env, as_user))
+
+        def end() -> Reply:
+            with output, process:
+                try:
+                    _none, errors = process.communicate(timeout=timeout)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    raise SystemdError(f"{shown(argv)} did not answer within {timeout:.0f} s") from None
+                output.seek(0)
+                return Reply(
+                    process.returncode, output.read().decode("utf-8", "replace"), errors.decode("utf-8", "replace")
+                )
+
+        return end
+
+    @staticmethod
+    def _popen(argv: t.Sequence[str], out: t.Any, err: int, identity: dict[str, t.Any]) -> subprocess.Popen[bytes]:
         try:
-            done = subprocess.run(  # pylint: disable=ansible-bad-function
-                list(argv),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=timeout,
-                check=False,
-                **self._identity(env, as_user),
+            return subprocess.Popen(  # pylint: disable=ansible-bad-function
+                list(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=err, **identity
             )
         except FileNotFoundError:
             raise SystemdError(f"{argv[0]} is not installed on this host, or not in PATH") from None
-        except subprocess.TimeoutExpired:
-            raise SystemdError(f"{shown(argv)} did not answer within {timeout:.0f} s") from None
-        return Reply(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
 
     def start(self, argv: t.Sequence[str]) -> Running:
         """Start a program as ``command`` does, and leave the waiting to the caller.
 
         :raises SystemdError: when it is missing.
         """
-        try:
-            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-                list(argv),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                **self._identity(),
-            )
-        except FileNotFoundError:
-            raise SystemdError(f"{argv[0]} is not installed on this host, or not in PATH") from None
-        return Running(process)
+        return Running(self._popen(argv, subprocess.PIPE, subprocess.STDOUT, self._identity()))
 
     def _identity(self, env: t.Mapping[str, str] | None = None, as_user: bool = True) -> dict[str, t.Any]:
         """User, groups and environment a program is started with."""

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import glob
 import os
@@ -108,20 +107,18 @@ class _Verify:
         }
         names = [fragments.get(unit, unit) for unit in sorted(self.units)]
         found: list[Finding] = []
-        passes = self._passes()
-        with concurrent.futures.ThreadPoolExecutor(len(passes)) as pool:
-            for lines in pool.map(lambda options: self._output(options, names), passes):
-                for finding in filter(None, map(self._finding, lines)):
-                    if finding not in found:
-                        found.append(finding)
+        runs = [(options, self._begin(options, names)) for options in self._passes()]
+        for options, run in runs:
+            for finding in filter(None, map(self._finding, self._output(run(), options, names))):
+                if finding not in found:
+                    found.append(finding)
         return found
 
     def _passes(self) -> list[list[str]]:
         """From 250 on the first pass finds what is wrong in the files alone; the second loads what they depend on."""
         return [["--recursive-errors=no"], []] if self.release >= _RECURSIVE_ERRORS_SINCE else [[]]
 
-    def _output(self, options: t.Sequence[str], names: list[str]) -> list[str]:
-        reply = self._run(options, names)
+    def _output(self, reply: Reply, options: t.Sequence[str], names: list[str]) -> list[str]:
         if reply.code >= 0:
             return reply.err.split("\n")
         # 247 aborts at some units (Type=dbus without BusName=), and with it the whole call: find out which.
@@ -129,9 +126,10 @@ class _Verify:
             unit = os.path.basename(names[0])
             return [f"<3>{unit}: systemd-analyze verify was ended by signal {-reply.code} at this unit"]
         middle = len(names) // 2
-        return self._output(options, names[:middle]) + self._output(options, names[middle:])
+        parts = names[:middle], names[middle:]
+        return [line for part in parts for line in self._output(self._begin(options, part)(), options, part)]
 
-    def _run(self, options: t.Sequence[str], names: t.Sequence[str]) -> Reply:
+    def _begin(self, options: t.Sequence[str], names: t.Sequence[str]) -> t.Callable[[], Reply]:
         manager = [] if self.runner.scope == "system" else ["--user"]
         environment = {
             "SYSTEMD_LOG_TARGET": "console-prefixed",
@@ -142,7 +140,7 @@ class _Verify:
         if manager and self.runner.account is None:
             environment["XDG_RUNTIME_DIR"] = self.stage
         argv = ["systemd-analyze", *manager, "verify", "--man=no", *options, *names]
-        return self.runner.command(argv, VERIFY_TIMEOUT, environment)
+        return self.runner.begin(argv, VERIFY_TIMEOUT, environment)
 
     def _finding(self, line: str) -> Finding | None:
         match = _MESSAGE.match(line)

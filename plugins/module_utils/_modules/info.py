@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import fnmatch
 import re
 import typing as t
@@ -78,16 +77,15 @@ def ask(systemd: Manager, question: Question) -> Answer:
     files = reader.unit_files()
     chosen = _choose(question.names, files)
     definitions = _Definitions(reader, files)
-    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        runtime = RuntimeInfo(systemd, pool)
-        runtime.ask_state(chosen, _globs(question.names), question.what)
-        for name in chosen:  # read while systemd answers
-            definitions.read(name, question.what)
-        names = sorted({*chosen, *runtime.matching(_globs(question.names))})
-        runtime.ask_rest(names, question.what, question.journal_lines)
-        units = {name: _describe(name, question.what, files, definitions, runtime) for name in names}
-        if "drift" in question.what:
-            _add_drift(units, systemd, reader, files, runtime)
+    runtime = RuntimeInfo(systemd)
+    runtime.ask_state(chosen, _globs(question.names), question.what)
+    for name in chosen:  # read while systemd answers
+        definitions.read(name, question.what)
+    names = sorted({*chosen, *runtime.matching(_globs(question.names))})
+    runtime.ask_rest(names, question.what, question.journal_lines)
+    units = {name: _describe(name, question.what, files, definitions, runtime) for name in names}
+    if "drift" in question.what:
+        _add_drift(units, systemd, reader, files, runtime)
     return Answer(units, [*reader.findings, *definitions.findings, *runtime.findings])
 
 
