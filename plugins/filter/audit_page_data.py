@@ -30,7 +30,9 @@ options:
 EXAMPLES = r"""
 - name: Show the data of a report without hosts
   ansible.builtin.debug:
-    msg: "{{ [] | unitcraft.systemd.audit_report(generated='2026-11-21T06:00:00Z') | unitcraft.systemd.audit_page_data }}"
+    msg: "{{ report | unitcraft.systemd.audit_page_data }}"
+  vars:
+    report: "{{ [] | unitcraft.systemd.audit_report(generated='2026-11-21T06:00:00Z') }}"
 """
 
 RETURN = r"""

@@ -61,7 +61,7 @@ def exec_quote_filter(args: t.Any, prefix: str = "") -> str:
     words = []
     for arg in args:
         if isinstance(arg, bool) or not isinstance(arg, (str, bytes, int, float)):
-            raise AnsibleFilterError(f"exec_quote: the argument {arg!r} is no string: write it in quotes")
+            raise AnsibleFilterError(f"exec_quote: the argument {arg!r} is not a string: write it in quotes")
         words.append(arg if isinstance(arg, (str, bytes)) else str(arg))
     try:
         return exec_quote(words, prefix)

@@ -89,8 +89,12 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import header as _header
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.header import header
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.render import (
+    RenderError,
+    render,
+    settings_from_mapping,
+)
 
 
 def to_unit(sections: t.Any, name: str = "", set_name: str | None = None, order: str = "given") -> str:
@@ -98,9 +102,9 @@ def to_unit(sections: t.Any, name: str = "", set_name: str | None = None, order:
     if order not in ("given", "standard"):
         raise AnsibleFilterError(f"to_unit: order must be given or standard, not {order!r}")
     try:
-        lines = [] if set_name is None else _header.header(set_name)
-        return _render.render(_render.settings_from_mapping(name, sections), lines, order == "standard")
-    except _render.RenderError as error:
+        lines = [] if set_name is None else header(set_name)
+        return render(settings_from_mapping(name, sections), lines, order == "standard")
+    except RenderError as error:
         raise AnsibleFilterError(f"to_unit: {error}") from error
 
 

@@ -73,11 +73,11 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import draw as _graph_text
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.build import build
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.draw import dot, draw, mermaid
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.render import RenderError, settings_from_mapping
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _unit_names
 
@@ -88,10 +88,10 @@ def unit_graph(units: t.Any, format: str = "dot", everything: bool = False) -> s
         raise AnsibleFilterError(f"unit_graph: format must be dot or mermaid, not {format!r}")
     try:
         read = [_read(name, what, dropin) for name, what, dropin in _items(units)]
-    except (_render.RenderError, UnitSyntaxError) as error:
+    except (RenderError, UnitSyntaxError) as error:
         raise AnsibleFilterError(f"unit_graph: {error}") from error
-    drawing = _graph_text.draw(_graph.build(read), everything)
-    return _graph_text.dot(drawing) if format == "dot" else _graph_text.mermaid(drawing)
+    drawing = draw(build(read), everything)
+    return dot(drawing) if format == "dot" else mermaid(drawing)
 
 
 def _items(units: t.Any) -> t.Iterator[tuple[str, t.Any, str]]:
@@ -103,7 +103,7 @@ def _items(units: t.Any) -> t.Iterator[tuple[str, t.Any, str]]:
         raise AnsibleFilterError("unit_graph: expected a list of units or a mapping of names to texts")
     for position, item in enumerate(units, 1):
         if not isinstance(item, t.Mapping) or not item.get("name"):
-            raise AnsibleFilterError(f"unit_graph: item {position} is no mapping with a name")
+            raise AnsibleFilterError(f"unit_graph: item {position} is not a mapping with a name")
         if "sections" not in item and "content" not in item:
             continue  # the set speaks only of the state of this unit
         yield _full_name(item["name"]), item.get("content", item.get("sections")), item.get("dropin") or ""
@@ -119,7 +119,7 @@ def _full_name(name: t.Any) -> str:
 def _read(name: str, what: t.Any, dropin: str) -> Unit:
     if isinstance(what, str):
         return read_unit(name, what, dropin=dropin)
-    return Unit(name, _render.settings_from_mapping(name, what), dropin)
+    return Unit(name, settings_from_mapping(name, what), dropin)
 
 
 class FilterModule:

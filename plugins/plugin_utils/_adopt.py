@@ -16,11 +16,11 @@ import typing as t
 
 import yaml
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.diff import same_meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import UnitText, parse
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.mapping import mapping_from_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import parse_unit_name
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.render import RenderError, settings_from_mapping
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
 
@@ -48,8 +48,8 @@ class Item(t.NamedTuple):
 def declare(units: t.Mapping[str, t.Mapping[str, t.Any]], dropins: str = "keep", vendor: bool = False) -> list[Item]:
     """The declarations of units that ``unit_info`` told with ``what: [files, state]``, sorted by name.
 
-    :arg dropins: ``keep`` them as they are, or ``fold`` them into one unit (and declare them absent).
-    :arg vendor: also declare fragments of packages; without it only what stands in the administrator's folders.
+    :param dropins: ``keep`` them as they are, or ``fold`` them into one unit (and declare them absent).
+    :param vendor: also declare fragments of packages; without it only what stands in the administrator's folders.
     :raises AdoptError: for a unit whose files could not be read.
     """
     items: list[Item] = []
@@ -67,7 +67,7 @@ def _own_files(unit: t.Mapping[str, t.Any]) -> list[t.Mapping[str, t.Any]]:
     own = []
     for file in unit.get("files") or []:
         folder, _slash, base = file["path"].rpartition("/")
-        if base == unit["name"] or folder.endswith("/%s.d" % unit["name"]):
+        if base == unit["name"] or folder.endswith(f"/{unit['name']}.d"):
             own.append(file)
     return own
 
@@ -82,7 +82,7 @@ def _items(unit: t.Mapping[str, t.Any], dropins: str, vendor: bool) -> list[Item
     name, files = unit["name"], _own_files(unit)
     for file in files:
         if file["content"] is None:
-            raise AdoptError("%s: %s could not be read, so the unit cannot be declared" % (name, file["path"]))
+            raise AdoptError(f"{name}: {file['path']} could not be read, so the unit cannot be declared")
     fragment = [f for f in files if f["path"].endswith("/" + name)]
     confs = [f for f in files if f["path"].endswith(".conf")]
     if dropins == "fold" and confs and fragment:
@@ -141,17 +141,17 @@ def fold(texts: t.Sequence[str], name: str) -> str:
     merged = _merge.merge(settings)
     for (place, directive), value in _by_section(merged):
         if place != section:
-            lines += ["", "[%s]" % place] if lines else ["[%s]" % place]
+            lines += ["", f"[{place}]"] if lines else [f"[{place}]"]
             section = place
         for setting in value.settings:
             lines += ["#" + c for c in comments.get((int(setting.path), setting.line), ())]
-            lines.append("%s=%s" % (directive, setting.value))
+            lines.append(f"{directive}={setting.value}")
     return "\n".join(lines) + "\n"
 
 
 def _by_section(
-    merged: t.Mapping[t.Tuple[str, str], _merge.Effective],
-) -> list[t.Tuple[t.Tuple[str, str], _merge.Effective]]:
+    merged: t.Mapping[tuple[str, str], _merge.Effective],
+) -> list[tuple[tuple[str, str], _merge.Effective]]:
     order = list(dict.fromkeys(section for section, _directive in merged))
     return sorted(merged.items(), key=lambda item: order.index(item[0][0]))
 
@@ -161,8 +161,8 @@ def mapping_of(text: str, name: str, dropin: bool = False) -> dict[str, dict[str
     try:
         parsed = parse(text, "", name)
         mapping = mapping_from_settings(parsed.settings)
-        back = _render.settings_from_mapping(name, mapping)
-    except (UnitSyntaxError, _render.RenderError):
+        back = settings_from_mapping(name, mapping)
+    except (UnitSyntaxError, RenderError):
         return None
     if any(not _PLAIN.fullmatch(key) for section, inner in mapping.items() for key in (section, *inner)):
         return None  # no directive has such a name: the text is declared as content
@@ -182,7 +182,7 @@ def write(items: t.Sequence[Item], variable: str = "systemd_units") -> str:
     for item in items:
         if _NOT_TEXT.search(item.text):
             raise AdoptError(f"{_label(item)}: the file is not plain UTF-8 text, so the unit cannot be declared")
-    lines = ["---", "%s:" % variable] if items else ["---", "%s: []" % variable]
+    lines = ["---", f"{variable}:"] if items else ["---", f"{variable}: []"]
     for item in items:
         lines += ["  " + line if line else "" for line in _item(item)]
     text = "\n".join(lines) + "\n"
@@ -237,9 +237,9 @@ def _printable(text: str) -> bool:
 
 
 def _item(item: Item) -> list[str]:
-    lines = ["- name: %s" % _scalar(item.name)]
+    lines = [f"- name: {_scalar(item.name)}"]
     if item.dropin:
-        lines.append("  dropin: %s" % _scalar(item.dropin))
+        lines.append(f"  dropin: {_scalar(item.dropin)}")
     if item.text:
         mapping = mapping_of(item.text, item.name, bool(item.dropin))
         if mapping is None:
@@ -248,7 +248,7 @@ def _item(item: Item) -> list[str]:
             lines.append("  sections:")
             lines += ["    " + line for line in _sections(mapping, item.text, item.name)]
     for option, value in item.options.items():
-        lines.append("  %s: %s" % (option, _scalar(value)))
+        lines.append(f"  {option}: {_scalar(value)}")
     return lines
 
 
@@ -257,8 +257,8 @@ def _content(text: str) -> list[str]:
     fits = text.endswith("\n") and not text.endswith("\n\n") and not text.startswith((" ", "\t", "\n"))
     if fits and _printable(text):
         tag = " !unsafe" if _TEMPLATED.search(text) else ""
-        return ["content:%s |" % tag, *["  " + line if line else "" for line in text[:-1].split("\n")]]
-    return ["content: %s" % _scalar(text)]
+        return [f"content:{tag} |", *["  " + line if line else "" for line in text[:-1].split("\n")]]
+    return [f"content: {_scalar(text)}"]
 
 
 def _sections(mapping: t.Mapping[str, t.Mapping[str, t.Any]], text: str, name: str) -> list[str]:
@@ -266,7 +266,7 @@ def _sections(mapping: t.Mapping[str, t.Mapping[str, t.Any]], text: str, name: s
     lines = notes.at_top()
     for section, directives in mapping.items():
         lines += notes.of_section(section)
-        lines.append("%s:" % _scalar(section))
+        lines.append(f"{_scalar(section)}:")
         for directive, value in directives.items():
             lines += ["  " + line for line in _directive(directive, value, notes.of(section, directive))]
         lines += ["  " + line for line in notes.at_end(section)]
@@ -276,16 +276,16 @@ def _sections(mapping: t.Mapping[str, t.Mapping[str, t.Any]], text: str, name: s
 def _directive(directive: str, value: t.Any, notes: t.Sequence[t.Sequence[str]]) -> list[str]:
     """One directive; each assignment's comments stand above its item when there is one item for each, else on top."""
     if isinstance(value, dict):
-        inner = ["  %s: %s" % (_scalar(k), _scalar(v)) for k, v in value.items()]
-        return [*_flat(notes), "%s:" % _scalar(directive), *inner]
+        inner = [f"  {_scalar(k)}: {_scalar(v)}" for k, v in value.items()]
+        return [*_flat(notes), f"{_scalar(directive)}:", *inner]
     if isinstance(value, list):
         if len(value) == len(notes):
-            lines = ["%s:" % _scalar(directive)]
+            lines = [f"{_scalar(directive)}:"]
             for item, comments in zip(value, notes):
-                lines += ["  " + c for c in comments] + ["  - %s" % _scalar(item)]
+                lines += ["  " + c for c in comments] + [f"  - {_scalar(item)}"]
             return lines
-        return [*_flat(notes), "%s:" % _scalar(directive), *["  - %s" % _scalar(item) for item in value]]
-    return [*_flat(notes), "%s: %s" % (_scalar(directive), _scalar(value))]
+        return [*_flat(notes), f"{_scalar(directive)}:", *[f"  - {_scalar(item)}" for item in value]]
+    return [*_flat(notes), f"{_scalar(directive)}: {_scalar(value)}"]
 
 
 def _flat(notes: t.Iterable[t.Iterable[str]]) -> list[str]:
@@ -374,22 +374,22 @@ def differences(
         label = _label(item)
         ours = given.pop((item.name, item.dropin), None)
         if ours is None:
-            found.append("%s is not declared" % label)
+            found.append(f"{label} is not declared")
         elif item.text and not same_meaning(_settings(ours), parse(item.text).settings, bool(item.dropin)):
-            found.append("%s is declared with another meaning" % label)
+            found.append(f"{label} is declared with another meaning")
         elif any(ours.get(option) != value for option, value in item.options.items()):
-            found.append("%s is declared in another state" % label)
+            found.append(f"{label} is declared in another state")
         if item.text and dropins == "fold" and not item.dropin:
             whole = [s for f in _own_files(units[item.name]) for s in parse(f["content"]).settings]
             if _effective(whole) != _effective(parse(item.text).settings):
-                found.append("%s folded means something else than its files" % label)
-    return found + ["%s is declared and not on the host" % name for name, _dropin in given]
+                found.append(f"{label} folded means something else than its files")
+    return found + [f"{name} is declared and not on the host" for name, _dropin in given]
 
 
 def _settings(item: t.Mapping[str, t.Any]) -> list[Setting]:
     if item.get("content") is not None:
         return parse(item["content"]).settings
-    return _render.settings_from_mapping(item["name"], item.get("sections") or {})
+    return settings_from_mapping(item["name"], item.get("sections") or {})
 
 
 def _effective(settings: t.Iterable[Setting]) -> dict[tuple[str, str], list[str]]:

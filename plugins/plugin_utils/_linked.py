@@ -51,7 +51,7 @@ class Links(t.NamedTuple):
 def read(declared: t.Any, release: int) -> Links:
     """Read ``linked_services``.
 
-    :arg release: systemd's release on the target, for example 252.
+    :param release: systemd's release on the target, for example 252.
     :raises LinkError: an item that contradicts itself, or a chain that comes back to its beginning.
     """
     links = Links([], [], set(), set(), [])
@@ -194,8 +194,8 @@ def _refuse_circles(links: Links) -> None:
 def units(links: Links, name: str, state: str, options: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
     """The items that module ``units`` takes: a drop-in ``50-NAME`` per service that has directives.
 
-    :arg state: ``started`` also starts the services and enables those that follow none; ``present`` only writes.
-    :arg options: service -> further options of its item, health and triggers.
+    :param state: ``started`` also starts the services and enables those that follow none; ``present`` only writes.
+    :param options: service -> further options of its item, health and triggers.
     :raises LinkError: an option of a service that is not linked, or another one.
     """
     further = {_unit_name(unit, "options"): dict(more) for unit, more in options.items()}

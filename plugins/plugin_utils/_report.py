@@ -13,8 +13,8 @@ import itertools
 import json
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import build as _graph
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph import draw as _graph_text
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.build import Graph
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.draw import dot, draw, mermaid
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import DEFAULT, Edge
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report_input
 
@@ -48,10 +48,35 @@ _FROM = {
 }
 # units that nearly every other one depends on by default
 _COMMON = frozenset(
-    """sysinit.target basic.target shutdown.target umount.target -.mount system.slice -.slice multi-user.target
-    graphical.target local-fs.target sockets.target timers.target paths.target swap.target slices.target tmp.mount
-    systemd-journald.socket systemd-remount-fs.service time-set.target time-sync.target user.slice network.target
-    systemd-tmpfiles-setup.service remote-fs.target remote-fs-pre.target local-fs-pre.target init.scope""".split()
+    [
+        "sysinit.target",
+        "basic.target",
+        "shutdown.target",
+        "umount.target",
+        "-.mount",
+        "system.slice",
+        "-.slice",
+        "multi-user.target",
+        "graphical.target",
+        "local-fs.target",
+        "sockets.target",
+        "timers.target",
+        "paths.target",
+        "swap.target",
+        "slices.target",
+        "tmp.mount",
+        "systemd-journald.socket",
+        "systemd-remount-fs.service",
+        "time-set.target",
+        "time-sync.target",
+        "user.slice",
+        "network.target",
+        "systemd-tmpfiles-setup.service",
+        "remote-fs.target",
+        "remote-fs-pre.target",
+        "local-fs-pre.target",
+        "init.scope",
+    ]
 )
 
 
@@ -67,7 +92,7 @@ class Told(t.NamedTuple):
 def build(told: t.Iterable[Told], generated: str) -> dict[str, t.Any]:
     """The report: ``{format, generated, summary, hosts: [...], graphs: {id: {dot, mermaid, hosts}}}``.
 
-    :arg generated: time in ISO 8601.
+    :param generated: time in ISO 8601.
     """
     graphs: dict[str, dict[str, t.Any]] = {}
     hosts = [_host(item, graphs) for item in sorted(told, key=lambda item: item.host)]
@@ -183,9 +208,9 @@ def _drawing(units: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any] | Non
     if len(edges) > _MAX_ARROWS:  # those between the units that are drawn in any case say most
         edges.sort(key=lambda e: not {e.source, e.target} <= declared)
         del edges[_MAX_ARROWS:]
-    drawing = _graph_text.draw(_graph.Graph(sorted(declared)[:_MAX_DRAWN], edges))
-    dot = _graph_text.dot(drawing)
-    return {"id": hashlib.sha256(dot.encode()).hexdigest()[:12], "dot": dot, "mermaid": _graph_text.mermaid(drawing)}
+    drawing = draw(Graph(sorted(declared)[:_MAX_DRAWN], edges))
+    text = dot(drawing)
+    return {"id": hashlib.sha256(text.encode()).hexdigest()[:12], "dot": text, "mermaid": mermaid(drawing)}
 
 
 def _edges(units: t.Iterable[t.Mapping[str, t.Any]]) -> t.Iterator[Edge]:
@@ -219,18 +244,36 @@ class _Table:
         return self._numbers[text]
 
 
-UNIT_COLUMNS = (
-    "host name description origin active sub enabled flags result status restarts exposure level points next last settings "
-    "falls drift journal"
-).split()
-FINDING_COLUMNS = "host rule severity unit path line directive message hint".split()
+UNIT_COLUMNS = [
+    "host",
+    "name",
+    "description",
+    "origin",
+    "active",
+    "sub",
+    "enabled",
+    "flags",
+    "result",
+    "status",
+    "restarts",
+    "exposure",
+    "level",
+    "points",
+    "next",
+    "last",
+    "settings",
+    "falls",
+    "drift",
+    "journal",
+]
+FINDING_COLUMNS = ["host", "rule", "severity", "unit", "path", "line", "directive", "message", "hint"]
 _FAILED, _LOOPING, _RELOAD, _MANAGED = 1, 2, 4, 8
 
 
 def page_data(report: t.Mapping[str, t.Any], drawings: t.Mapping[str, str]) -> str:
     """The report as compact JSON that can stand inside of a ``script`` element.
 
-    :arg drawings: graph id -> SVG text, for the graphs that were drawn.
+    :param drawings: graph id -> SVG text, for the graphs that were drawn.
     """
     table = _Table()
     n = table.number
@@ -260,7 +303,7 @@ def page_data(report: t.Mapping[str, t.Any], drawings: t.Mapping[str, str]) -> s
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
     # nothing in a text may end the script element, start a comment in it, or break a line of JavaScript
     for char in "<>&\u2028\u2029":
-        text = text.replace(char, "\\u%04x" % ord(char))
+        text = text.replace(char, f"\\u{ord(char):04x}")
     return text
 
 
@@ -273,9 +316,7 @@ def _unit_row(host: int, unit: t.Mapping[str, t.Any], n: t.Callable[[t.Any], int
     )
     timer = unit["timer"] or {}
     status = (
-        ""
-        if not unit["exit_status"] and not unit["exit_code"]
-        else "%s %s" % (unit["exit_code"] or "", unit["exit_status"])
+        "" if not unit["exit_status"] and not unit["exit_code"] else f"{unit['exit_code'] or ''} {unit['exit_status']}"
     )
     return [
         host,
@@ -289,7 +330,7 @@ def _unit_row(host: int, unit: t.Mapping[str, t.Any], n: t.Callable[[t.Any], int
         [[n(p["setting"]), p["exposure"], n(p["description"])] for p in unit["exposure_points"][:4]],
         n(timer.get("next_elapse")),
         n(timer.get("last_trigger")),
-        [n("%s=%s" % (s["directive"], s["value"])) for s in timer.get("settings") or ()],
+        [n(f"{s['directive']}={s['value']}") for s in timer.get("settings") or ()],
         [n(name) for name in unit["falls_with"]],
         [[n(d["what"]), n(d["path"]), n(d["message"]), n(d["diff"])] for d in unit["drift"] or ()],
         [[n(line["time"]), n(line["priority"]), n(line["message"])] for line in unit["journal"]],

@@ -71,10 +71,10 @@ _STATE_DIRECTORIES = {
     "LogsDirectory": "/var/log",
     "ConfigurationDirectory": "/etc",
 }
-_NETWORK_FILE_SYSTEMS = frozenset(
-    "afs ceph cifs davfs fuse.ceph fuse.glusterfs fuse.sshfs glusterfs gfs gfs2 lustre ncpfs ncp nfs nfs4 ocfs2 "
-    "orangefs pvfs2 smb3 smbfs sshfs 9p".split()
-)
+_NETWORK_FILE_SYSTEMS = frozenset((
+    "afs", "ceph", "cifs", "davfs", "fuse.ceph", "fuse.glusterfs", "fuse.sshfs", "glusterfs", "gfs", "gfs2", "lustre",
+    "ncpfs", "ncp", "nfs", "nfs4", "ocfs2", "orangefs", "pvfs2", "smb3", "smbfs", "sshfs", "9p",
+))  # fmt: skip
 
 
 def stop_passes(edge: Edge) -> tuple[str, str]:

@@ -38,8 +38,10 @@ STOP_PROPERTIES = tuple(
 def from_show(shown: t.Mapping[str, t.Mapping[str, str]]) -> Graph:
     """The graph of a live host.
 
-    :param shown: unit name -> property -> value, as ``systemctl show`` prints them. systemd has added what is implicit and
-        default itself, so every edge counts as declared; slices and the shutdown targets are known to be implied.
+    systemd has added what is implicit and default itself, so every edge counts as declared; slices and the shutdown
+    targets are known to be implied.
+
+    :param shown: unit name -> property -> value, as ``systemctl show`` prints them.
     """
     edges = []
     for name, properties in shown.items():

@@ -202,9 +202,9 @@ def _judge(
     if hard:
         return Verdict(REFUSED, "cycle", started, hard, (), True)
     for name, types in jobs.types().items():
-        if STOP in types and len(types) > 1 and (name, STOP) in mattering:
-            if any((name, other) in mattering for other in types - {STOP}):
-                return Verdict(REFUSED, "conflict", started, (name,), (), True)
+        both = (name, STOP) in mattering and any((name, other) in mattering for other in types - {STOP})
+        if both:
+            return Verdict(REFUSED, "conflict", started, (name,), (), True)
     if cycle:
         candidates = tuple(name for name in cycle if name not in matter)
         return Verdict(BROKEN, "cycle", started, cycle, candidates, True)

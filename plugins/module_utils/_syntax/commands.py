@@ -56,7 +56,7 @@ def exec_quote(args: t.Sequence[str | bytes], prefix: str = "") -> str:
     program, rest = words[0], words[1:]
     _check_program(program)
     if "@" in prefix and not rest:
-        raise UnitSyntaxError("the prefix @ wants a second item, which becomes the program's argv[0]")
+        raise UnitSyntaxError("the prefix @ needs a second item, which becomes the program's argv[0]")
     expands = ":" not in prefix
     if expands and "$" in program and "@" not in prefix:
         # systemd resolves variables in argv[0] but not in the path, so the two must be written apart.
@@ -77,7 +77,7 @@ def _check_prefix(prefix: str) -> None:
         )
     if _exec_prefixes(prefix) != prefix:
         raise UnitSyntaxError(
-            f"'{shorten(prefix)}' is no prefix of a command: systemd takes @ - : once each, and one of + ! !!"
+            f"'{shorten(prefix)}' is not a prefix of a command: systemd takes @ - : once each, and one of + ! !!"
         )
 
 
@@ -138,7 +138,7 @@ def _read_command(reader: WordReader, value: str, first: str, start: int, pos: i
     if not path and "|" not in prefixes:
         raise UnitSyntaxError(f"the prefix '{prefixes}' stands before no program: '{shorten(raw)}'")
     if not argv and "|" not in prefixes:
-        raise UnitSyntaxError(f"the prefix @ wants a second word, which becomes argv[0]: '{shorten(raw)}'")
+        raise UnitSyntaxError(f"the prefix @ needs a second word, which becomes argv[0]: '{shorten(raw)}'")
     return ExecCommand(prefixes, path, argv, raw), pos
 
 

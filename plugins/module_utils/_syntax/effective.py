@@ -18,7 +18,7 @@ from .specifiers import IN_UNIT_NAMES, expand_specifiers
 # Parsers whose directives form one list that an empty value of any of them clears.
 _RESET_TOGETHER = frozenset(("timer", "path_spec", "socket_listen", "load_credential", "set_credential"))
 
-Key = t.Tuple[str, str]  # section, directive
+Key = tuple[str, str]  # section, directive
 
 
 class Effective(t.NamedTuple):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from .render import RenderError, cut
+from .render import RenderError
+from .text import shorten
 
 MANAGED = "# Managed by unitcraft.systemd"
 _SET = "# Set: "
@@ -21,7 +22,7 @@ def header(set_name: str | None = None) -> list[str]:
     if set_name is None or set_name == "":
         return [MANAGED]
     if set_name != set_name.strip() or not set_name.isprintable():
-        raise RenderError(f"{cut(repr(set_name))} is no name for a set: one line of printable text")
+        raise RenderError(f"{shorten(repr(set_name))} is not a name for a set: one line of printable text")
     return [MANAGED, _SET + set_name]
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .. import _catalog, _model
+from .. import _catalog
+from .._model import Setting, Unit
 from .text import (
     NOT_UTF8,
     WHITESPACE,
@@ -37,7 +38,7 @@ class UnitText:
 
     :ivar lines: list of Line; their ``raw`` joined is the text.
     :ivar path: the file, for messages.
-    :ivar settings: list of ``_model.Setting`` in order.
+    :ivar settings: list of ``Setting`` in order.
     :ivar problems: list of ``(line, message)``, what systemd says about lines it cannot read.
     """
 
@@ -47,7 +48,7 @@ class UnitText:
         self.lines = list(lines)
         self.path = path
         self.settings = [
-            _model.Setting(line.section, line.key, line.value, line.number, path)
+            Setting(line.section, line.key, line.value, line.number, path)
             for line in self.lines
             if line.kind == "assignment"
         ]
@@ -81,7 +82,7 @@ def parse(data: bytes | str, path: str = "", name: str = "") -> UnitText:
     return UnitText(_Reader(path, name).read(text), path)
 
 
-def read_unit(name: str, data: bytes | str, path: str = "", dropin: str = "") -> _model.Unit:
+def read_unit(name: str, data: bytes | str, path: str = "", dropin: str = "") -> Unit:
     """The unit that one text makes.
 
     :param name: full unit name with suffix.
@@ -89,7 +90,7 @@ def read_unit(name: str, data: bytes | str, path: str = "", dropin: str = "") ->
     :raises UnitSyntaxError: as ``parse()``.
     """
     text = parse(data, path, name)
-    return _model.Unit(name, text.settings, dropin, path, text.problems)
+    return Unit(name, text.settings, dropin, path, text.problems)
 
 
 class _Reader:
@@ -178,7 +179,9 @@ class _Reader:
         if guess:
             self.section = guess.group(1)
         meant = self.section or "Unit"
-        message = f"'{shorten(body)}' is no section header, and systemd refuses the whole file: write [{meant}] alone"
+        message = (
+            f"'{shorten(body)}' is not a section header, and systemd refuses the whole file: write [{meant}] alone"
+        )
         return Line(number, "bad", self.section, "", "", raw, message)
 
     def _assignment(self, number: int, body: str, raw: str) -> Line:
@@ -213,4 +216,4 @@ class _Reader:
 
 def _name_character(character: str) -> str:
     code = ord(character)
-    return "the byte 0x%02x" % (code - 0xDC00) if 0xDC80 <= code <= 0xDCFF else f"the character U+{code:04X}"
+    return f"the byte 0x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"the character U+{code:04X}"

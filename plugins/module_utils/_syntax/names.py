@@ -169,7 +169,7 @@ def _escape_name(text: str) -> str:
 def _escape_path(text: str) -> str:
     parts = [part for part in text.split("/") if part not in ("", ".")]
     if ".." in parts or (not parts and "." in text and not text.startswith("/")):
-        raise UnitSyntaxError(f"'{shorten(text)}' is no plain path: write it without . and ..")
+        raise UnitSyntaxError(f"'{shorten(text)}' is not a plain path: write it without . and ..")
     return _escape_name("/".join(parts)) or "-"
 
 
@@ -188,7 +188,7 @@ def unit_unescape(text: str, path: bool = False, template: str | None = None) ->
         return "/"
     plain = _unescape_name(text)
     if not plain or plain[0] == "/" or plain[-1] == "/" or {"", ".", ".."} & set(plain.split("/")):
-        raise UnitSyntaxError(f"'{shorten(text)}' is no escaped path")
+        raise UnitSyntaxError(f"'{shorten(text)}' is not an escaped path")
     return "/" + plain
 
 

@@ -16,7 +16,8 @@ import re
 import typing as t
 from collections.abc import Mapping
 
-from .. import _catalog, _model
+from .. import _catalog
+from .._model import Setting
 from .commands import exec_quote
 from .lines import LONG_LINE_MAX
 from .text import (
@@ -24,6 +25,7 @@ from .text import (
     WHITESPACE,
     UnitSyntaxError,
     from_bytes,
+    shorten,
 )
 from .words import c_escape, escape_specifiers, quote
 
@@ -65,7 +67,7 @@ class RenderError(ValueError):
 # --------------------------------------------------------------------------------------------- mapping -> settings
 
 
-def settings_from_mapping(unit_name: str, sections: t.Any) -> list[_model.Setting]:
+def settings_from_mapping(unit_name: str, sections: t.Any) -> list[Setting]:
     """The settings for a sections mapping, in the order given.
 
     :param unit_name: for messages.
@@ -78,10 +80,10 @@ def settings_from_mapping(unit_name: str, sections: t.Any) -> list[_model.Settin
     """
     if not isinstance(sections, Mapping):
         raise RenderError("sections must be a mapping of section names to mappings of directives", unit_name)
-    settings: list[_model.Setting] = []
+    settings: list[Setting] = []
     for section, directives in sections.items():
         if not isinstance(section, str) or not _SECTION_NAME.match(section):
-            raise RenderError(f"{_show(section)} is no section name: quote it in YAML", unit_name)
+            raise RenderError(f"{_show(section)} is not a section name: quote it in YAML", unit_name)
         if directives is None:
             continue
         if not isinstance(directives, Mapping):
@@ -92,9 +94,9 @@ def settings_from_mapping(unit_name: str, sections: t.Any) -> list[_model.Settin
             )
         for directive, value in directives.items():
             if not isinstance(directive, str) or not _DIRECTIVE_NAME.match(directive):
-                raise RenderError(f"{_show(directive)} is no directive name: quote it in YAML", unit_name, section)
+                raise RenderError(f"{_show(directive)} is not a directive name: quote it in YAML", unit_name, section)
             for text in _Values(unit_name, section, directive).texts(value):
-                settings.append(_model.Setting(section, directive, text, 0))
+                settings.append(Setting(section, directive, text, 0))
     return settings
 
 
@@ -155,7 +157,7 @@ class _Values:
             return int.__repr__(value)
         if not math.isfinite(value):
             raise self.error(
-                f"{value} is no number that systemd reads: write 'infinity' in quotes where that is meant", value
+                f"{value} is not a number that systemd reads: write 'infinity' in quotes where that is meant", value
             )
         return format(decimal.Decimal(repr(value)), "f")
 
@@ -180,15 +182,13 @@ class _Values:
             if character in text:
                 remedy = "in YAML, > and | keep a newline at the end, >- and |- do not" if name == "newline" else ""
                 raise self.error(
-                    "the value holds a {}, which would start another line{}".format(
-                        name, ": " + remedy if remedy else ": remove it"
-                    ),
+                    f"the value holds a {name}, which would start another line: {remedy or 'remove it'}",
                     value,
                 )
         if NOT_UTF8.search(text):
-            raise self.error(f"the value is not valid UTF-8, which systemd refuses: {cut(text)!a}", value)
+            raise self.error(f"the value is not valid UTF-8, which systemd refuses: {shorten(text)!a}", value)
         if len(text) * 4 + 1024 > LONG_LINE_MAX and len(text.encode("utf-8")) + 1024 > LONG_LINE_MAX:
-            raise self.error("the value is longer than 1 MiB, which systemd refuses", cut(text))
+            raise self.error("the value is longer than 1 MiB, which systemd refuses", shorten(text))
 
     # -- lists
 
@@ -232,7 +232,7 @@ class _Values:
             if content is None:
                 continue
             if not isinstance(name, str):
-                raise self.error(f"the name {_show(name)} is no string: quote it in YAML", name)
+                raise self.error(f"the name {_show(name)} is not a string: quote it in YAML", name)
             text = write(name, self._content(content))
             self._check_characters(text, content)
             texts.append(text)
@@ -253,12 +253,13 @@ class _Values:
     def _variable(self, name: str, content: str) -> str:
         if not ENVIRONMENT_NAME.match(name):
             raise self.error(
-                f"'{cut(name)}' is no name of an environment variable: letters, digits and _, no digit first", name
+                f"'{shorten(name)}' is not a name of an environment variable: letters, digits and _, no digit first",
+                name,
             )
         if "\0" in content or NOT_UTF8.search(content):
             # systemd drops such a variable, however it is escaped.
             raise self.error(
-                f"the variable {name} holds {cut(content)!a}, and systemd takes only UTF-8: pass it as a credential",
+                f"the variable {name} holds {shorten(content)!a}, which is not UTF-8: pass it as a credential",
                 content,
             )
         return quote(escape_specifiers(f"{name}={content}"))
@@ -266,7 +267,7 @@ class _Values:
     def _field(self, name: str, content: str) -> str:
         if not _FIELD_NAME.match(name) or name[0].isdigit():
             raise self.error(
-                f"'{cut(name)}' is no name of a journal field: capital letters, digits and _, at most 64", name
+                f"'{shorten(name)}' is not a name of a journal field: capital letters, digits and _, at most 64", name
             )
         if "\0" in content:
             raise self.error(f"the field {name} holds a NUL, which systemd cannot read: remove it", content)
@@ -274,12 +275,13 @@ class _Values:
 
     def _credential(self, name: str, content: str) -> str:
         if not _CREDENTIAL_NAME.match(name) or name in (".", ".."):
-            raise self.error(f"'{cut(name)}' is no name of a credential: a plain file name will do", name)
+            raise self.error(f"'{shorten(name)}' is not a name of a credential: a plain file name will do", name)
         text = self._escaped(c_escape, content)
         # Blanks at the ends would be taken for the space around the value.
         body = text.strip(" ")
         before, after = len(text) - len(text.lstrip(" ")), len(text) - len(text.rstrip(" "))
-        return "{}:{}{}{}".format(name, "\\x20" * before, body, "\\x20" * after if body else "")
+        blank = "\\x20"
+        return f"{name}:{blank * before}{body}{blank * after if body else ''}"
 
     def _escaped(self, escape: t.Callable[[str], str], text: str) -> str:
         try:
@@ -295,7 +297,7 @@ class _Values:
             option = next((item for item in items[1:] if item.startswith("--")), None)
             if option is not None:
                 raise self.error(
-                    f"a flat list of strings is several command lines, and '{cut(option)}' is none: write "
+                    f"a flat list of strings is several command lines, and '{shorten(option)}' is none: write "
                     "[[program, argument, ...]] for one command with arguments",
                     items,
                 )
@@ -314,10 +316,10 @@ class _Values:
         elif isinstance(item, str):
             return self._string(item)
         elif not isinstance(item, (list, tuple)):
-            raise self.error(f"{_show(item)} is no command: write a string or a list of arguments", item)
+            raise self.error(f"{_show(item)} is not a command: write a string or a list of arguments", item)
         for argument in argv:
             if argument is None or isinstance(argument, (bool, list, tuple, Mapping)):
-                raise self.error(f"the argument {_show(argument)} is no string: write it in quotes", argv)
+                raise self.error(f"the argument {_show(argument)} is not a string: write it in quotes", argv)
         words = [self._content(argument) for argument in argv]
         text = self._escaped(lambda _none: exec_quote(words, prefix), "")
         self._check_characters(text, argv)
@@ -343,20 +345,16 @@ def _fill(texts: list[str], indent: int) -> list[str]:
 
 def _show(value: t.Any) -> str:
     kind = {dict: "the mapping", list: "the list", tuple: "the list", bool: "the boolean"}.get(type(value), "")
-    return f"{kind} {cut(repr(value))}" if kind else cut(repr(value))
-
-
-def cut(text: str, limit: int = 80) -> str:
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    return f"{kind} {shorten(repr(value))}" if kind else shorten(repr(value))
 
 
 # ------------------------------------------------------------------------------------------------ settings -> text
 
 
-def render(settings: t.Sequence[_model.Setting], header_lines: t.Sequence[str] = (), order_free: bool = False) -> str:
+def render(settings: t.Sequence[Setting], header_lines: t.Sequence[str] = (), order_free: bool = False) -> str:
     """The text of one unit file or drop-in.
 
-    :param header_lines: comment lines for the top, for example of ``_header.header()``.
+    :param header_lines: comment lines for the top, for example of ``header.header()``.
     :param order_free: put ``[Unit]`` first and ``[Install]`` last; else sections stand as they first appear.
     :raises RenderError: for a setting that would not be read back as it is, and for a text without any line, which
         systemd would take for a masked unit.
@@ -371,13 +369,13 @@ def render(settings: t.Sequence[_model.Setting], header_lines: t.Sequence[str] =
         names.sort(key=lambda name: {"Unit": 0, "Install": 3}.get(name, 2 if name.startswith("X-") else 1))
     for line in header_lines:
         if not line.startswith("#") or re.search("[\r\n\0]", line):
-            raise RenderError(f"a header line must be one comment line: {cut(repr(line))}")
+            raise RenderError(f"a header line must be one comment line: {shorten(repr(line))}")
     blocks = ["\n".join(header_lines)] if header_lines else []
     blocks += ["\n".join([f"[{name}]", *sections[name]]) for name in names]
     return "\n\n".join(blocks) + "\n"
 
 
-def _assignment(setting: _model.Setting) -> str:
+def _assignment(setting: Setting) -> str:
     value = setting.value
     if (
         not _SECTION_NAME.match(setting.section)
@@ -388,7 +386,7 @@ def _assignment(setting: _model.Setting) -> str:
         or NOT_UTF8.search(value)
     ):
         raise RenderError(
-            f"systemd would not read this setting back as it is: {cut(repr(value))}",
+            f"systemd would not read this setting back as it is: {shorten(repr(value))}",
             "",
             setting.section,
             setting.directive,

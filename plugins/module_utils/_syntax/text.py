@@ -46,12 +46,10 @@ def from_bytes(data: bytes) -> str:
 
 
 # What utf8_is_valid() refuses besides broken sequences (here lone surrogates): the noncharacters of Unicode.
-NOT_UTF8 = re.compile(
-    "[\ud800-\udfff\ufdd0-\ufdef{}]".format(
-        "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
-    )
-)
+_NONCHARACTERS = "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
+NOT_UTF8 = re.compile(f"[\ud800-\udfff\ufdd0-\ufdef{_NONCHARACTERS}]")
 
 
 def shorten(text: str, limit: int = 60) -> str:
+    """A text to quote in a message: at most ``limit`` characters, the rest as dots."""
     return text if len(text) <= limit else text[: limit - 3] + "..."

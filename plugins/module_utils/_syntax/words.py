@@ -52,10 +52,10 @@ def _reassemble(text: str) -> str:
 
 
 def c_unescape(text: str, relax: bool = False, accept_nul: bool = False) -> str:
-    """Undo C escapes in a whole value, as systemd's ``cunescape()``.
+    r"""Undo C escapes in a whole value, as systemd's ``cunescape()``.
 
     :param relax: keep an unknown escape, and a backslash at the end, as they stand.
-    :param accept_nul: take ``\\x00`` (credentials may hold it).
+    :param accept_nul: take ``\x00`` (credentials may hold it).
     :raises UnitSyntaxError: for an unknown escape, unless relaxed.
     """
     pieces = []
@@ -77,7 +77,7 @@ def c_unescape(text: str, relax: bool = False, accept_nul: bool = False) -> str:
 
 
 def _bad_escape(text: str, pos: int) -> str:
-    return f"'{shorten(text[pos : pos + 2])}' is no escape that systemd knows: write \\\\ for a backslash"
+    return f"'{shorten(text[pos : pos + 2])}' is not an escape that systemd knows: write \\\\ for a backslash"
 
 
 class WordReader:
@@ -98,12 +98,10 @@ class WordReader:
 
     def word(self, text: str, pos: int) -> tuple[str | None, int]:
         """The word at ``pos`` (None when none is left) and where to go on (-1 when the text is at its end)."""
+        if pos >= 0 and self.coalesce:
+            pos = self._skip(text, pos)
         if pos < 0:
             return None, -1
-        if self.coalesce:
-            pos = self._skip(text, pos)
-            if pos < 0:
-                return None, -1
         pieces: list[str] = []
         end = len(text)
         quote = ""
@@ -249,7 +247,8 @@ def quote(word: str) -> str:
     escaped = c_escape(word)
     if word and not _NEEDS_QUOTES.search(word):
         return escaped
-    return '"{}"'.format(escaped.replace('"', '\\"'))
+    escaped = escaped.replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def escape_specifiers(text: str) -> str:

@@ -64,7 +64,8 @@ def test_in_a_template(tmp_path: pathlib.Path) -> None:
         "unit_escape": "'/a b' | unitcraft.systemd.unit_escape(path=true, suffix='mount')",
         "unit_unescape": "'a-b' | unitcraft.systemd.unit_unescape",
         "unit_graph": "{'a.target': '[Unit]\nAfter=b.target\n'} | unitcraft.systemd.unit_graph(format='mermaid')",
-        "linked_units": "([{'chain': ['a', 'b']}] | unitcraft.systemd.linked_units(release=252)).units | map(attribute='name')",
+        "linked_units": "([{'chain': ['a', 'b']}] | unitcraft.systemd.linked_units(release=252)).units"
+        " | map(attribute='name')",
     }
     assert set(expressions) == set(NAMES)
     task = {"ansible.builtin.debug": {"msg": {name: f"{{{{ {text} }}}}" for name, text in expressions.items()}}}

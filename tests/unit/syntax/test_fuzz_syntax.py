@@ -15,10 +15,9 @@ import typing as t
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog, _model
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import header as _header
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import exec_quote, parse_exec
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.diff import changed_settings
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.header import read_header
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import parse
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.mapping import mapping_from_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import (
@@ -27,6 +26,11 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names im
     unit_escape,
     unit_name_problem,
     unit_unescape,
+)
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.render import (
+    RenderError,
+    render,
+    settings_from_mapping,
 )
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import (
     WHITESPACE,
@@ -156,7 +160,7 @@ def test_only_our_error_comes_out(text: str) -> None:
         with contextlib.suppress(UnitSyntaxError):
             function(text)
     unit_name_problem(text)
-    _header.read_header(text)
+    read_header(text)
     split_words(text, relax=True, unescape_relax=True)
 
 
@@ -184,7 +188,7 @@ def test_quoted_words_are_read_back(words: list[bytes]) -> None:
 def test_arguments_arrive(arguments: list[bytes], prefix: str) -> None:
     line = exec_quote([b"/bin/a b", *arguments], prefix)
     # What we write must survive the file, too.
-    read = parse("[Service]\n" + _render.render([_model.Setting("Service", "ExecStart", line, 0)])).settings
+    read = parse("[Service]\n" + render([_model.Setting("Service", "ExecStart", line, 0)])).settings
     (command,) = parse_exec(read[0].value)
     assert (command.prefixes, command.path) == (prefix, "/bin/a b")
     for argument, wanted in zip(command.argv[1:], arguments):
@@ -202,9 +206,9 @@ def test_arguments_arrive(arguments: list[bytes], prefix: str) -> None:
 def test_rendered_values_are_read_back(pair: tuple[str, str], value: t.Any) -> None:
     section, directive = pair
     try:
-        wanted = _render.settings_from_mapping("a.service", {section: {directive: value}})
-        text = _render.render(wanted)
-    except _render.RenderError as error:
+        wanted = settings_from_mapping("a.service", {section: {directive: value}})
+        text = render(wanted)
+    except RenderError as error:
         assert error.message
         return
     read = parse(text)
@@ -222,8 +226,8 @@ def test_sections_keep_their_meaning(rows: list[tuple[tuple[str, str], str]]) ->
         return
     old = [setting for setting in old if _catalog.get(setting.section, setting.directive)]
     try:
-        new = _render.settings_from_mapping("a.service", mapping_from_settings(old))
-    except _render.RenderError:
+        new = settings_from_mapping("a.service", mapping_from_settings(old))
+    except RenderError:
         return  # a value that systemd takes from no file of ours, such as an empty one where it takes none
     before = [change for change in changed_settings(old, new) if change[1] != "Environment"]
     assert before == []

@@ -120,7 +120,7 @@ def test_c_unescape(text: str, options: dict[str, bool], plain: str) -> None:
 
 @pytest.mark.parametrize("text", ["\\", "\\q", "\\x0", "\\x00", "\\u12"])
 def test_c_unescape_refuses(text: str) -> None:
-    with pytest.raises(UnitSyntaxError, match="is no escape"):
+    with pytest.raises(UnitSyntaxError, match="is not an escape"):
         c_unescape("a" + text)
 
 
