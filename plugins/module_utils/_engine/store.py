@@ -60,7 +60,7 @@ class Store:
         return os.path.join(self.folder, name)
 
     def lock(self, timeout: float = LOCK_TIMEOUT) -> None:
-        """Keep any other run on this host out until this process ends.
+        """Keep any other run on this host out until ``unlock``, or until this process ends.
 
         :raises TransactionError: when another run does not end in time; it is named.
         :raises OSError: when the folder cannot be used.

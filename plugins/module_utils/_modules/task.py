@@ -53,6 +53,12 @@ class Task:
         :raises DeclarationError, PlanError, SystemdError, FindingsError: before anything was changed.
         :raises TransactionError: when what was begun could not be carried out.
         """
+        try:
+            return self._run()
+        finally:
+            self.store.unlock()  # some keep the process for their next task, as Mitogen does
+
+    def _run(self) -> dict[str, t.Any]:
         params = self.params
         check_set_options(params)
         host = Host(Manager(params["scope"], params["user"] or "", params["runtime"], params["root"] or ""))

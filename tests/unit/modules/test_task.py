@@ -1,0 +1,52 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tasks of ``unit`` on an unpacked image, where no systemd is needed."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import store
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import PlanError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.options import (
+    DeclarationError,
+    set_options,
+    unit_options,
+)
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.task import Task
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs a task in this process; a lock that is held already is an error at once."""
+    monkeypatch.setattr(store, "STATE_FOLDER", str(tmp_path / "state"))
+    monkeypatch.setattr(store.Store.lock, "__defaults__", (0.0,))
+    root = tmp_path / "root"
+    (root / "etc/systemd/system").mkdir(parents=True)
+    (root / "usr/lib/systemd").mkdir(parents=True)
+    (root / "usr/lib/systemd/libsystemd-shared-252.so").touch()
+
+    def run_task(**options):
+        params = {name: spec.get("default") for name, spec in set_options().items()}
+        item = {name: spec.get("default") for name, spec in unit_options().items()}
+        item.update(name="a", content="[Service]\nExecStart=/bin/a\n", **options)
+        return Task({**params, "root": str(root)}, [item], False, False).run()
+
+    return run_task
+
+
+def test_a_second_task_of_the_same_process_does_not_wait_for_the_first(run):
+    run()
+    assert run()["changed"] is False
+
+
+def test_neither_does_one_after_a_failure(run):
+    with pytest.raises(PlanError):
+        run(masked=True)
+    assert run()["changed"] is True
+
+
+def test_a_probe_that_can_never_be_answered_is_refused(run):
+    with pytest.raises(DeclarationError, match=r"a.service: health: probes\[0\]: tcp: 'localhost' is not host:port"):
+        run(health={"probes": [{"tcp": "localhost"}]})
