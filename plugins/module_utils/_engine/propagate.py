@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._graph.edges import STOP_DIRECTIVES, declared, stop_passes, triggered
-from .._graph.live import STOP_PROPERTIES
+from .._graph.edges import STOP_DIRECTIVES, STOP_PROPERTIES, declared, stop_passes, triggered
 from .._graph.reach import spread
 from .._model import Setting, Unit
 from .._syntax.effective import is_set

@@ -10,7 +10,7 @@ import glob
 import os
 import typing as t
 
-from .._graph.live import STOP_PROPERTIES
+from .._graph.edges import STOP_PROPERTIES
 from .._host.show import States
 from .._syntax.names import instance_name, is_template, split_unit_name
 from .desired import DesiredUnit

@@ -84,6 +84,29 @@ def stop_passes(edge: Edge) -> tuple[str, str]:
     return (edge.source, edge.target) if edge.kind == _STOPS else ("", "")
 
 
+# Properties of ``systemctl show`` as edges: kind, and whether the named unit is the source.
+SHOW_PROPERTIES = {
+    **UNIT_DIRECTIVES,
+    "RequiredBy": ("Requires", True),
+    "RequisiteOf": ("Requisite", True),
+    "WantedBy": ("Wants", True),
+    "BoundBy": ("BindsTo", True),
+    "ConsistsOf": ("PartOf", True),
+    "UpheldBy": ("Upholds", True),
+    "ConflictedBy": ("Conflicts", True),
+    "OnFailureOf": ("OnFailure", True),
+    "OnSuccessOf": ("OnSuccess", True),
+    "Triggers": ("Triggers", False),
+    "TriggeredBy": ("Triggers", True),
+}
+# Properties that name the units that are stopped with a unit.
+STOP_PROPERTIES = tuple(
+    name
+    for name, (kind, inverse) in SHOW_PROPERTIES.items()
+    if stop_passes(Edge(kind, "other", "unit") if inverse else Edge(kind, "unit", "other")) == ("unit", "other")
+)
+
+
 def flag(unit: Unit, section: str, directive: str, default: bool) -> bool:
     """A boolean directive; ``default`` when it is unset or holds no boolean (systemd drops a bad value)."""
     for setting in reversed(unit.settings):

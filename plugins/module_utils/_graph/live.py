@@ -8,31 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from .build import Graph
-from .edges import DEFAULT, IMPLICIT, UNIT_DIRECTIVES, Edge, stop_passes
-
-# properties of systemctl show that no directive of the same name in [Unit] covers
-SHOW_PROPERTIES = {
-    **UNIT_DIRECTIVES,
-    "RequiredBy": ("Requires", True),
-    "RequisiteOf": ("Requisite", True),
-    "WantedBy": ("Wants", True),
-    "BoundBy": ("BindsTo", True),
-    "ConsistsOf": ("PartOf", True),
-    "UpheldBy": ("Upholds", True),
-    "ConflictedBy": ("Conflicts", True),
-    "OnFailureOf": ("OnFailure", True),
-    "OnSuccessOf": ("OnSuccess", True),
-    "Triggers": ("Triggers", False),
-    "TriggeredBy": ("Triggers", True),
-}
-
-
-# Properties that name the units that are stopped with a unit.
-STOP_PROPERTIES = tuple(
-    name
-    for name, (kind, inverse) in SHOW_PROPERTIES.items()
-    if stop_passes(Edge(kind, "other", "unit") if inverse else Edge(kind, "unit", "other")) == ("unit", "other")
-)
+from .edges import DEFAULT, IMPLICIT, SHOW_PROPERTIES, Edge
 
 
 def from_show(shown: t.Mapping[str, t.Mapping[str, str]]) -> Graph:

@@ -9,12 +9,13 @@ import typing as t
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.build import Graph, build
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.draw import dot, draw, mermaid
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import DEFAULT, UNIT_DIRECTIVES
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.live import (
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import (
+    DEFAULT,
     SHOW_PROPERTIES,
     STOP_PROPERTIES,
-    from_show,
+    UNIT_DIRECTIVES,
 )
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.live import from_show
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.reach import spread
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from case_files import load
