@@ -3,7 +3,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Ansible packs for a module and sends to the host: taken from the wrapper it builds itself."""
+"""What Ansible packs for a module and sends to the host: taken from the wrapper it builds itself.
+
+payload.py                 print what each module sends, as JSON
+payload.py --write         make what is sent now the white list, ``payload.yml``
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,15 @@ import base64
 import io
 import json
 import os
+import sys
 import typing as t
 import zipfile
 from pathlib import Path
 
+import yaml
+
 MODULES = ("unit", "units", "unit_info", "unit_lint")
-LIMITS = {"unit": 185_000, "unit_info": 90_000, "unit_lint": 115_000}  # bytes of ours
+WHITE_LIST = Path(__file__).with_name("payload.yml")
 CHECKOUT = Path(__file__).resolve().parents[2]
 COLLECTION = "unitcraft.systemd"
 
@@ -76,5 +83,25 @@ def _sizes(packed: zipfile.ZipFile) -> dict[str, t.Any]:
     }
 
 
+def white_list() -> dict[str, dict[str, t.Any]]:
+    """``{module: {most: bytes of ours, files: [path]}}`` as ``payload.yml`` has it."""
+    return yaml.safe_load(WHITE_LIST.read_text())
+
+
+def write_white_list(measured: dict[str, dict[str, t.Any]]) -> None:
+    """Replace the files of the white list by what is sent now; the limits stay."""
+    limits = {module: entry["most"] for module, entry in white_list().items()}
+    head = "".join(line for line in WHITE_LIST.read_text().splitlines(True) if line.startswith("#"))
+    content = {
+        module: {"most": limits[module], "files": sorted(sizes["files"])}
+        for module, sizes in measured.items()
+        if module in limits
+    }
+    WHITE_LIST.write_text(head + yaml.safe_dump(content, sort_keys=False))
+
+
 if __name__ == "__main__":
-    print(json.dumps(measure()))
+    if sys.argv[1:] == ["--write"]:
+        write_white_list(measure())
+    else:
+        print(json.dumps(measure()))

@@ -10,9 +10,10 @@ import statistics
 import typing as t
 from pathlib import Path
 
-from bench import payload, plot
+from bench import plot
 
 Figures = t.Mapping[str, t.Any]
+PAYLOAD = {"unit": 185, "unit_info": 90, "unit_lint": 115}  # kB of ours, as promised
 
 _HEAD = """<!-- SPDX-License-Identifier: GPL-3.0-or-later -->
 # How fast it is
@@ -141,10 +142,9 @@ def limits(found: Figures) -> list[Line]:
                 1.0,
             )
         )
-    for module, most in payload.LIMITS.items():
-        if module in found.get("payload", ()):
-            sent = found["payload"][module]["own"] / 1000
-            lines.append(Line(f"what {module} sends of ours", sent, most / 1000, unit=" kB"))
+    for module, most in PAYLOAD.items() if "payload" in found else ():
+        sent = found["payload"][module]["own"] / 1000
+        lines.append(Line(f"what {module} sends of ours", sent, most, unit=" kB"))
     return lines
 
 
