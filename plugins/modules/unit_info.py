@@ -145,7 +145,8 @@ units:
       elements: dict
     state:
       description:
-        - Live state: properties of C(systemctl show) in snake case. Times are ISO 8601 in UTC, time spans are seconds.
+        - Live state, as properties of C(systemctl show) in snake case. Times are ISO 8601 in UTC, time spans are in
+          seconds.
         - For timers C(timer) has C(next_elapse), C(last_trigger) and C(settings). For sockets C(listen) is a list of
           C(address) and C(type).
         - For a template, and with O(root), it has only C(load_state), C(unit_file_state) and the paths.
