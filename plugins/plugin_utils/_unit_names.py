@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import UNIT_TYPES, unit_name_problem
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import names
 
 
 def full_unit_name(given: t.Any) -> str:
@@ -18,10 +18,8 @@ def full_unit_name(given: t.Any) -> str:
 
     :raises ValueError: for a name that systemd would refuse; the message says why.
     """
-    name = str(given)
-    if name.rpartition(".")[2] not in UNIT_TYPES:
-        name += ".service"
-    problem = unit_name_problem(name)
+    name = names.full_unit_name(str(given))
+    problem = names.unit_name_problem(name)
     if problem:
         raise ValueError(problem)
     return name

@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import fnmatch
-import glob
 import os
 import typing as t
 
 from .._graph.edges import STOP_PROPERTIES
 from .._host.show import States
-from .._syntax.names import instance_name, is_template, split_unit_name
+from .._syntax.names import instance_name, is_template, split_unit_name, template_of
 from .desired import DesiredUnit
 from .host import Host
 from .links import MASK_TARGET, enables
@@ -87,7 +85,7 @@ class _Reading:
         state = self.state
         state.live = live
         for template in {item.name for item in self.desired if is_template(item.name)}:
-            loaded = sorted({s["Id"] for s in state.live.values() if matches_template(s.get("Id", ""), template)})
+            loaded = sorted({s["Id"] for s in state.live.values() if template_of(s.get("Id", "")) == template})
             state.instances[template] = [unit for unit in loaded if state.value(unit, "LoadState") != "not-found"]
         moving = {item.name for item in self.desired if self._may_move(item)}
         while moving:
@@ -137,9 +135,3 @@ class _Reading:
 
 def _is_plain_socket(name: str) -> bool:
     return name.endswith(".socket") and split_unit_name(name).instance is None
-
-
-def matches_template(unit: str, template: str) -> bool:
-    """Whether a unit is an instance of ``name@.suffix``."""
-    prefix, _at, suffix = template.partition("@")
-    return fnmatch.fnmatchcase(unit, f"{glob.escape(prefix)}@?*{glob.escape(suffix)}")

@@ -10,6 +10,7 @@ import typing as t
 
 from .. import _catalog
 from .._model import Setting, Unit
+from .names import unit_type
 from .text import (
     NOT_UTF8,
     WHITESPACE,
@@ -208,7 +209,7 @@ class _Reader:
 
     def _headless(self, key: str, body: str) -> str:
         homes = _catalog.sections_of(key) if key else ()
-        own = self.name.rpartition(".")[2].capitalize()
+        own = unit_type(self.name).capitalize()
         home = own if own in homes else next((home for home in ("Unit", "Install", *homes) if home in homes), "")
         remedy = f"put the header [{home}] above it" if home else "put a header such as [Unit] above it"
         return f"'{shorten(body)}' stands before any section header, systemd ignores it: {remedy}"
