@@ -10,23 +10,18 @@ Source: ``load-fragment-gperf.gperf`` of the systemd release tags.
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 # Parsers of releases before 247 are not told apart; ``since`` may be older.
 LAST_RELEASE = 262
 
 UNIT_SECTIONS = {
-    "service": ("Unit", "Service", "Install"),
-    "socket": ("Unit", "Socket", "Install"),
-    "timer": ("Unit", "Timer", "Install"),
-    "path": ("Unit", "Path", "Install"),
-    "mount": ("Unit", "Mount", "Install"),
-    "automount": ("Unit", "Automount", "Install"),
-    "swap": ("Unit", "Swap", "Install"),
-    "target": ("Unit", "Install"),
-    "device": ("Unit", "Install"),
-    "slice": ("Unit", "Slice", "Install"),
-    "scope": ("Unit", "Scope", "Install"),
+    **{kind: ("Unit", "Install") for kind in ("target", "device")},
+    **{
+        kind: ("Unit", kind.capitalize(), "Install")
+        for kind in ("service", "socket", "timer", "path", "mount", "automount", "swap", "slice", "scope")
+    },
 }
 
 
@@ -35,10 +30,10 @@ class Directive(t.NamedTuple):
 
     section: str
     name: str
-    parser: str  # systemd's function without ``config_parse_``; "removed": any value is accepted and ignored
-    ltype: str  # the argument of that function; "0" when there is none or the name says as much (conditions, commands)
-    since: int  # first release that knows it; 219 means 219 or earlier
-    until: int  # last release that knows it, LAST_RELEASE when it is current
+    parser: str  # systemd's function without ``config_parse_``; "removed": any value is ignored
+    ltype: str  # the argument of that function; "0" when it does not matter
+    since: int  # first release; 219 means 219 or earlier
+    until: int  # last release, LAST_RELEASE when it is current
     status: str  # "", "removed", "deprecated" or "renamed"
     successor: str  # "Section.Name" to write instead, or empty
     joins: str  # single, lines, words, deps, colons, exec: see tests/catalog/joins.txt
@@ -71,43 +66,6 @@ Scope Service
 Path Timer
 Automount Mount
 """
-_LTYPES = """\
-1 RLIMIT_AS RLIMIT_CORE RLIMIT_CPU RLIMIT_DATA RLIMIT_FSIZE RLIMIT_LOCKS RLIMIT_MEMLOCK RLIMIT_MSGQUEUE RLIMIT_NICE
-RLIMIT_NOFILE RLIMIT_NPROC RLIMIT_RSS RLIMIT_RTPRIO RLIMIT_RTTIME RLIMIT_SIGPENDING RLIMIT_STACK SOCKET_SOCKET
-SOCKET_FIFO SOCKET_MQUEUE SOCKET_SPECIAL SOCKET_USB_FUNCTION
-"""
-# How assignments join, "-" when an empty value is refused, parser.
-_PARSERS = """\
-s-bool s-sec s+concurrency_max d+unit_deps s+install w+allowed_cpus w+allowed_cpuset w+unit_cpu_set w+allowed_mems
-w+capability_set s+exec_apparmor_profile l+unit_condition_string l+unit_condition_path s+unit_condition_null
-s+bpf_delegate_attachments s+bpf_delegate_commands s+bpf_delegate_maps s+bpf_delegate_programs l+bpf_foreign_program
-s-unsigned s-socket_bind s+tristate s+bind_network_interface w+bind_paths s+socket_bindtodevice s+removed
-l+blockio_device_weight l+blockio_bandwidth s+blockio_weight s-bus_name w+exec_cpu_affinity s-pressure_watch s+cpu_quota
-s+sec_def_infinity s+exec_cpu_sched_policy s-exec_cpu_sched_prio s+cpuset_partition s+cpu_shares s+cg_weight
-s+cg_cpu_weight w+exec_directories s-mode s+exec_quota s-collect_mode s+exec_coredump_filter s+memory_limit
-s-socket_defer_trigger s-sec_fix_0 w+delegate w+namespace_flags s-delegate_subgroup s+unit_string_printf l+device_allow
-s-device_policy l+path_spec w+disable_controllers w+documentation w+environ l+unit_env_file e+exec w+namespace_path_strv
-c+colon_separated_paths s-service_exit_type s+image_policy w+extension_images s-emergency_action s+exit_status s+fdname
-s-exec_preserve_mode s-signal s+user_group_compat l+io_device_latency l+io_device_weight l+io_limit s+exec_io_class
-s+exec_io_priority w+ip_address_access w+in_addr_prefixes s+unit_path_printf l+ip_filter_bpf_progs s+ip_tos s-int
-l+import_credential s-job_running_timeout_sec s+reboot_parameter s-job_timeout_sec s-exec_keyring_mode s+kill_mode
-l+luo_sessions s-rlimit l+socket_listen l+load_credential w+log_extra_fields l+log_filter_patterns s-log_level
-s+log_namespace s+managed_oom_mode s+managed_oom_mem_pressure_duration_sec s+managed_oom_mem_pressure_limit
-s-managed_oom_preference s+memory_pressure_watch s-exec_memory_thp s-long s-iec_size_long s+exec_mount_apivfs
-s+exec_mount_flags s+exec_mount_propagation_flag w+mount_images w+cgroup_nft_set w+numa_mask s+numa_policy s+exec_nice
-s-notify_access s-oom_policy w+managed_oom_rules s+exec_oom_score_adjust l+timer s-job_mode_isolate s-job_mode
-l+open_file s+pid_file w+pass_environ s+personality s-iec_size s+swap_priority s-private_bpf s-private_pids
-s-private_tmp s-private_users s-proc_subset s-protect_control_groups s-protect_home s+protect_hostname s-protect_proc
-s-protect_system s+service_refresh_on_reload d+unit_requires_mounts_for d+unit_mounts_for d+obsolete_unit_deps
-s-service_restart w+set_status s-service_restart_mode w+address_families w+restrict_filesystems w+restrict_namespaces
-w+restrict_network_interfaces s+exec_root_hash s+exec_root_hash_sig w+root_image_options s+runtime_preserve_mode
-s+exec_selinux_context w+exec_secure_bits s-socket_service l+set_credential s-unit_slice s+exec_smack_process_label
-l+cgroup_socket_bind s-socket_protocol d+service_sockets s-exec_output s-exec_input l+exec_input_data l+exec_input_text
-w+user_group_strv_compat w+unit_path_strv_printf s-log_facility w+syscall_archs s+syscall_errno w+syscall_filter
-w+syscall_log s+string s+tty_size s+tasks_max w+temporary_filesystems s+service_timeout_abort s-service_timeout
-s-service_timeout_failure_mode s-nsec s-socket_timestamping s-service_type s-trigger_unit w+unset_environ
-s-exec_utmp_mode s+mount_node s+working_directory l+xattr
-"""
 # status, name, successor; "*" stands for each section that has the name.
 _SUCCESSORS = """\
 ren,Unit.BindTo,Unit.BindsTo ren,Unit.PropagateReloadTo,Unit.PropagatesReloadTo
@@ -125,175 +83,290 @@ dep,*.BlockIOReadBandwidth,*.IOReadBandwidthMax dep,*.BlockIOWriteBandwidth,*.IO
 rem,*.DefaultMemoryLow,*.MemoryLow rem,*.DefaultMemoryMin,*.MemoryMin rem,*.DefaultStartupMemoryLow,*.StartupMemoryLow
 rem,*.Capabilities,*.AmbientCapabilities
 """
-# Rows: name (a leading "?" stands for Condition and Assert), code of the sections + effect, since[-until] less 200,
-# parser[:release less 200 + parser]..., argument
+# Parsers, then keys, each with the directives that have it ("?" stands for Condition and Assert).
+# Parsers: how assignments join, "-" when an empty value is refused, name[:release less 200, the same of the next]...
+# Key: code of the sections, effect, since less 200 if not 19[-until less 200][,argument of the parser]
 _ROWS = """\
-Accept,0s,19,0 AcceptFileDescriptors,0s,62,0 AccuracySec,1d,19,1 ActivatingConcurrencyMax,2d,62,2 After,3d,19,3
-Alias,4e,19,4 AllowIsolate,3d,19,0 AllowedCPUs,5d,44,5:506:627 AllowedMemoryNodes,5d,44,8:506:627 Also,4e,19,4
-AmbientCapabilities,6s,29,9 AppArmorProfile,6s,19,a BPFDelegateAttachments,6s,62,e BPFDelegateCommands,6s,62,f
-BPFDelegateMaps,6s,62,g BPFDelegatePrograms,6s,62,h BPFProgram,6s,49,i BPFProgram,7d,49,i Backlog,0s,19,j Before,3d,19,3
-BindIPv6Only,0s,19,k BindLogSockets,6s,57,l BindNetworkInterface,5d,62,m BindPaths,6s,33,n BindReadOnlyPaths,6s,33,n
-BindTo,3d,19,3 BindToDevice,0s,19,o BindsTo,3d,19,3 BlockIOAccounting,5d,19,0:62p BlockIODeviceWeight,5d,19,q:62p
-BlockIOReadBandwidth,5d,19,r:62p BlockIOWeight,5d,19,s:62p BlockIOWriteBandwidth,5d,19,r:62p Broadcast,0s,19,0
-BusName,8s,19,t BusPolicy,8s,19,p CPUAccounting,5d,19,0:62p CPUAffinity,6s,19,u CPUPressureThresholdSec,6s,62,1
-CPUPressureThresholdSec,7d,62,1 CPUPressureWatch,6s,62,v CPUPressureWatch,7d,62,v CPUQuota,5d,19,w
-CPUQuotaPeriodSec,5d,42,x CPUSchedulingPolicy,6s,19,y CPUSchedulingPriority,6s,19,z CPUSchedulingResetOnFork,6s,19,0
-CPUSetPartition,5d,62,A CPUShares,5d,19,B:62p CPUWeight,5d,32,C:52D CacheDirectory,6s,35,E
-CacheDirectoryAccounting,6d,62,0 CacheDirectoryMode,6s,35,F CacheDirectoryQuota,6s,62,G Capabilities,6s,19,p
-CapabilityBoundingSet,6s,19,9 CollectMode,3d,36,H ConcurrencyHardMax,2d,62,2 ConcurrencySoftMax,2d,62,2 ?ACPower,3d,19,b
-?Architecture,3d,19,b ?CPUFeature,3d,51,b ?CPUPressure,3d,50,b ?CPUs,3d,47,b ?Capability,3d,19,b
-?ControlGroupController,3d,37,b ?Credential,3d,52,b ?DirectoryNotEmpty,3d,19,c ?Environment,3d,47,b
-?FileIsExecutable,3d,19,c ?FileNotEmpty,3d,19,c ConditionFirmware,3d,49,b ?FirstBoot,3d,19,b ?Fraction,3d,62,b
-?Group,3d,34,b ?Host,3d,19,b ?IOPressure,3d,50,b ?KernelCommandLine,3d,19,b ?KernelModuleLoaded,3d,62,b
-?KernelVersion,3d,37,b ?MachineTag,3d,62,b ?Memory,3d,47,b ?MemoryPressure,3d,50,b ?NeedsUpdate,3d,19,c ?Null,3d,19-46,d
-?OSRelease,3d,49,b ?PathExists,3d,19,c ?PathExistsGlob,3d,19,c ?PathIsDirectory,3d,19,c ?PathIsEncrypted,3d,47,c
-?PathIsMountPoint,3d,19,c ?PathIsReadWrite,3d,19,c ?PathIsSocket,3d,62,c ?PathIsSymbolicLink,3d,19,c ?Security,3d,19,b
-?User,3d,34,b ?Version,3d,62,b ?Virtualization,3d,19,b ConfigurationDirectory,6s,35,E ConfigurationDirectoryMode,6s,35,F
-Conflicts,3d,19,3 CoredumpFilter,6s,46,I CoredumpReceive,6s,55,0 CoredumpReceive,7d,55,0 DefaultDependencies,3d,19,0
-DefaultInstance,4e,19,4 DefaultMemoryLow,5d,43,J:62p DefaultMemoryMin,5d,43,J:62p DefaultStartupMemoryLow,5d,54,J:62p
-DeferAcceptSec,0s,19,1 DeferReactivation,1d,57,0 DeferTrigger,0s,62,K DeferTriggerMaxSec,0s,62,L Delegate,9s,19,M
-Delegate,ad,19,M DelegateNamespaces,6s,62,N DelegateSubgroup,9s,54,O DelegateSubgroup,ad,54,O Description,3d,19,P
-DeviceAllow,5d,19,Q DevicePolicy,5d,19,R DirectoryMode,bs,19,F DirectoryMode,cd,19,F DirectoryNotEmpty,cd,19,S
-DisableControllers,6s,40,T DisableControllers,7d,40,T Documentation,3d,19,U DynamicUser,6s,32,0,0 Environment,6s,19,V
-EnvironmentFile,6s,19,W ExecCondition,8s,43,X ExecPaths,6s,48,Y ExecReload,8d,19,X ExecReloadPost,8d,62,X
-ExecSearchPath,6s,50,Z ExecStart,8s,19,X ExecStartPost,8s,19,X ExecStartPost,0s,19,X ExecStartPre,8s,19,X
-ExecStartPre,0s,19,X ExecStop,8d,19,X ExecStopPost,8d,19,X ExecStopPost,0d,19,X ExecStopPre,0d,19,X ExitType,8s,50,10
-ExtensionDirectories,6s,51,Y ExtensionImagePolicy,6s,54,11 ExtensionImages,6s,48,12 ExtraOptions,ds,50,P
-FailureAction,8d,19,13 FailureAction,3d,36,13 FailureActionExitStatus,3d,40,14 FileDescriptorName,0s,27,15
-FileDescriptorStoreMax,8s,19,j FileDescriptorStorePreserve,8s,54,16 FinalKillSignal,ed,40,17 FixedRandomDelay,1d,47,0
-FlushPending,0s,47,0 ForceUnmount,fd,32,0 FreeBind,0s,19,0 Group,6s,19,18 GuessMainPID,8s,19,0 IOAccounting,5d,30,0
-IODeviceLatencyTargetSec,5d,40,19 IODeviceWeight,5d,30,1a IOPressureThresholdSec,6s,62,1 IOPressureThresholdSec,7d,62,1
-IOPressureWatch,6s,62,v IOPressureWatch,7d,62,v IOReadBandwidthMax,5d,30,1b IOReadIOPSMax,5d,30,1b
-IOSchedulingClass,6s,19,1c IOSchedulingPriority,6s,19,1d IOWeight,5d,30,C IOWriteBandwidthMax,5d,30,1b
-IOWriteIOPSMax,5d,30,1b IPAccounting,5d,35,0 IPAddressAllow,5d,35,1e:501f IPAddressDeny,5d,35,1e:501f
-IPCNamespacePath,6s,48,1g IPEgressFilterPath,5s,43,1h IPIngressFilterPath,5s,43,1h IPTOS,0s,19,1i IPTTL,0s,19,1j
-IgnoreOnIsolate,3d,19,0 IgnoreOnSnapshot,3d,19,p IgnoreSIGPIPE,6s,19,0 ImportCredential,6s,54,1k
-InaccessibleDirectories,6s,19,Y InaccessiblePaths,6s,31,Y JobRunningTimeoutSec,3d,34,1l JobTimeoutAction,3d,19,13
-JobTimeoutRebootArgument,3d,19,P:521m JobTimeoutSec,3d,19,1n JoinsNamespaceOf,3s,19,3 KeepAlive,0s,19,0
-KeepAliveIntervalSec,0s,19,1 KeepAliveProbes,0s,19,j KeepAliveTimeSec,0s,19,1 KeyringMode,6s,35,1o KillMode,ed,19,1p
-KillSignal,ed,19,17 LUOSession,8s,62,1q LazyUnmount,fd,32,0 LimitAS,6s,19,1r,1 LimitCORE,6s,19,1r,2 LimitCPU,6s,19,1r,3
-LimitDATA,6s,19,1r,4 LimitFSIZE,6s,19,1r,5 LimitLOCKS,6s,19,1r,6 LimitMEMLOCK,6s,19,1r,7 LimitMSGQUEUE,6s,19,1r,8
-LimitNICE,6s,19,1r,9 LimitNOFILE,6s,19,1r,a LimitNPROC,6s,19,1r,b LimitRSS,6s,19,1r,c LimitRTPRIO,6s,19,1r,d
-LimitRTTIME,6s,19,1r,e LimitSIGPENDING,6s,19,1r,f LimitSTACK,6s,19,1r,g ListenDatagram,0s,19,1s,h ListenFIFO,0s,19,1s,i
-ListenMessageQueue,0s,19,1s,j ListenNetlink,0s,19,1s,h ListenSequentialPacket,0s,19,1s,h ListenSpecial,0s,19,1s,k
-ListenStream,0s,19,1s,h ListenUSBFunction,0s,27,1s,l LoadCredential,6s,47,1t LoadCredentialEncrypted,6s,50,1t,0
-LockPersonality,6s,35,0 LogExtraFields,6s,36,1u LogFilterPatterns,6s,53,1v LogLevelMax,6s,36,1w LogNamespace,6s,45,1x
-LogRateLimitBurst,6s,40,j LogRateLimitIntervalSec,6s,40,1 LogsDirectory,6s,35,E LogsDirectoryAccounting,6d,62,0
-LogsDirectoryMode,6s,35,F LogsDirectoryQuota,6s,62,G MakeDirectory,cd,19,0 ManagedOOMMemoryPressure,gs,47,1y
-ManagedOOMMemoryPressure,hd,47,1y ManagedOOMMemoryPressureDurationSec,gs,57,1z
-ManagedOOMMemoryPressureDurationSec,hd,57,1z ManagedOOMMemoryPressureLimit,gs,48,1A
-ManagedOOMMemoryPressureLimit,hd,48,1A ManagedOOMMemoryPressureLimitPercent,gs,47-47,1A
-ManagedOOMMemoryPressureLimitPercent,hd,47-47,1A ManagedOOMPreference,5d,48,1B ManagedOOMSwap,gs,47,1y
-ManagedOOMSwap,hd,47,1y Mark,0s,19,1j MaxConnections,0d,19,j MaxConnectionsPerSource,0d,32,j MemoryAccounting,5d,19,0
-MemoryDenyWriteExecute,6s,31,0 MemoryHigh,5d,31,J MemoryKSM,6s,54,l MemoryLimit,5d,19,J:62p MemoryLow,5d,31,J
-MemoryMax,5d,31,J MemoryMin,5d,40,J MemoryPressureThresholdSec,6s,54,1 MemoryPressureThresholdSec,7d,54,1
-MemoryPressureWatch,6s,54,1C:62v MemoryPressureWatch,7d,54,1C:62v MemorySwapMax,5d,32,J MemoryTHP,6s,62,1D
-MemoryZSwapMax,5d,53,J MemoryZSwapWriteback,5d,56,0 MessageQueueMaxMessages,0s,19,1E
-MessageQueueMessageSize,0s,19,1E:621F MountAPIVFS,6s,33,0:481G:56l MountFlags,6s,19,1H:541I MountImagePolicy,6s,54,11
-MountImages,6s,47,1J NFTSet,5s,55,1K NUMAMask,6s,43,1L NUMAPolicy,6s,43,1M NetClass,6s,27,p NetClass,7d,27,p
-NetworkNamespacePath,6s,42,1g Nice,6s,19,1N NoDelay,0s,19,0 NoExecPaths,6s,48,Y NoNewPrivileges,6s,19,0
-NonBlocking,8s,19,0 NotifyAccess,8d,19,1O OOMPolicy,ad,52,1P OOMPolicy,8s,43,1P OOMRules,gs,62,1Q,0 OOMRules,hd,62,1Q,0
-OOMScoreAdjust,6s,19,1R OnActiveSec,1d,19,1S OnBootSec,1d,19,1S OnCalendar,1d,19,1S OnClockChange,1d,42,0
-OnFailure,3d,19,3 OnFailureIsolate,3d,19,1T OnFailureJobMode,3d,19,1U OnStartupSec,1d,19,1S OnSuccess,3d,49,3
-OnSuccessJobMode,3d,49,1U OnTimezoneChange,1d,42,0 OnUnitActiveSec,1d,19,1S OnUnitInactiveSec,1d,19,1S OpenFile,8s,53,1V
-Options,is,19,P PAMName,6s,19,P PIDFile,8s,19,1W PartOf,3d,19,3 PassCredentials,0s,19,0 PassEnvironment,6s,28,1X
-PassFileDescriptorsToExec,0s,56,0 PassPIDFD,0s,62,0 PassPacketInfo,0s,46,0 PassSecurity,0s,19,0 PathChanged,cd,19,S
-PathExists,cd,19,S PathExistsGlob,cd,19,S PathModified,cd,19,S PermissionsStartOnly,8s,19,0 Persistent,1d,19,0
-Personality,6s,19,1Y PipeSize,0s,19,1Z PollLimitBurst,0d,55,j PollLimitIntervalSec,0d,55,1 Priority,0s,19,1j
-Priority,js,19,20 PrivateBPF,6s,62,21 PrivateDevices,6s,19,0 PrivateIPC,6s,48,0 PrivateMounts,6s,39,0:54l
-PrivateNetwork,6s,19,0 PrivatePIDs,6s,57,22 PrivateTmp,6s,19,0:5723 PrivateUsers,6s,32,0:5724 ProcSubset,6s,47,25
-PropagateReloadFrom,3d,19,3 PropagateReloadTo,3d,19,3 PropagatesReloadTo,3d,19,3 PropagatesStopTo,3d,49,3
-ProtectClock,6s,45,0 ProtectControlGroups,6s,32,0:5726 ProtectHome,6s,19,27 ProtectHostname,6s,42,0:6228
-ProtectKernelLogs,6s,44,0 ProtectKernelModules,6s,32,0 ProtectKernelTunables,6s,32,0 ProtectProc,6s,47,29
-ProtectSystem,6s,19,2a RandomizedDelaySec,1d,29,1 RandomizedOffsetSec,1d,62,1 ReadOnlyDirectories,6s,19,Y
-ReadOnlyPaths,6s,31,Y ReadWriteDirectories,6s,19,Y ReadWriteOnly,fs,46,0 ReadWritePaths,6s,31,Y RebootArgument,8d,19,P
-RebootArgument,3d,29,P:521m ReceiveBuffer,0s,19,1Z RefreshOnReload,8d,62,2b RefuseManualStart,3d,19,0
-RefuseManualStop,3d,19,0 ReloadPropagatedFrom,3d,19,3 ReloadSignal,8d,53,17 RemainAfterElapse,1d,28,0
-RemainAfterExit,8s,19,0 RemoveIPC,6s,36,0 RemoveOnStop,0d,19,0 RequiredBy,4e,19,4 Requires,3d,19,3
-RequiresMountsFor,3d,19,2c:562d RequiresOverridable,3d,19,2e Requisite,3d,19,3 RequisiteOverridable,3d,19,2e
-Restart,8d,19,2f RestartForceExitStatus,8d,19,2g RestartKillSignal,ed,44,17 RestartMaxDelaySec,8d,54,1
-RestartMode,8d,54,2h RestartPreventExitStatus,8d,19,2g RestartRandomizedDelaySec,8d,62,1 RestartSec,8d,19,1
-RestartSteps,8d,54,j RestrictAddressFamilies,6s,19,2i RestrictFileSystems,6s,50,2j RestrictNamespaces,6s,33,2k:62N
-RestrictNetworkInterfaces,5d,50,2l RestrictRealtime,6s,31,0 RestrictSUIDSGID,6s,42,0 ReusePort,0s,19,0
-RootDirectory,6s,19,1g,0 RootDirectoryStartOnly,8s,19,0 RootEphemeral,6s,54,0 RootHash,6s,46,2m
-RootHashSignature,6s,46,2n RootImage,6s,33,1g,0 RootImageOptions,6s,47,2o RootImagePolicy,6s,54,11 RootMStack,6s,62,1g,0
-RootVerity,6s,46,1g,0 RuntimeDirectory,6s,19,E RuntimeDirectoryMode,6s,19,F RuntimeDirectoryPreserve,6s,35,2p:5416
-RuntimeMaxSec,ad,44,1 RuntimeMaxSec,8d,29,1 RuntimeRandomizedExtraSec,kd,50,1 SELinuxContext,6s,19,2q
-SELinuxContextFromNet,0s,19,0 SecureBits,6s,19,2r SendBuffer,0s,19,1Z SendSIGHUP,ed,19,0 SendSIGKILL,ed,19,0
-Service,0s,19,2s SetCredential,6s,47,2t SetCredentialEncrypted,6s,50,2t,0 SetLoginEnvironment,6s,55,l Slice,9s,19,2u
-Slice,ad,19,2u SloppyOptions,fs,19,0 SmackLabel,0s,19,P SmackLabelIPIn,0s,19,P SmackLabelIPOut,0s,19,P
-SmackProcessLabel,6s,19,2v SocketBindAllow,5d,49,2w SocketBindDeny,5d,49,2w SocketGroup,0s,19,18 SocketMode,0s,19,F
-SocketProtocol,0s,29,2x SocketUser,0s,19,18 Sockets,8s,19,2y SourcePath,3d,19,1g StandardError,6s,19,2z
-StandardInput,6s,19,2A StandardInputData,6s,36,2B StandardInputText,6s,36,2C StandardOutput,6s,19,2z
-StartLimitAction,8d,19,13 StartLimitAction,3d,29,13 StartLimitBurst,8d,19,j StartLimitBurst,3d,29,j
-StartLimitInterval,8d,19,1 StartLimitInterval,3d,29,1 StartLimitIntervalSec,3d,30,1 StartupAllowedCPUs,5d,50,6:627
-StartupAllowedMemoryNodes,5d,50,6:627 StartupBlockIOWeight,5d,19,s:62p StartupCPUShares,5d,19,B:62p
-StartupCPUWeight,5d,32,C:52D StartupIOWeight,5d,30,C StartupMemoryHigh,5d,54,J StartupMemoryLow,5d,54,J
-StartupMemoryMax,5d,54,J StartupMemorySwapMax,5d,54,J StartupMemoryZSwapMax,5d,54,J StateDirectory,6s,35,E
-StateDirectoryAccounting,6d,62,0 StateDirectoryMode,6s,35,F StateDirectoryQuota,6s,62,G StopPropagatedFrom,3d,49,3
-StopWhenUnneeded,3s,19,0 SuccessAction,3d,36,13 SuccessActionExitStatus,3d,40,14 SuccessExitStatus,8d,19,2g
-SupplementaryGroups,6s,19,2D SurviveFinalKillSignal,3d,55,0 Symlinks,0s,19,2E SysVStartPriority,8s,19,p
-SyslogFacility,6s,19,2F SyslogIdentifier,6s,19,P SyslogLevel,6s,19,1w SyslogLevelPrefix,6s,19,0
-SystemCallArchitectures,6s,19,2G SystemCallErrorNumber,6s,19,2H SystemCallFilter,6s,19,2I SystemCallLog,6s,47,2J
-TCPCongestion,0s,19,2K TTYColumns,6s,50,2L TTYPath,6s,19,1g TTYReset,6s,19,0 TTYRows,6s,50,2L TTYVHangup,6s,19,0
-TTYVTDisallocate,6s,19,0 TasksAccounting,5d,27,0 TasksMax,5d,27,2M TemporaryFileSystem,6s,38,2N TimeoutAbortSec,8d,43,2O
-TimeoutCleanSec,gs,43,1 TimeoutCleanSec,8d,43,1 TimeoutIdleSec,ds,20,L TimeoutSec,gd,19,L TimeoutSec,8d,19,2P
-TimeoutStartFailureMode,8d,46,2Q TimeoutStartSec,8d,19,2P TimeoutStopFailureMode,8d,46,2Q TimeoutStopSec,ad,19,1
-TimeoutStopSec,8d,19,L TimerSlackNSec,6s,19,2R Timestamping,0s,47,2S Transparent,0s,19,0 TriggerLimitBurst,cd,50,j
-TriggerLimitBurst,0d,30,j TriggerLimitIntervalSec,cd,50,1 TriggerLimitIntervalSec,0d,30,1 Type,fs,19,P Type,8s,19,2T
-UMask,6s,19,F USBFunctionDescriptors,8s,27,1g USBFunctionStrings,8s,27,1g Unit,ld,19,2U UnsetEnvironment,6s,35,2V
-UpheldBy,4e,54,4 Upholds,3d,49,3 User,6s,19,18 UserNamespacePath,6s,62,1g UtmpIdentifier,6s,19,P UtmpMode,6s,25,2W
-WakeSystem,1s,19,0 WantedBy,4e,19,4 Wants,3d,19,3 WantsMountsFor,3d,56,2d WatchdogSec,8s,19,1 WatchdogSignal,ed,40,17
-What,fs,19,P:562X What,js,19,1g:562X Where,ms,19,1g WorkingDirectory,6s,19,2Y Writable,0s,27,0 XAttrAccept,0s,62,2Z
-XAttrEntryPoint,0s,62,2Z XAttrListen,0s,62,2Z
+c+colon_separated_paths 6s50 ExecSearchPath
+d+obsolete_unit_deps 3d RequiresOverridable RequisiteOverridable
+d+service_sockets 8s Sockets
+d+unit_deps 3d After Before BindTo BindsTo Conflicts OnFailure PartOf PropagateReloadFrom PropagateReloadTo
+PropagatesReloadTo ReloadPropagatedFrom Requires Requisite Wants 3s JoinsNamespaceOf 3d49 OnSuccess PropagatesStopTo
+StopPropagatedFrom Upholds
+d+unit_mounts_for 3d56 WantsMountsFor
+d+unit_requires_mounts_for:56d+unit_mounts_for 3d RequiresMountsFor
+e+exec 8s43 ExecCondition 8d ExecReload ExecStop ExecStopPost 8d62 ExecReloadPost 8s ExecStart ExecStartPost
+ExecStartPre 0s ExecStartPost ExecStartPre 0d ExecStopPost ExecStopPre
+l+blockio_bandwidth:62s+removed 5d BlockIOReadBandwidth BlockIOWriteBandwidth
+l+blockio_device_weight:62s+removed 5d BlockIODeviceWeight
+l+bpf_foreign_program 6s49 BPFProgram 7d49 BPFProgram
+l+cgroup_socket_bind 5d49 SocketBindAllow SocketBindDeny
+l+device_allow 5d DeviceAllow
+l+exec_input_data 6s36 StandardInputData
+l+exec_input_text 6s36 StandardInputText
+l+import_credential 6s54 ImportCredential
+l+io_device_latency 5d40 IODeviceLatencyTargetSec
+l+io_device_weight 5d30 IODeviceWeight
+l+io_limit 5d30 IOReadBandwidthMax IOReadIOPSMax IOWriteBandwidthMax IOWriteIOPSMax
+l+ip_filter_bpf_progs 5s43 IPEgressFilterPath IPIngressFilterPath
+l+load_credential 6s47 LoadCredential 6s50,1 LoadCredentialEncrypted
+l+log_filter_patterns 6s53 LogFilterPatterns
+l+luo_sessions 8s62 LUOSession
+l+open_file 8s53 OpenFile
+l+path_spec cd DirectoryNotEmpty PathChanged PathExists PathExistsGlob PathModified
+l+set_credential 6s47 SetCredential 6s50,1 SetCredentialEncrypted
+l+socket_listen 0s,SOCKET_SOCKET ListenDatagram ListenNetlink ListenSequentialPacket ListenStream 0s,SOCKET_FIFO
+ListenFIFO 0s,SOCKET_MQUEUE ListenMessageQueue 0s,SOCKET_SPECIAL ListenSpecial 0s27,SOCKET_USB_FUNCTION
+ListenUSBFunction
+l+timer 1d OnActiveSec OnBootSec OnCalendar OnStartupSec OnUnitActiveSec OnUnitInactiveSec
+l+unit_condition_path 3d ?DirectoryNotEmpty ?FileIsExecutable ?FileNotEmpty ?NeedsUpdate ?PathExists ?PathExistsGlob
+?PathIsDirectory ?PathIsMountPoint ?PathIsReadWrite ?PathIsSymbolicLink 3d47 ?PathIsEncrypted 3d62 ?PathIsSocket
+l+unit_condition_string 3d ?ACPower ?Architecture ?Capability ?FirstBoot ?Host ?KernelCommandLine ?Security
+?Virtualization 3d51 ?CPUFeature 3d50 ?CPUPressure ?IOPressure ?MemoryPressure 3d47 ?CPUs ?Environment ?Memory 3d37
+?ControlGroupController ?KernelVersion 3d52 ?Credential 3d49 ConditionFirmware ?OSRelease 3d62 ?Fraction
+?KernelModuleLoaded ?MachineTag ?Version 3d34 ?Group ?User
+l+unit_env_file 6s EnvironmentFile
+l+xattr 0s62 XAttrAccept XAttrEntryPoint XAttrListen
+s+bind_network_interface 5d62 BindNetworkInterface
+s+blockio_weight:62s+removed 5d BlockIOWeight StartupBlockIOWeight
+s+bpf_delegate_attachments 6s62 BPFDelegateAttachments
+s+bpf_delegate_commands 6s62 BPFDelegateCommands
+s+bpf_delegate_maps 6s62 BPFDelegateMaps
+s+bpf_delegate_programs 6s62 BPFDelegatePrograms
+s+cg_weight 5d30 IOWeight StartupIOWeight
+s+cg_weight:52s+cg_cpu_weight 5d32 CPUWeight StartupCPUWeight
+s+concurrency_max 2d62 ActivatingConcurrencyMax ConcurrencyHardMax ConcurrencySoftMax
+s+cpu_quota 5d CPUQuota
+s+cpu_shares:62s+removed 5d CPUShares StartupCPUShares
+s+cpuset_partition 5d62 CPUSetPartition
+s+exec_apparmor_profile 6s AppArmorProfile
+s+exec_coredump_filter 6s46 CoredumpFilter
+s+exec_cpu_sched_policy 6s CPUSchedulingPolicy
+s+exec_io_class 6s IOSchedulingClass
+s+exec_io_priority 6s IOSchedulingPriority
+s+exec_mount_flags:54s+exec_mount_propagation_flag 6s MountFlags
+s+exec_nice 6s Nice
+s+exec_oom_score_adjust 6s OOMScoreAdjust
+s+exec_quota 6s62 CacheDirectoryQuota LogsDirectoryQuota StateDirectoryQuota
+s+exec_root_hash 6s46 RootHash
+s+exec_root_hash_sig 6s46 RootHashSignature
+s+exec_selinux_context 6s SELinuxContext
+s+exec_smack_process_label 6s SmackProcessLabel
+s+exit_status 3d40 FailureActionExitStatus SuccessActionExitStatus
+s+fdname 0s27 FileDescriptorName
+s+image_policy 6s54 ExtensionImagePolicy MountImagePolicy RootImagePolicy
+s+install 4e Alias Also DefaultInstance RequiredBy WantedBy 4e54 UpheldBy
+s+ip_tos 0s IPTOS
+s+kill_mode ed KillMode
+s+log_namespace 6s45 LogNamespace
+s+managed_oom_mem_pressure_duration_sec gs57 ManagedOOMMemoryPressureDurationSec hd57
+ManagedOOMMemoryPressureDurationSec
+s+managed_oom_mem_pressure_limit gs48 ManagedOOMMemoryPressureLimit hd48 ManagedOOMMemoryPressureLimit gs47-47
+ManagedOOMMemoryPressureLimitPercent hd47-47 ManagedOOMMemoryPressureLimitPercent
+s+managed_oom_mode gs47 ManagedOOMMemoryPressure ManagedOOMSwap hd47 ManagedOOMMemoryPressure ManagedOOMSwap
+s+memory_limit 5d31 MemoryHigh MemoryLow MemoryMax 5d40 MemoryMin 5d32 MemorySwapMax 5d53 MemoryZSwapMax 5d54
+StartupMemoryHigh StartupMemoryLow StartupMemoryMax StartupMemorySwapMax StartupMemoryZSwapMax
+s+memory_limit:62s+removed 5d43 DefaultMemoryLow DefaultMemoryMin 5d54 DefaultStartupMemoryLow 5d MemoryLimit
+s+memory_pressure_watch:62s-pressure_watch 6s54 MemoryPressureWatch 7d54 MemoryPressureWatch
+s+numa_policy 6s43 NUMAPolicy
+s+personality 6s Personality
+s+pid_file 8s PIDFile
+s+removed 8s BusPolicy SysVStartPriority 6s Capabilities 3d IgnoreOnSnapshot 6s27 NetClass 7d27 NetClass
+s+runtime_preserve_mode:54s-exec_preserve_mode 6s35 RuntimeDirectoryPreserve
+s+sec_def_infinity 5d42 CPUQuotaPeriodSec
+s+service_refresh_on_reload 8d62 RefreshOnReload
+s+service_timeout_abort 8d43 TimeoutAbortSec
+s+socket_bindtodevice 0s BindToDevice
+s+string 0s TCPCongestion
+s+swap_priority js Priority
+s+syscall_errno 6s SystemCallErrorNumber
+s+tasks_max 5d27 TasksMax
+s+tristate 6s57 BindLogSockets 6s54 MemoryKSM 6s55 SetLoginEnvironment
+s+tty_size 6s50 TTYColumns TTYRows
+s+unit_condition_null 3d-46 ?Null
+s+unit_path_printf 6s48 IPCNamespacePath 6s42 NetworkNamespacePath 6s,1 RootDirectory 6s33,1 RootImage 6s62,1 RootMStack
+6s46,1 RootVerity 3d SourcePath 6s TTYPath 8s27 USBFunctionDescriptors USBFunctionStrings 6s62 UserNamespacePath ms
+Where
+s+unit_path_printf:56s+mount_node js What
+s+unit_string_printf 3d Description ds50 ExtraOptions is Options 6s PAMName SyslogIdentifier UtmpIdentifier 8d
+RebootArgument 0s SmackLabel SmackLabelIPIn SmackLabelIPOut fs Type
+s+unit_string_printf:52s+reboot_parameter 3d JobTimeoutRebootArgument 3d29 RebootArgument
+s+unit_string_printf:56s+mount_node fs What
+s+user_group_compat 6s Group User 0s SocketGroup SocketUser
+s+working_directory 6s WorkingDirectory
+s-bool 0s Accept Broadcast FreeBind KeepAlive NoDelay PassCredentials PassSecurity ReusePort SELinuxContextFromNet
+Transparent 0s62 AcceptFileDescriptors PassPIDFD 3d AllowIsolate DefaultDependencies IgnoreOnIsolate RefuseManualStart
+RefuseManualStop 6s CPUSchedulingResetOnFork IgnoreSIGPIPE NoNewPrivileges PrivateDevices PrivateNetwork
+SyslogLevelPrefix TTYReset TTYVHangup TTYVTDisallocate 6d62 CacheDirectoryAccounting LogsDirectoryAccounting
+StateDirectoryAccounting 6s55 CoredumpReceive 7d55 CoredumpReceive 1d57 DeferReactivation 6s32,1 DynamicUser 1d47
+FixedRandomDelay 0s47 FlushPending fd32 ForceUnmount LazyUnmount 8s GuessMainPID NonBlocking PermissionsStartOnly
+RemainAfterExit RootDirectoryStartOnly 5d30 IOAccounting 5d35 IPAccounting 6s35 LockPersonality cd MakeDirectory 5d
+MemoryAccounting 6s31 MemoryDenyWriteExecute RestrictRealtime 5d56 MemoryZSwapWriteback 1d42 OnClockChange
+OnTimezoneChange 0s56 PassFileDescriptorsToExec 0s46 PassPacketInfo 1d Persistent 6s48 PrivateIPC 6s45 ProtectClock 6s44
+ProtectKernelLogs 6s32 ProtectKernelModules ProtectKernelTunables fs46 ReadWriteOnly 1d28 RemainAfterElapse 6s36
+RemoveIPC 0d RemoveOnStop 6s42 RestrictSUIDSGID 6s54 RootEphemeral ed SendSIGHUP SendSIGKILL fs SloppyOptions 3s
+StopWhenUnneeded 3d55 SurviveFinalKillSignal 5d27 TasksAccounting 1s WakeSystem 0s27 Writable
+s-bool:48s+exec_mount_apivfs:56s+tristate 6s33 MountAPIVFS
+s-bool:54s+tristate 6s39 PrivateMounts
+s-bool:57s-private_tmp 6s PrivateTmp
+s-bool:57s-private_users 6s32 PrivateUsers
+s-bool:57s-protect_control_groups 6s32 ProtectControlGroups
+s-bool:62s+protect_hostname 6s42 ProtectHostname
+s-bool:62s+removed 5d BlockIOAccounting CPUAccounting
+s-bus_name 8s BusName
+s-collect_mode 3d36 CollectMode
+s-delegate_subgroup 9s54 DelegateSubgroup ad54 DelegateSubgroup
+s-device_policy 5d DevicePolicy
+s-emergency_action 8d FailureAction StartLimitAction 3d36 FailureAction SuccessAction 3d JobTimeoutAction 3d29
+StartLimitAction
+s-exec_cpu_sched_prio 6s CPUSchedulingPriority
+s-exec_input 6s StandardInput
+s-exec_keyring_mode 6s35 KeyringMode
+s-exec_memory_thp 6s62 MemoryTHP
+s-exec_output 6s StandardError StandardOutput
+s-exec_preserve_mode 8s54 FileDescriptorStorePreserve
+s-exec_utmp_mode 6s25 UtmpMode
+s-iec_size 0s PipeSize ReceiveBuffer SendBuffer
+s-int 0s IPTTL Mark Priority
+s-job_mode 3d OnFailureJobMode 3d49 OnSuccessJobMode
+s-job_mode_isolate 3d OnFailureIsolate
+s-job_running_timeout_sec 3d34 JobRunningTimeoutSec
+s-job_timeout_sec 3d JobTimeoutSec
+s-log_facility 6s SyslogFacility
+s-log_level 6s36 LogLevelMax 6s SyslogLevel
+s-long 0s MessageQueueMaxMessages
+s-long:62s-iec_size_long 0s MessageQueueMessageSize
+s-managed_oom_preference 5d48 ManagedOOMPreference
+s-mode 6s35 CacheDirectoryMode ConfigurationDirectoryMode LogsDirectoryMode StateDirectoryMode bs DirectoryMode cd
+DirectoryMode 6s RuntimeDirectoryMode UMask 0s SocketMode
+s-notify_access 8d NotifyAccess
+s-nsec 6s TimerSlackNSec
+s-oom_policy ad52 OOMPolicy 8s43 OOMPolicy
+s-pressure_watch 6s62 CPUPressureWatch IOPressureWatch 7d62 CPUPressureWatch IOPressureWatch
+s-private_bpf 6s62 PrivateBPF
+s-private_pids 6s57 PrivatePIDs
+s-proc_subset 6s47 ProcSubset
+s-protect_home 6s ProtectHome
+s-protect_proc 6s47 ProtectProc
+s-protect_system 6s ProtectSystem
+s-rlimit 6s LimitAS LimitCORE LimitCPU LimitDATA LimitFSIZE LimitLOCKS LimitMEMLOCK LimitMSGQUEUE LimitNICE LimitNOFILE
+LimitNPROC LimitRSS LimitRTPRIO LimitRTTIME LimitSIGPENDING LimitSTACK
+s-sec 1d AccuracySec 6s62 CPUPressureThresholdSec IOPressureThresholdSec 7d62 CPUPressureThresholdSec
+IOPressureThresholdSec 0s DeferAcceptSec KeepAliveIntervalSec KeepAliveTimeSec 6s40 LogRateLimitIntervalSec 6s54
+MemoryPressureThresholdSec 7d54 MemoryPressureThresholdSec 0d55 PollLimitIntervalSec 1d29 RandomizedDelaySec 1d62
+RandomizedOffsetSec 8d54 RestartMaxDelaySec 8d62 RestartRandomizedDelaySec 8d RestartSec StartLimitInterval ad44
+RuntimeMaxSec 8d29 RuntimeMaxSec kd50 RuntimeRandomizedExtraSec 3d29 StartLimitInterval 3d30 StartLimitIntervalSec gs43
+TimeoutCleanSec 8d43 TimeoutCleanSec ad TimeoutStopSec cd50 TriggerLimitIntervalSec 0d30 TriggerLimitIntervalSec 8s
+WatchdogSec
+s-sec_fix_0 0s62 DeferTriggerMaxSec ds20 TimeoutIdleSec gd TimeoutSec 8d TimeoutStopSec
+s-service_exit_type 8s50 ExitType
+s-service_restart 8d Restart
+s-service_restart_mode 8d54 RestartMode
+s-service_timeout 8d TimeoutSec TimeoutStartSec
+s-service_timeout_failure_mode 8d46 TimeoutStartFailureMode TimeoutStopFailureMode
+s-service_type 8s Type
+s-signal ed40 FinalKillSignal WatchdogSignal ed KillSignal 8d53 ReloadSignal ed44 RestartKillSignal
+s-socket_bind 0s BindIPv6Only
+s-socket_defer_trigger 0s62 DeferTrigger
+s-socket_protocol 0s29 SocketProtocol
+s-socket_service 0s Service
+s-socket_timestamping 0s47 Timestamping
+s-trigger_unit ld Unit
+s-unit_slice 9s Slice ad Slice
+s-unsigned 0s Backlog KeepAliveProbes 8s FileDescriptorStoreMax 6s40 LogRateLimitBurst 0d MaxConnections 0d32
+MaxConnectionsPerSource 0d55 PollLimitBurst 8d54 RestartSteps 8d StartLimitBurst 3d29 StartLimitBurst cd50
+TriggerLimitBurst 0d30 TriggerLimitBurst
+w+address_families 6s RestrictAddressFamilies
+w+allowed_cpus:50w+allowed_cpuset:62w+unit_cpu_set 5d44 AllowedCPUs
+w+allowed_cpuset:62w+unit_cpu_set 5d50 StartupAllowedCPUs StartupAllowedMemoryNodes
+w+allowed_mems:50w+allowed_cpuset:62w+unit_cpu_set 5d44 AllowedMemoryNodes
+w+bind_paths 6s33 BindPaths BindReadOnlyPaths
+w+capability_set 6s29 AmbientCapabilities 6s CapabilityBoundingSet
+w+cgroup_nft_set 5s55 NFTSet
+w+delegate 9s Delegate ad Delegate
+w+disable_controllers 6s40 DisableControllers 7d40 DisableControllers
+w+documentation 3d Documentation
+w+environ 6s Environment
+w+exec_cpu_affinity 6s CPUAffinity
+w+exec_directories 6s35 CacheDirectory ConfigurationDirectory LogsDirectory StateDirectory 6s RuntimeDirectory
+w+exec_secure_bits 6s SecureBits
+w+extension_images 6s48 ExtensionImages
+w+ip_address_access:50w+in_addr_prefixes 5d35 IPAddressAllow IPAddressDeny
+w+log_extra_fields 6s36 LogExtraFields
+w+managed_oom_rules gs62,1 OOMRules hd62,1 OOMRules
+w+mount_images 6s47 MountImages
+w+namespace_flags 6s62 DelegateNamespaces
+w+namespace_path_strv 6s48 ExecPaths NoExecPaths 6s51 ExtensionDirectories 6s InaccessibleDirectories
+ReadOnlyDirectories ReadWriteDirectories 6s31 InaccessiblePaths ReadOnlyPaths ReadWritePaths
+w+numa_mask 6s43 NUMAMask
+w+pass_environ 6s28 PassEnvironment
+w+restrict_filesystems 6s50 RestrictFileSystems
+w+restrict_namespaces:62w+namespace_flags 6s33 RestrictNamespaces
+w+restrict_network_interfaces 5d50 RestrictNetworkInterfaces
+w+root_image_options 6s47 RootImageOptions
+w+set_status 8d RestartForceExitStatus RestartPreventExitStatus SuccessExitStatus
+w+syscall_archs 6s SystemCallArchitectures
+w+syscall_filter 6s SystemCallFilter
+w+syscall_log 6s47 SystemCallLog
+w+temporary_filesystems 6s38 TemporaryFileSystem
+w+unit_path_strv_printf 0s Symlinks
+w+unset_environ 6s35 UnsetEnvironment
+w+user_group_strv_compat 6s SupplementaryGroups
 """
 
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_KEY = re.compile(r"([0-9a-z])([dsen])(\d*)-?(\d*),?(.*)")
 _EFFECTS = {"d": "daemon-reload", "s": "restart", "e": "reenable", "n": "none"}
 _JOINS = {"s": "single", "l": "lines", "w": "words", "d": "deps", "c": "colons", "e": "exec"}
 _STATUS = {"ren": "renamed", "dep": "deprecated", "rem": "removed"}
 
 
-def _number(code: str) -> int:
-    value = 0
-    for char in code:
-        value = value * len(_DIGITS) + _DIGITS.index(char)
-    return value
+class _Row(t.NamedTuple):
+    parsers: list[str]
+    since: int
+    until: int
+    ltype: str
+    effect: str
 
 
 class _Tables:
-    """The strings above, split. Single rows are decoded when they are asked for."""
+    """The strings above, split. Directives are made when they are asked for."""
 
     def __init__(self) -> None:
-        self.places = [line.split() for line in _PLACES.splitlines()]
-        self.ltypes = _LTYPES.split()
-        self.parsers = _PARSERS.split()
-        self.rows: dict[tuple[str, str], list[str]] = {}
+        self.rows: dict[tuple[str, str], _Row] = {}
         self.sections: dict[str, list[str]] = {}
-        self.decoded: dict[tuple[str, str, int], Directive | None] = {}
+        self.made: dict[tuple[str, str, int], Directive | None] = {}
         self.successors: dict[str, tuple[str, str]] = {}
         for item in _SUCCESSORS.split():
             status, old, new = item.split(",")
             self.successors[old] = (_STATUS[status], new)
-        for line in _ROWS.split():
-            row = line.split(",")
-            names = [row[0]] if row[0][0] != "?" else ["Condition" + row[0][1:], "Assert" + row[0][1:]]
-            for section in self.places[_number(row[1][:-1])]:
-                for name in names:
-                    self.rows[section, name] = row
-                    self.sections.setdefault(name, []).append(section)
+        self._read([line.split() for line in _PLACES.splitlines()])
 
-    def decode(self, section: str, name: str, release: int) -> Directive | None:
+    def _read(self, places: list[list[str]]) -> None:
+        parsers: list[str] = []
+        place: list[str] = []
+        row = _Row(parsers, 0, 0, "", "")
+        for word in _ROWS.split():
+            if word[1] in "+-":
+                parsers = word.split(":")
+            elif word[0].islower() or word[0].isdigit():
+                code, effect, since, until, ltype = t.cast("re.Match[str]", _KEY.fullmatch(word)).groups()
+                place = places[int(code, 36)]
+                last = 200 + int(until) if until else LAST_RELEASE
+                row = _Row(parsers, 200 + int(since or 19), last, ltype, _EFFECTS[effect])
+            else:
+                for name in (word,) if word[0] != "?" else ("Condition" + word[1:], "Assert" + word[1:]):
+                    for section in place:
+                        self.rows[section, name] = row
+                        self.sections.setdefault(name, []).append(section)
+
+    def make(self, section: str, name: str, release: int) -> Directive | None:
         row = self.rows.get((section, name))
         if row is None:
             return None
-        since, _dash, until = row[2].partition("-")
-        first, *later = row[3].split(":")
-        code = first
+        parser, *later = row.parsers
         for step in later:
             if int(step[:2]) + 200 <= release:
-                code = step[2:]
-        parser = self.parsers[_number(code)]
+                parser = step[2:]
         status, successor = self.successors.get(section + "." + name) or self.successors.get("*." + name, ("", ""))
         if parser[2:] == "removed":
             status = "removed"
@@ -303,14 +376,14 @@ class _Tables:
             section=section,
             name=name,
             parser=parser[2:],
-            ltype=self.ltypes[_number(row[4])] if len(row) > 4 else "0",
-            since=int(since) + 200,
-            until=int(until) + 200 if until else LAST_RELEASE,
+            ltype="RLIMIT_" + name[len("Limit") :] if parser[2:] == "rlimit" else row.ltype or "0",
+            since=row.since,
+            until=row.until,
             status=status,
             successor=successor.replace("*", section),
             joins="words" if section == "Install" and name != "DefaultInstance" else _JOINS[parser[0]],
             empty_ok=parser[1] == "+",
-            effect=_EFFECTS[row[1][-1]],
+            effect=row.effect,
         )
 
 
@@ -318,7 +391,7 @@ _tables: _Tables | None = None
 
 
 def _load() -> _Tables:
-    global _tables  # noqa: PLW0603  the decoded form is kept for the life of the process
+    global _tables
     if _tables is None:
         _tables = _Tables()
     return _tables
@@ -332,9 +405,9 @@ def get(section: str, name: str, release: int | None = None) -> Directive | None
     """
     tables = _load()
     key = (section, name, LAST_RELEASE if release is None else release)
-    if key not in tables.decoded:
-        tables.decoded[key] = tables.decode(*key)
-    return tables.decoded[key]
+    if key not in tables.made:
+        tables.made[key] = tables.make(*key)
+    return tables.made[key]
 
 
 def joins_of(section: str, name: str) -> str:
@@ -355,9 +428,4 @@ def sections_of(name: str) -> list[str]:
 
 def pairs(release: int) -> list[tuple[str, str]]:
     """All (section, name) pairs that this release accepts, ignored names included."""
-    found = []
-    for (section, name), row in _load().rows.items():
-        since, _dash, until = row[2].partition("-")
-        if int(since) + 200 <= release and (not until or release <= int(until) + 200):
-            found.append((section, name))
-    return found
+    return [pair for pair, row in _load().rows.items() if row.since <= release <= row.until]

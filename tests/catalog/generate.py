@@ -26,16 +26,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 TARGET = HERE.parent.parent / "plugins" / "module_utils" / "_catalog.py"
 FIRST_RELEASE = 247  # the oldest release whose parsers are told apart
 LAST_RELEASE = 262
-CODES = string.digits + string.ascii_letters
-KEPT_LTYPES = (
-    "1",
-    "RLIMIT_",
-    "SOCKET_SOCKET",
-    "SOCKET_FIFO",
-    "SOCKET_SPECIAL",
-    "SOCKET_MQUEUE",
-    "SOCKET_USB",
-)
+CODES = string.digits + string.ascii_lowercase
+KEPT_LTYPES = ("1", "SOCKET_SOCKET", "SOCKET_FIFO", "SOCKET_SPECIAL", "SOCKET_MQUEUE", "SOCKET_USB")
 EFFECTS = {"daemon-reload": "d", "restart": "s", "reenable": "e", "none": "n"}
 JOINS = {"single": "s", "lines": "l", "words": "w", "deps": "d", "colons": "c", "exec": "e"}
 # Parsers that refuse an empty value. Measured on 247 to 262; where a release or the kind of unit
@@ -96,20 +88,8 @@ def visible_history(row: Row) -> list[tuple[int, str]]:
     return ([(row.since, older[-1][1])] if older else []) + newer
 
 
-class Codes:
-    """Gives each text a short code, in the order of first use."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def code(self, text: str) -> str:
-        if text not in self.texts:
-            self.texts.append(text)
-        high, low = divmod(self.texts.index(text), len(CODES))
-        return (CODES[high] if high else "") + CODES[low]
-
-
-def table_rows(parsers: Codes, places: Codes, ltypes: Codes) -> list[str]:
+def table_rows(coded: t.Callable[[str], str], places: list[str]) -> list[str]:
+    """For each history of parsers a line: the parsers, then keys of places, each with the names that have it."""
     rules = [
         (fields[0].split(","), fields[1].split(","), fields[2]) for fields in map(str.split, data_lines("effects.txt"))
     ]
@@ -122,31 +102,30 @@ def table_rows(parsers: Codes, places: Codes, ltypes: Codes) -> list[str]:
         key = (row.name.replace("Assert", "Condition"), str(row[1:]))
         return key in conditions and key in asserts
 
-    out = []
+    lines: dict[str, dict[str, list[str]]] = {}
     for row in rows:
+        name = row.name
+        if paired(row):
+            if name.startswith("Assert"):
+                continue
+            name = "?" + name[len("Condition") :]
         by_effect: dict[str, list[str]] = {}
         for section in row.sections:
             by_effect.setdefault(effect_of(section, row.name, rules), []).append(section)
-        steps = visible_history(row)
-        history = parsers.code(steps[0][1])
-        for release, parser in steps[1:]:
-            history += f":{release - 200}{parsers.code(parser)}"
+        (_since, first), *later = visible_history(row)
+        history = coded(first) + "".join(f":{release - 200}{coded(parser)}" for release, parser in later)
         for effect, sections in by_effect.items():
-            name = row.name
-            if paired(row):
-                if name.startswith("Assert"):
-                    continue
-                name = "?" + name[len("Condition") :]
-            fields = [
-                name,
-                places.code(" ".join(sections)) + EFFECTS[effect],
-                str(row.since - 200) + ("" if row.until == LAST_RELEASE else f"-{row.until - 200}"),
-                history,
-            ]
-            if row.ltype.startswith(KEPT_LTYPES):
-                fields.append(ltypes.code(row.ltype))
-            out.append(",".join(fields))
-    return out
+            place = " ".join(sections)
+            if place not in places:
+                places.append(place)
+            key = CODES[places.index(place)] + EFFECTS[effect] + ("" if row.since == 219 else str(row.since - 200))
+            key += "" if row.until == LAST_RELEASE else f"-{row.until - 200}"
+            key += f",{row.ltype}" if row.ltype.startswith(KEPT_LTYPES) else ""
+            lines.setdefault(history, {}).setdefault(key, []).append(name)
+    return [
+        " ".join([history, *(" ".join([key, *names]) for key, names in keys.items())])
+        for history, keys in sorted(lines.items())
+    ]
 
 
 def wrapped(words: t.Iterable[str]) -> str:
@@ -154,16 +133,18 @@ def wrapped(words: t.Iterable[str]) -> str:
 
 
 def generate() -> str:
-    parsers, places, ltypes = Codes(), Codes(), Codes()
-    rows = table_rows(parsers, places, ltypes)
     joins = {parser: kind for kind, *names in map(str.split, data_lines("joins.txt")) for parser in names}
-    unknown = (set(joins) | REFUSE_EMPTY) - set(parsers.texts)
+    places: list[str] = []
+    used = set()
+
+    def coded(parser: str) -> str:
+        used.add(parser)
+        return JOINS[joins.get(parser, "single")] + ("-" if parser in REFUSE_EMPTY else "+") + parser
+
+    rows = table_rows(coded, places)
+    unknown = (set(joins) | REFUSE_EMPTY) - used
     if unknown:
         raise SystemExit(f"no directive uses these parsers: {sorted(unknown)}")
-    coded = [
-        JOINS[joins.get(parser, "single")] + ("-" if parser in REFUSE_EMPTY else "+") + parser
-        for parser in parsers.texts
-    ]
     successors = []
     for line in data_lines("successors.txt"):
         status, section, name, _equals, new_section, new_name = line.split()
@@ -172,11 +153,9 @@ def generate() -> str:
     values = {
         "FIRST": str(FIRST_RELEASE),
         "LAST": str(LAST_RELEASE),
-        "PLACES": "\n".join(places.texts),
-        "LTYPES": wrapped(ltypes.texts),
-        "PARSERS": wrapped(coded),
+        "PLACES": "\n".join(places),
         "SUCCESSORS": wrapped(successors),
-        "ROWS": wrapped(rows),
+        "ROWS": "\n".join(wrapped(row.split()) for row in rows),
     }
     return re.sub(r"@([A-Z]+)@", lambda match: values[match.group(1)], text)
 

@@ -1,30 +1,30 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What most grammars are made of: words, specifiers, paths and names, as systemd reads them.
+"""What grammars share: context, words, specifiers, lists of names (``extract-word.c``, ``specifier.c`` of 247 to 262).
 
-Each function takes a text and gives its value, or raises ValueError with the reason.
-Source: ``extract-word.c``, ``specifier.c``, ``unit-printf.c`` and ``path-util.c`` of systemd 247 to 262.
+A grammar is a function of a text and its Context that raises ValueError with the reason when systemd refuses the text.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
 from .._syntax.names import full_unit_name, instance_name, is_template
 from .._syntax.specifiers import NAME_SPECIFIERS, name_specifier, replace_specifiers
-from .._syntax.text import UnitSyntaxError, shorten
+from .._syntax.text import WHITESPACE
 from .._syntax.words import split_words, word_reader
+from .numbers import parse_bool, quoted
 
 NAME_MAX = 255
-PATH_MAX = 4096
+PATH_MAX = 4095
 LINE_MAX = 1048576  # the longest text that specifiers may make, in bytes
-BLANKS = " \t\n\r"
 
 
 class Context(t.NamedTuple):
-    """Where a value stands: what its grammar may depend on."""
+    """Where a value stands."""
 
     name: str  # the directive
     section: str
@@ -35,39 +35,131 @@ class Context(t.NamedTuple):
     earlier: t.Mapping[str, str] = {}  # values of the same section that stand above it
 
 
+Grammar = t.Callable[[str, Context], object]
+Grammars = dict[str, tuple[Grammar, str]]  # parser of systemd: grammar, and what to write, with an example
+
+
+class FatalError(ValueError):
+    """A value for which systemd refuses the whole unit."""
+
+
+def not_a(text: str, what: str) -> ValueError:
+    """The error for a text that is something else."""
+    return ValueError(f"{quoted(text)} is not {what}")
+
+
+def empty_or(grammar: Grammar) -> Grammar:
+    """The grammar, where an empty value is a reset."""
+    return lambda text, c: text and grammar(text, c)
+
+
+def fatal(grammar: Grammar) -> Grammar:
+    """The grammar, where a bad value refuses the unit unless a dash stands in front."""
+
+    def strict(text: str, c: Context) -> None:
+        try:
+            grammar(text[1:] if text[:1] == "-" else text, c)
+        except ValueError as error:
+            raise (ValueError if text[:1] == "-" else FatalError)(str(error)) from None
+
+    return strict
+
+
+def only(c: Context, sections: str) -> None:
+    """Refuse a directive outside of the sections that its parser looks for."""
+    if c.section not in sections.split():
+        raise ValueError(f"systemd does not take {c.name}= in [{c.section}]")
+
+
 def byte_length(text: str) -> int:
+    """The bytes of a text in UTF-8."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-# ------------------------------------------------------------------------------------------------- words, specifiers
+def is_bool(text: str) -> bool:
+    """Whether a text is a boolean."""
+    try:
+        parse_bool(text)
+    except ValueError:
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=128)
+def known(names: str, release: int) -> frozenset[str]:
+    """The names of a list (``name`` or ``name@first release``) that the release has."""
+    pairs = (item.partition("@") for item in names.split())
+    return frozenset(name for name, _at, since in pairs if not since or int(since) <= release)
+
+
+def one_of(text: str, names: str, release: int) -> None:
+    """Refuse a text that is not in a list of names."""
+    if text not in known(names, release):
+        raise unknown(text, names)
+
+
+def unknown(text: str, names: str) -> ValueError:
+    """The error for a text that is not in a list, or comes with a later release."""
+    for item in names.split():
+        if item.startswith(text + "@"):
+            return ValueError(f"'{text}' comes with systemd {item.partition('@')[2]}")
+    return ValueError(f"{quoted(text)} is not known")
+
+
+def one_of_these(names: str) -> str:
+    """The names and numbers of a list, for a hint."""
+    shown = []
+    for item in names.split():
+        name, _at, since = item.partition("@")
+        low, dots, high = name[1:].partition("..")
+        if dots:
+            shown.append("a whole number" if len(high) > 6 else f"a number from {low} to {high}")
+        elif name not in ("empty", "!4"):
+            shown.append(name.replace("yes/no", "yes, no") + (f" (since {since})" if since else ""))
+    return ("one of: " if len(shown) > 1 else "") + ", ".join(shown)
 
 
 def words(
-    text: str, unquote: bool = True, cunescape: bool = False, retain_escape: bool = False, separators: str = BLANKS
+    text: str, unquote: bool = True, cunescape: bool = False, retain_escape: bool = False, separators: str = WHITESPACE
 ) -> list[str]:
-    """The words of a value as ``extract_first_word()`` finds them; other separators than blanks are not coalesced.
-
-    :raises ValueError: for an unclosed quote, an unknown escape or a backslash at the end.
-    """
+    """The words of a value; other separators than blanks are not coalesced."""
     return split_words(
         text,
         unquote=unquote,
         cunescape=cunescape,
         retain_escape=retain_escape,
         separators=separators,
-        coalesce=separators == BLANKS,
+        coalesce=separators == WHITESPACE,
     )
 
 
-def first_word(text: str, separators: str = BLANKS, unquote: bool = False) -> tuple[str | None, str]:
+def each(text: str, unquote: bool = True, cunescape: bool = False, retain_escape: bool = False) -> t.Iterable[str]:
+    """The different words of a value."""
+    return dict.fromkeys(words(text, unquote, cunescape, retain_escape))
+
+
+def first_word(text: str, separators: str = WHITESPACE, unquote: bool = False) -> tuple[str, str]:
     """The first word and what follows it."""
-    reader = word_reader(separators, unquote, False, False, False, False, separators == BLANKS)
+    reader = word_reader(separators, unquote, False, False, False, False, separators == WHITESPACE)
     word, position = reader.word(text, 0) if text else (None, -1)
-    return word, text[position:] if position >= 0 else ""
+    return word or "", text[position:] if position >= 0 else ""
 
 
-# What stands in for values that only the host knows; only the form and that it is not empty count. The slice (%r) is
-# not yet known when a line is read: it is the root of all groups then, whose path is empty.
+def check_base64(text: str, c: Context) -> None:
+    """Refuse a text that is not base64 with or without blanks."""
+    plain = re.sub(f"[{WHITESPACE}]+", "", text)
+    if c.release >= 255:  # takes the alphabet for URLs too
+        plain = plain.replace("-", "+").replace("_", "/")
+    body = plain.rstrip("=")
+    padding = len(plain) - len(body)
+    if not re.fullmatch("[A-Za-z0-9+/]*", body) or len(plain) % 4 or padding > 2:
+        raise ValueError("the text is not base64")
+    # The last character stands for bits that padding cuts off: 2 of 6, or 4.
+    if padding and body and body[-1] not in ("AEIMQUYcgkosw048" if padding == 1 else "AQgw"):
+        raise ValueError("the text is not base64: bits are left over at the end")
+
+
+# What stands in for values of the host: only their form counts. The slice (%r) is not yet known when a line is read.
 _HOST = {
     "a": "x86-64", "b": "b" * 32, "g": "root", "G": "0", "H": "host", "h": "/root", "l": "host", "m": "0" * 32,
     "o": "linux", "q": "host", "s": "/bin/sh", "T": "/tmp", "u": "root", "U": "0", "v": "6.1", "V": "/var/tmp",
@@ -79,88 +171,30 @@ _SPECIFIER_SINCE = {"A": 249, "M": 249, "q": 251, "y": 251, "Y": 251, "d": 251, 
 _IN_NAMES = frozenset("abgGHijlmnNopquUvwWABM")  # the specifiers that unit names may hold
 
 
-class SpecifierError(ValueError):
-    """A specifier that the release does not know, or a text that grows too long."""
-
-
 def expand(text: str, context: Context, limit: int = LINE_MAX, name: bool = False) -> str:
-    """The text with its specifiers replaced; what depends on the host is replaced by something of its form.
+    """The text with its specifiers replaced; what depends on the host, by something of its form.
 
     :param limit: the most bytes that the result may have.
-    :param name: the text is the name of a unit, in which fewer specifiers are known.
-    :raises SpecifierError: for a letter or digit after ``%`` that is no specifier.
+    :param name: the text is the name of a unit, which knows fewer specifiers.
     """
 
     def resolve(letter: str) -> str | None:
         if not (letter.isascii() and letter.isalnum()):
             return None
-        known = letter in _HOST or letter in NAME_SPECIFIERS
+        exists = letter in _HOST or letter in NAME_SPECIFIERS
         since = _SPECIFIER_SINCE.get(letter, 0)
-        if not known or since > context.release or (name and letter not in _IN_NAMES):
-            reason = f"comes with systemd {since}" if known and since > context.release else "is not known here"
-            raise SpecifierError(f"the specifier %{letter} {reason}: write %% for a percent sign")
+        if not exists or since > context.release or (name and letter not in _IN_NAMES):
+            reason = f"comes with systemd {since}" if exists and since > context.release else "is not known here"
+            raise ValueError(f"the specifier %{letter} {reason}: write %% for a percent sign")
         return _HOST[letter] if letter in _HOST else _of_the_name(letter, context.unit_name)
 
     text = replace_specifiers(text, resolve)
     if byte_length(text) > limit and (context.release >= 249 or limit == LINE_MAX):
-        raise SpecifierError("the text is longer than %d bytes" % limit)
+        raise ValueError(f"the text is longer than {limit} bytes")
     return text
 
 
 def _of_the_name(letter: str, unit_name: str) -> str:
-    """``%i`` and the others that are parts of the unit's own name, which may not be known."""
+    # The name may not be known.
     name = full_unit_name(unit_name or "unit")
-    try:
-        return name_specifier(letter, instance_name(name, "instance") if is_template(name) else name) or ""
-    except UnitSyntaxError as error:
-        raise SpecifierError(error.message) from None
-
-
-# --------------------------------------------------------------------------------------------------- paths and names
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def simplify_path(path: str) -> str:
-    """The path without repeated slashes, ``.`` parts and a slash at the end."""
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    front = "/" if path.startswith("/") else ""
-    return front + "/".join(parts) or path[:1] and "."
-
-
-def check_path(
-    path: str, release: int, absolute: bool | None = True, no_api: bool = False, dev_ok: bool = False
-) -> str:
-    """A path as ``path_simplify_and_warn()`` wants it; gives it back simplified.
-
-    :param absolute: true, false (relative), or None when both will do.
-    :param no_api: refuse what lies below /proc, /sys and /dev, as systemd does since 256; ``dev_ok`` takes /dev.
-    :raises ValueError: with the reason.
-    """
-    if _SURROGATE.search(path):
-        raise ValueError("the path is not UTF-8")
-    if absolute and not path.startswith("/"):
-        raise ValueError("'%s' is no absolute path: it must start with /" % shorten(path))
-    if absolute is False and path.startswith("/"):
-        raise ValueError("'%s' must be a relative path" % shorten(path))
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    simple = simplify_path(path)
-    if release >= 255 and simple.startswith("/"):
-        while parts and parts[0] == "..":
-            del parts[0]
-        simple = "/" + "/".join(parts)
-    size = byte_length(simple)
-    too_long = release >= 249 and any(byte_length(part) > NAME_MAX for part in parts)
-    if not simple or size >= PATH_MAX or too_long:
-        raise ValueError("the path is empty, longer than %d bytes or has a part of more than 255" % (PATH_MAX - 1))
-    if ".." in parts or not parts and simple != "/":
-        raise ValueError("'%s' must not hold .. or stand for nothing but ." % shorten(path))
-    api = ("/proc", "/sys") if dev_ok and release >= 257 else ("/proc", "/sys", "/dev")
-    if no_api and release >= 256 and parts and simple.startswith("/") and "/" + parts[0] in api:
-        raise ValueError("'%s' must not lie below /proc, /sys or /dev" % shorten(path))
-    return simple
-
-
-def unit_path(text: str, context: Context, **flags: t.Any) -> str:
-    """A path with specifiers."""
-    return check_path(expand(text, context, PATH_MAX - 1), context.release, **flags)
+    return name_specifier(letter, instance_name(name, "instance") if is_template(name) else name) or ""

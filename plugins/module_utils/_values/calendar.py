@@ -1,10 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Calendar events as systemd writes them: ``Mon..Fri 08:00``.
-
-Source: systemd.time(7), "Calendar Events", and ``calendar_spec_from_string()`` of systemd 247 to 262.
-"""
+"""Calendar events: ``Mon..Fri 08:00`` (systemd.time(7), "Calendar Events"; ``calendarspec.c`` of 247 to 262)."""
 
 from __future__ import annotations
 
@@ -12,25 +9,28 @@ import datetime
 import re
 import typing as t
 
+from .base import Context, Grammars, empty_or, expand
 from .numbers import INT_MAX, decimal
+from .timespans import parse_span
 
 _SHORTHANDS = {
-    "minutely": "*-*-* *:*:00",
-    "hourly": "*-*-* *:00:00",
-    "daily": "*-*-* 00:00:00",
-    "monthly": "*-*-01 00:00:00",
-    "weekly": "Mon *-*-* 00:00:00",
-    "yearly": "*-01-01 00:00:00",
-    "annually": "*-01-01 00:00:00",
-    "anually": "*-01-01 00:00:00",
-    "quarterly": "*-01,04,07,10-01 00:00:00",
-    "semiannually": "*-01,07-01 00:00:00",
-    "semi-annually": "*-01,07-01 00:00:00",
-    "biannually": "*-01,07-01 00:00:00",
-    "bi-annually": "*-01,07-01 00:00:00",
+    word: event
+    for words, event in {
+        "minutely": "*-*-* *:*:00",
+        "hourly": "*-*-* *:00:00",
+        "daily": "*-*-* 00:00:00",
+        "monthly": "*-*-01 00:00:00",
+        "weekly": "Mon *-*-* 00:00:00",
+        "yearly annually anually": "*-01-01 00:00:00",
+        "quarterly": "*-01,04,07,10-01 00:00:00",
+        "semiannually semi-annually biannually bi-annually": "*-01,07-01 00:00:00",
+    }.items()
+    for word in words.split()
 }
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_WEEKDAY = re.compile("(%s)(?=[-., ]|$)" % "|".join([*_WEEKDAYS, *(day[:3] for day in _WEEKDAYS)]), re.IGNORECASE)
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_DAY = f"({'|'.join(f'{day[:3]}(?:{day[3:]})?' for day in _WEEKDAYS)})(?=[-., ]|$)"
+_DAYS = re.compile(rf"{_DAY}(?:(?:-|\.\.){_DAY})?", re.IGNORECASE)
+_DAY_NAMES = [day[:3].lower() for day in _WEEKDAYS]
 _COMPONENTS_MAX = 240
 _LAST_YEAR = 2199
 _SECOND = 1_000_000
@@ -75,7 +75,7 @@ class CalendarSpec:
         self.microsecond: list[Range] | None = None
 
     def weekday_conflict(self) -> str:
-        """The weekday of the one fixed date of this event when the event asks for another; empty when all is well."""
+        """The weekday of the one fixed date of this event when the event asks for another, or nothing."""
         parts = (self.year, self.month, self.day)
         if not self.weekdays or self.end_of_month or any(part is None or len(part) > 1 for part in parts):
             return ""
@@ -86,7 +86,7 @@ class CalendarSpec:
             day = datetime.date(fixed[0].start, fixed[1].start, fixed[2].start).weekday()
         except ValueError:
             return ""
-        return "" if self.weekdays >> day & 1 else _WEEKDAYS[day].capitalize()
+        return "" if self.weekdays >> day & 1 else _WEEKDAYS[day]
 
     def next_elapse(self, after: datetime.datetime) -> datetime.datetime | None:
         """The first moment later than ``after`` (in the event's own time zone), or None when there is none.
@@ -132,7 +132,7 @@ class CalendarSpec:
 
 
 def _values(chain: list[Range] | None, low: int, high: int, down: bool = False) -> list[int]:
-    """All values of a component in order. Counting from the end of the month, ``/`` goes down to its first day."""
+    # Counting from the end of the month, / goes down to its first day.
     if chain is None:
         return list(range(low, high + 1))
     found: set[int] = set()
@@ -147,7 +147,6 @@ def _values(chain: list[Range] | None, low: int, high: int, down: bool = False) 
 
 
 def _first(chain: list[Range] | None, least: int, high: int) -> int | None:
-    """The smallest value of a component that is at least ``least``."""
     found = []
     for item in chain or []:
         value = item.start
@@ -161,8 +160,9 @@ def _first(chain: list[Range] | None, least: int, high: int) -> int | None:
 def parse_calendar(text: str) -> CalendarSpec:
     """Read a calendar event.
 
-    A last word that has the form of a time zone's name counts as one: whether the target has that zone only it can tell.
-    :raises ValueError: when systemd does not take it, with the reason.
+    A last word that has the form of a time zone's name counts as one: only the target knows whether it has that zone.
+
+    :raises ValueError: with the reason, when systemd refuses it.
     """
     spec = CalendarSpec()
     text = _cut_timezone(text, spec)
@@ -173,7 +173,7 @@ def parse_calendar(text: str) -> CalendarSpec:
     if not reader.date(spec):
         reader.time(spec)
     if not reader.at_end():
-        raise ValueError("'%s' is left over at the end" % reader.rest())
+        raise reader.wrong("expected at the end")
     _normalise(spec)
     return spec
 
@@ -183,7 +183,7 @@ def _cut_timezone(text: str, spec: CalendarSpec) -> str:
         spec.timezone = "UTC"
         return text[:-4]
     front, blank, last = text.rpartition(" ")
-    if blank and not _WEEKDAY.fullmatch(last) and _TIMEZONE.fullmatch(last):
+    if blank and not _DAYS.fullmatch(last) and _TIMEZONE.fullmatch(last):
         spec.timezone = last
         return front
     return text
@@ -199,8 +199,8 @@ class _EventReader:
     def at_end(self) -> bool:
         return self.position >= len(self.text)
 
-    def rest(self) -> str:
-        return self.text[self.position : self.position + 30]
+    def wrong(self, what: str) -> ValueError:
+        return ValueError(f"'{self.text[self.position : self.position + 30]}' is not {what}")
 
     def peek(self, count: int = 1) -> str:
         return self.text[self.position : self.position + count]
@@ -210,39 +210,26 @@ class _EventReader:
             self.position += 1
 
     def weekdays(self, spec: CalendarSpec) -> None:
-        opened = -1  # the day at which a range starts
-        first = True
         while True:
-            match = _WEEKDAY.match(self.text, self.position)
+            match = _DAYS.match(self.text, self.position)
             if match is None:
-                if not first or re.match("(?i)(mon|tue|wed|thu|fri|sat|sun)", self.rest()):
-                    raise ValueError("'%s' is no weekday: write Mon, Tue, Wed, Thu, Fri, Sat or Sun" % self.rest())
+                if self.position or re.match("(?i)mon|tue|wed|thu|fri|sat|sun", self.text):
+                    raise self.wrong("a weekday: write Mon, Tue, Wed, Thu, Fri, Sat or Sun")
                 return
-            day = [name[:3] for name in _WEEKDAYS].index(match.group(1)[:3].lower())
-            if opened > day:
+            first, last = (_DAY_NAMES.index((day or match.group(1))[:3].lower()) for day in match.groups())
+            if first > last:
                 raise ValueError("a range of weekdays must not run over Sunday: write Sat,Sun,Mon or two ranges")
-            for number in range(opened if opened >= 0 else day, day + 1):
-                spec.weekdays |= 1 << number
+            spec.weekdays |= (2 << last) - (1 << first)
             self.position = match.end()
-            if self.at_end():
-                return
-            separator = self.peek()
-            if separator in "-." and opened >= 0:
-                raise ValueError("a range of weekdays has two ends only")
-            if separator == "." and self.peek(2) != "..":
-                raise ValueError("a range of weekdays is written with two dots: Mon..Fri")
-            opened = day if separator in "-." else -1
-            if separator != " ":
-                self.position += 2 if separator == "." else 1
+            if self.peek() not in ("", " ", ","):
+                raise self.wrong("part of a list of weekdays: write Mon,Wed or Mon..Fri")
+            self.position += self.peek() == ","
             if self.at_end() or self.peek() == " ":
-                if opened >= 0:
-                    raise ValueError("a range of weekdays has no end")
                 self.skip_blanks()
                 return
-            first = False
 
     def date(self, spec: CalendarSpec) -> bool:
-        """Reads the date; true when no time can follow."""
+        # Returns true when no time can follow.
         if self.at_end():
             return False
         if self.peek() == "@":
@@ -263,14 +250,14 @@ class _EventReader:
         spec.end_of_month = self._date_separator()
         third = self.chain()
         if not self.at_end() and self.peek() != " ":
-            raise ValueError("'%s' does not belong to a date" % self.rest())
+            raise self.wrong("part of a date")
         spec.year, spec.month, spec.day = first, second, third
         self.skip_blanks()
         return False
 
     def _date_separator(self) -> bool:
         if self.peek() not in ("-", "~"):
-            raise ValueError("'%s' does not belong to a date: write year-month-day" % self.rest())
+            raise self.wrong("part of a date: write year-month-day")
         self.position += 1
         return self.text[self.position - 1] == "~"
 
@@ -301,7 +288,7 @@ class _EventReader:
             spec.microsecond = midnight
             return
         if self.peek() != ":":
-            raise ValueError("'%s' does not belong to a time: write hour:minute:second" % self.rest())
+            raise self.wrong("part of a time: write hour:minute:second")
         self.position += 1
         spec.microsecond = self.chain(seconds=True)
 
@@ -313,7 +300,7 @@ class _EventReader:
         while True:
             items.append(self._range(seconds))
             if len(items) > _COMPONENTS_MAX + 1:
-                raise ValueError("a list in a calendar event has at most %d items" % _COMPONENTS_MAX)
+                raise ValueError(f"a list in a calendar event has at most {_COMPONENTS_MAX} items")
             if self.peek() != ",":
                 return items
             self.position += 1
@@ -335,13 +322,13 @@ class _EventReader:
         elif seconds and stop >= 0 and start + repeat > stop:
             raise ValueError("a range of seconds must cover a whole second")
         if self.peek() not in ("", " ", ",", "-", "~", ":"):
-            raise ValueError("'%s' is no part of a calendar event" % self.rest())
+            raise self.wrong("part of a calendar event")
         return Range(start, stop, repeat)
 
     def _number(self, seconds: bool) -> int:
         match = _NUMBER.match(self.text, self.position)
         if match is None:
-            raise ValueError("a number is expected at '%s'" % self.rest())
+            raise self.wrong("a number")
         self.position = match.end()
         value = decimal(match.group(), INT_MAX)
         if seconds:
@@ -359,7 +346,6 @@ class _EventReader:
 
 
 def _normalise(spec: CalendarSpec) -> None:
-    """Put the components into order and refuse values that no date has, as systemd does after reading."""
     if spec.weekdays == 127:
         spec.weekdays = 0
     if spec.day is None:
@@ -379,11 +365,11 @@ def _normalise(spec: CalendarSpec) -> None:
         from_end = name == "day" and spec.end_of_month
         for item in chain:
             if not _in_bounds(item, low, high, from_end):
-                raise ValueError("the %s is out of range" % ("second" if name == "microsecond" else name))
+                raise ValueError(f"the {'second' if name == 'microsecond' else name} is out of range")
 
 
 def _full_year(year: int) -> int:
-    """12 stands for 2012, 89 for 1989."""
+    # 12 stands for 2012, 89 for 1989.
     if 0 <= year < 70:
         return year + 2000
     return year + 1900 if 70 <= year < 100 else year
@@ -408,3 +394,18 @@ def _in_bounds(item: Range, low: int, high: int, end_of_month: bool) -> bool:
     if end_of_month:
         return item.start - item.repeat >= low
     return item.start + item.repeat <= high
+
+
+def _timer(text: str, c: Context) -> None:
+    text = expand(text, c)
+    if c.name != "OnCalendar":
+        parse_span(text, "s", c.release)
+        return
+    conflict = parse_calendar(text).weekday_conflict()
+    if conflict and c.release >= 262:
+        raise ValueError(f"the date is a {conflict}, so the event never comes")
+
+
+GRAMMARS: Grammars = {
+    "timer": (empty_or(_timer), "a time such as 15min (OnCalendar=: Mon..Fri 08:00 or daily)"),
+}

@@ -1,113 +1,416 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names that values may hold: system calls, errors, exit statuses, address families. Data only.
+"""Grammars of names and addresses: units, users, variables, journal fields, hosts, interfaces, IP, sockets, ports.
 
-Source: the tables of systemd 247 to 262, errno(3), and the system calls of all architectures that systemd lists.
+Source: ``load-fragment.c``, ``unit-name.c``, ``user-util.c``, ``socket-netlink.c`` of systemd 247 to 262.
 """
 
 from __future__ import annotations
 
-# What libseccomp of the target resolves may lag behind this.
-SYSCALLS = """\
-_llseek _newselect _sysctl accept accept4 access acct add_key adjtimex afs_syscall alarm arc_gettls arc_settls
-arc_usr_cmpxchg arch_prctl arm_fadvise64_64 arm_sync_file_range atomic_barrier atomic_cmpxchg_32 bdflush bfin_spinlock
-bind bpf break breakpoint brk cache_sync cachectl cacheflush cachestat capget capset chdir chmod chown chown32 chroot
-clock_adjtime clock_adjtime64 clock_getres clock_getres_time64 clock_gettime clock_gettime64 clock_nanosleep
-clock_nanosleep_time64 clock_settime clock_settime64 clone clone2 clone3 close close_range connect copy_file_range creat
-create_module delete_module dipc dup dup2 dup3 epoll_create epoll_create1 epoll_ctl epoll_ctl_old epoll_pwait
-epoll_pwait2 epoll_wait epoll_wait_old eventfd eventfd2 exec_with_loader execv execve execveat exit exit_group faccessat
-faccessat2 fadvise64 fadvise64_64 fallocate fanotify_init fanotify_mark fchdir fchmod fchmodat fchmodat2 fchown fchown32
-fchownat fchroot fcntl fcntl64 fdatasync fgetxattr file_getattr file_setattr finit_module flistxattr flock fork
-fp_udfiex_crtl fremovexattr fsconfig fsetxattr fsmount fsopen fspick fstat fstat64 fstatat fstatat64 fstatfs fstatfs64
-fsync ftime ftruncate ftruncate64 futex futex_requeue futex_time64 futex_wait futex_waitv futex_wake futimesat
-get_kernel_syms get_mempolicy get_robust_list get_thread_area get_tls getcpu getcwd getdents getdents64 getdomainname
-getdtablesize getegid getegid32 geteuid geteuid32 getgid getgid32 getgroups getgroups32 gethostname getitimer
-getpagesize getpeername getpgid getpgrp getpid getpmsg getppid getpriority getrandom getresgid getresgid32 getresuid
-getresuid32 getrlimit getrusage getsid getsockname getsockopt gettid gettimeofday getuid getuid32 getunwind getxattr
-getxattrat getxgid getxpid getxuid gtty idle init_module inotify_add_watch inotify_init inotify_init1 inotify_rm_watch
-io_cancel io_destroy io_getevents io_pgetevents io_pgetevents_time64 io_setup io_submit io_uring_enter io_uring_register
-io_uring_setup ioctl ioperm iopl ioprio_get ioprio_set ipc kcmp kern_features kexec_file_load kexec_load keyctl kill
-landlock_add_rule landlock_create_ruleset landlock_restrict_self lchown lchown32 lgetxattr link linkat listen listmount
-listns listxattr listxattrat llistxattr llseek lock lookup_dcookie lremovexattr lseek lsetxattr lsm_get_self_attr
-lsm_list_modules lsm_set_self_attr lstat lstat64 madvise map_shadow_stack mbind membarrier memfd_create memfd_secret
-memory_ordering migrate_pages mincore mkdir mkdirat mknod mknodat mlock mlock2 mlockall mmap mmap2 modify_ldt mount
-mount_setattr move_mount move_pages mprotect mpx mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedreceive_time64
-mq_timedsend mq_timedsend_time64 mq_unlink mremap mseal msgctl msgget msgrcv msgsnd msync multiplexer munlock munlockall
-munmap name_to_handle_at nanosleep newfstat newfstatat nfsservctl ni_syscall nice old_adjtimex old_getpagesize oldfstat
-oldlstat oldolduname oldstat oldumount olduname open open_by_handle_at open_tree open_tree_attr openat openat2
-or1k_atomic osf_adjtime osf_afs_syscall osf_alt_plock osf_alt_setsid osf_alt_sigpending osf_asynch_daemon osf_audcntl
-osf_audgen osf_chflags osf_execve osf_exportfs osf_fchflags osf_fdatasync osf_fpathconf osf_fstat osf_fstatfs
-osf_fstatfs64 osf_fuser osf_getaddressconf osf_getdirentries osf_getdomainname osf_getfh osf_getfsstat osf_gethostid
-osf_getitimer osf_getlogin osf_getmnt osf_getrusage osf_getsysinfo osf_gettimeofday osf_kloadcall osf_kmodcall osf_lstat
-osf_memcntl osf_mincore osf_mount osf_mremap osf_msfs_syscall osf_msleep osf_mvalid osf_mwakeup osf_naccept osf_nfssvc
-osf_ngetpeername osf_ngetsockname osf_nrecvfrom osf_nrecvmsg osf_nsendmsg osf_ntp_adjtime osf_ntp_gettime osf_old_creat
-osf_old_fstat osf_old_getpgrp osf_old_killpg osf_old_lstat osf_old_open osf_old_sigaction osf_old_sigblock
-osf_old_sigreturn osf_old_sigsetmask osf_old_sigvec osf_old_stat osf_old_vadvise osf_old_vtrace osf_old_wait
-osf_oldquota osf_pathconf osf_pid_block osf_pid_unblock osf_plock osf_priocntlset osf_profil osf_proplist_syscall
-osf_reboot osf_revoke osf_sbrk osf_security osf_select osf_set_program_attributes osf_set_speculative osf_sethostid
-osf_setitimer osf_setlogin osf_setsysinfo osf_settimeofday osf_shmat osf_signal osf_sigprocmask osf_sigsendset
-osf_sigstack osf_sigwaitprim osf_sstk osf_stat osf_statfs osf_statfs64 osf_subsys_info osf_swapctl osf_swapon
-osf_syscall osf_sysinfo osf_table osf_uadmin osf_usleep_thread osf_uswitch osf_utc_adjtime osf_utc_gettime osf_utimes
-osf_utsname osf_wait4 osf_waitid pause pciconfig_iobase pciconfig_read pciconfig_write perf_event_open perfctr
-perfmonctl personality pidfd_getfd pidfd_open pidfd_send_signal pipe pipe2 pivot_root pkey_alloc pkey_free pkey_mprotect
-poll ppoll ppoll_time64 prctl pread64 preadv preadv2 prlimit64 process_madvise process_mrelease process_vm_readv
-process_vm_writev prof profil pselect6 pselect6_time64 ptrace putpmsg pwrite64 pwritev pwritev2 query_module quotactl
-quotactl_fd read readahead readdir readlink readlinkat readv reboot recv recvfrom recvmmsg recvmmsg_time64 recvmsg
-remap_file_pages removexattr removexattrat rename renameat renameat2 request_key restart_syscall riscv_flush_icache
-riscv_hwprobe rmdir rseq rseq_slice_yield rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn
-rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 rt_tgsigqueueinfo rtas s390_guarded_storage s390_pci_mmio_read
-s390_pci_mmio_write s390_runtime_instr s390_sthyi sched_get_affinity sched_get_priority_max sched_get_priority_min
-sched_getaffinity sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval sched_rr_get_interval_time64
-sched_set_affinity sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield seccomp security select
-semctl semget semop semtimedop semtimedop_time64 send sendfile sendfile64 sendmmsg sendmsg sendto set_mempolicy
-set_mempolicy_home_node set_robust_list set_thread_area set_tid_address set_tls setdomainname setfsgid setfsgid32
-setfsuid setfsuid32 setgid setgid32 setgroups setgroups32 sethae sethostname setitimer setns setpgid setpgrp setpriority
-setregid setregid32 setresgid setresgid32 setresuid setresuid32 setreuid setreuid32 setrlimit setsid setsockopt
-settimeofday setuid setuid32 setxattr setxattrat sgetmask shmat shmctl shmdt shmget shutdown sigaction sigaltstack
-signal signalfd signalfd4 sigpending sigprocmask sigreturn sigsuspend socket socketcall socketpair splice spu_create
-spu_run ssetmask stat stat64 statfs statfs64 statmount statx stime stty subpage_prot swapcontext swapoff swapon
-switch_endian symlink symlinkat sync sync_file_range sync_file_range2 syncfs sys_debug_setcontext syscall sysfs sysinfo
-syslog sysmips tee tgkill time timer_create timer_delete timer_getoverrun timer_gettime timer_gettime64 timer_settime
-timer_settime64 timerfd timerfd_create timerfd_gettime timerfd_gettime64 timerfd_settime timerfd_settime64 times tkill
-truncate truncate64 tuxcall udftrap ugetrlimit ulimit umask umount umount2 uname unlink unlinkat unshare uprobe
-uretprobe uselib userfaultfd usr26 usr32 ustat utime utimensat utimensat_time64 utimes utimesat utrap_install vfork
-vhangup vm86 vm86old vmsplice vserver wait4 waitid waitpid write writev
-"""
-SYSCALL_GROUPS = """\
-aio basic-io chown clock cpu-emulation debug default file-system io-event ipc keyring known memlock module mount
-network-io obsolete pkey privileged process raw-io reboot resources sandbox@254 setuid signal swap sync system-service
-timer
-"""
-FILESYSTEM_GROUPS = """\
-anonymous application auxiliary-api basic-api common-block historical-block known network privileged-api security
-temporary
-"""
-# name@first release
-EXIT_STATUSES = """\
-SUCCESS FAILURE CHDIR NICE FDS EXEC MEMORY LIMITS OOM_ADJUST SIGNAL_MASK STDIN STDOUT CHROOT IOPRIO TIMERSLACK
-SECUREBITS SETSCHEDULER CPUAFFINITY GROUP USER CAPABILITIES CGROUP SETSID CONFIRM STDERR PAM NETWORK NAMESPACE
-NO_NEW_PRIVILEGES SECCOMP SELINUX_CONTEXT PERSONALITY APPARMOR ADDRESS_FAMILIES RUNTIME_DIRECTORY CHOWN
-SMACK_PROCESS_LABEL KEYRING STATE_DIRECTORY CACHE_DIRECTORY LOGS_DIRECTORY CONFIGURATION_DIRECTORY NUMA_POLICY
-CREDENTIALS BPF@250 KSM@254 MEMORY_THP@260 EXCEPTION INVALIDARGUMENT NOTIMPLEMENTED NOPERMISSION NOTINSTALLED
-NOTCONFIGURED NOTRUNNING USAGE DATAERR NOINPUT NOUSER NOHOST UNAVAILABLE SOFTWARE OSERR OSFILE CANTCREAT IOERR TEMPFAIL
-PROTOCOL NOPERM CONFIG
-"""
-ERRORS = """\
-E2BIG EACCES EADDRINUSE EADDRNOTAVAIL EADV EAFNOSUPPORT EAGAIN EALREADY EBADE EBADF EBADFD EBADMSG EBADR EBADRQC EBADSLT
-EBFONT EBUSY ECANCELED ECHILD ECHRNG ECOMM ECONNABORTED ECONNREFUSED ECONNRESET EDEADLK EDEADLOCK EDESTADDRREQ EDOM EDOTDOT
-EDQUOT EEXIST EFAULT EFBIG EHOSTDOWN EHOSTUNREACH EHWPOISON EIDRM EILSEQ EINPROGRESS EINTR EINVAL EIO EISCONN EISDIR
-EISNAM EKEYEXPIRED EKEYREJECTED EKEYREVOKED EL2HLT EL2NSYNC EL3HLT EL3RST ELIBACC ELIBBAD ELIBEXEC ELIBMAX ELIBSCN
-ELNRNG ELOOP EMEDIUMTYPE EMFILE EMLINK EMSGSIZE EMULTIHOP ENAMETOOLONG ENAVAIL ENETDOWN ENETRESET ENETUNREACH ENFILE
-ENOANO ENOBUFS ENOCSI ENODATA ENODEV ENOENT ENOEXEC ENOKEY ENOLCK ENOLINK ENOMEDIUM ENOMEM ENOMSG ENONET ENOPKG
-ENOPROTOOPT ENOSPC ENOSR ENOSTR ENOSYS ENOTBLK ENOTCONN ENOTDIR ENOTEMPTY ENOTNAM ENOTRECOVERABLE ENOTSOCK ENOTSUP
-ENOTTY ENOTUNIQ ENXIO EOPNOTSUPP EOVERFLOW EOWNERDEAD EPERM EPFNOSUPPORT EPIPE EPROTO EPROTONOSUPPORT EPROTOTYPE ERANGE
-EREMCHG EREMOTE EREMOTEIO ERESTART ERFKILL EROFS ESHUTDOWN ESOCKTNOSUPPORT ESPIPE ESRCH ESRMNT ESTALE ESTRPIPE ETIME
-ETIMEDOUT ETOOMANYREFS ETXTBSY EUCLEAN EUNATCH EUSERS EWOULDBLOCK EXDEV EXFULL
-"""
-# without AF_; case does not count
-ADDRESS_FAMILIES = """\
-alg appletalk ash atmpvc atmsvc ax25 bluetooth bridge caif can decnet econet file ib ieee802154 inet inet6 ipx irda isdn
-iucv kcm key llc local mctp@250 mpls netbeui netlink netrom nfc packet phonet pppox qipcrtr rds rose route rxrpc security
-smc sna tipc unix vsock wanpipe x25 xdp
-"""
+import ipaddress
+import re
+
+from .._syntax.names import UNIT_NAME_MAX, unit_name_problem
+from .._syntax.text import WHITESPACE
+from .base import (
+    LINE_MAX,
+    NAME_MAX,
+    Context,
+    Grammars,
+    byte_length,
+    each,
+    empty_or,
+    expand,
+    first_word,
+    is_bool,
+    not_a,
+    one_of,
+    only,
+    words,
+)
+from .numbers import INT_MAX, UINT_MAX, parse_bool, parse_integer, parse_unsigned, quoted
+from .paths import expand_path, path
+
+CONTROL = re.compile("[\x00-\x1f\x7f]")
+
+
+def is_filename(text: str) -> bool:
+    """Whether a text can name a file in a directory."""
+    return bool(text) and text not in (".", "..") and "/" not in text and byte_length(text) <= NAME_MAX
+
+
+def is_safe(text: str, globs: bool = True) -> bool:
+    """``string_is_safe()``: no control characters, quotes or backslashes, and no wildcards unless they are allowed."""
+    return not CONTROL.search(text) and not set("\"'\\") & set(text) and (globs or not set("*?[") & set(text))
+
+
+def _unit_name(text: str, c: Context, template: bool = True) -> str:
+    name = expand(text, c, UNIT_NAME_MAX if c.release >= 249 else LINE_MAX, name=True)
+    problem = unit_name_problem(name, allow_template=template)
+    if problem:
+        raise ValueError(problem)
+    return name
+
+
+def _unit_deps(text: str, c: Context) -> None:
+    for word in each(text, unquote=False, retain_escape=True):
+        _unit_name(word, c)
+
+
+def _trigger_unit(text: str, c: Context) -> None:
+    if c.name in c.earlier:
+        raise ValueError("the unit to trigger is set twice")
+    name = _unit_name(text, c)
+    if c.unit_name and name == c.unit_name:
+        raise ValueError("a unit cannot trigger itself")
+
+
+def _socket_service(text: str, c: Context) -> None:
+    if not _unit_name(text, c, template=False).endswith(".service"):
+        raise not_a(text, "a service")
+
+
+def _service_sockets(text: str, c: Context) -> None:
+    for word in each(text, unquote=False):
+        if not _unit_name(word, c).endswith(".socket"):
+            raise not_a(word, "a socket unit")
+
+
+def _unit_slice(text: str, c: Context) -> None:
+    only(c, "Service Socket Mount Swap Scope")
+    if not _unit_name(text, c, template=False).endswith(".slice"):
+        raise not_a(text, "a slice")
+
+
+def _documentation(text: str, c: Context) -> None:
+    for word in each(expand(text, c), retain_escape=True):
+        if not re.fullmatch("(?:https?://|file:/|info:|man:)[\x00-\x7f]+", word):
+            raise not_a(word, "a URL")
+
+
+_BUS_NAME = re.compile(
+    r"(?=.{1,255}$)(?:[A-Za-z_-][A-Za-z0-9_-]*(?:\.[A-Za-z_-][A-Za-z0-9_-]*)+|:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+)"
+)
+
+
+def _bus_name(text: str, c: Context) -> None:
+    text = expand(text, c, 255)
+    if not _BUS_NAME.fullmatch(text):
+        raise not_a(text, "a name on the bus")
+
+
+def _user(text: str, c: Context) -> None:
+    text = expand(text, c)
+    if re.fullmatch("[0-9]+", text):
+        number = int(text) if len(text) < 12 else 2**32
+        if (text[0] == "0" and text != "0") or number >= 2**32 - 1 or number == 65535:
+            raise not_a(text, "a user or group number")
+        return
+    bad = (
+        not text or text[0] == " " or text[-1] == " " or set(":/") & set(text) or text in (".", "..")
+        or re.fullmatch("-[0-9]*", text) or CONTROL.search(text) or re.search("[\x80-\x9f\ud800-\udfff]", text)
+    )  # fmt: skip
+    if bad:
+        raise not_a(text, "a name of a user or group")
+
+
+def _users(text: str, c: Context) -> None:
+    for word in each(text, unquote=False):
+        _user(word, c)
+
+
+_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _environ(text: str, c: Context) -> None:
+    for word in each(text, cunescape=True):
+        _assignment(expand(word, c))
+
+
+def _assignment(word: str) -> None:
+    name, equals, value = word.partition("=")
+    if not equals or not _VARIABLE.fullmatch(name):
+        raise not_a(word, "an assignment of a variable")
+    if re.search("[\ud800-\udfff]", value):
+        raise ValueError(f"the value of {name} is not UTF-8")
+
+
+def _pass_environ(text: str, c: Context) -> None:
+    for word in each(text):
+        if not _VARIABLE.fullmatch(expand(word, c)):
+            raise not_a(word, "a name of a variable")
+
+
+def _unset_environ(text: str, c: Context) -> None:
+    for word in each(text, cunescape=True):
+        name = expand(word, c)
+        if not _VARIABLE.fullmatch(name):
+            _assignment(name)
+
+
+def _log_extra_fields(text: str, c: Context) -> None:
+    for word in each(text, cunescape=True):
+        if not re.match("[A-Z][A-Z0-9_]{0,63}=", expand(word, c)):
+            raise not_a(word, "a journal field")
+
+
+def _log_filter_patterns(text: str, c: Context) -> None:
+    if text == "~":
+        raise ValueError("the pattern is missing")
+
+
+def _log_namespace(text: str, c: Context) -> None:
+    text = expand(text, c, 255)
+    if text in (".", "..") or len(text) > 222 or not re.fullmatch("[0-9a-zA-Z:_.@-]+", text):
+        raise not_a(text, "a name of a journal namespace")
+
+
+def _rule_names(text: str, c: Context) -> None:
+    only(c, "Service Scope Slice")
+    for word in each(text, retain_escape=True):
+        if not is_filename(word) or not is_safe(word, globs=False):
+            raise not_a(word, "a name of a rule")
+
+
+_HOST_NAME = re.compile(
+    "[0-9A-Za-z_](?:[0-9A-Za-z_-]*[0-9A-Za-z_])?(?:[.][0-9A-Za-z_](?:[0-9A-Za-z_-]*[0-9A-Za-z_])?)*"
+)
+
+
+def _protect_hostname(text: str, c: Context) -> None:
+    if c.release < 258:
+        parse_bool(text)
+        return
+    mode, colon, host = text.partition(":")
+    if not text:
+        return
+    if mode != "private" and not is_bool(mode):
+        raise ValueError(f"{quoted(mode)} is not known")
+    if colon:
+        host = expand(host, c, 64)
+        if not _HOST_NAME.fullmatch(host):
+            raise not_a(host, "a host name")
+        if mode != "private" and not parse_bool(mode):
+            raise ValueError("a host name goes with private: or yes: only")
+
+
+def _interface(text: str, release: int, longest: int = 15) -> None:
+    bad = (
+        not re.fullmatch("[!-~]+", text) or len(text) > longest or text in (".", "..") or text.isdigit()
+        or set(text) & set(":/") or (release >= 249 and "%" in text)
+        or (release >= 250 and (text in ("all", "default") or _is_index(text)))
+    )  # fmt: skip
+    if bad:
+        raise not_a(text, "a name of a network interface")
+
+
+def _is_index(text: str) -> bool:
+    try:
+        return bool(parse_integer(text, 1, INT_MAX))
+    except ValueError:
+        return False
+
+
+def _bind_to_device(text: str, c: Context) -> None:
+    if text != "*":
+        _interface(expand(text, c) if c.release >= 258 else text, c.release)
+
+
+def _bind_interface(text: str, c: Context) -> None:
+    _interface(expand(text, c), c.release, 127)
+
+
+def _interfaces(text: str, c: Context) -> None:
+    for word in each(text[1:] if text[0] == "~" else text):
+        _interface(word, c.release, 127 if c.release >= 256 else 15)
+
+
+def _nft_set(text: str, c: Context) -> None:
+    for item in each(text, retain_escape=True):
+        fields = [field for field in words(item, unquote=False, cunescape=True, separators=":") if field]
+        if len(fields) != 4:
+            raise ValueError(f"{quoted(item)} does not have four parts")
+        one_of(fields[0], "cgroup user group", c.release)
+        one_of(fields[1], "arp bridge inet ip ip6 netdev", c.release)
+        for name in fields[2:]:
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9/\\_.]{0,30}", name):
+                raise not_a(name, "a name in nftables")
+
+
+def _xattr(text: str, c: Context) -> None:
+    name, equals, value = text.partition("=")
+    if not equals or not expand(name, c).startswith("user."):
+        raise not_a(text, "an attribute whose name starts with user.")
+    expand(value, c)
+
+
+def _ip_prefixes(text: str, c: Context) -> None:
+    for word in each(text, unquote=False):
+        if word in ("any", "link-local", "multicast") or _is_localhost(word):
+            continue
+        address, slash, length = word.partition("/")
+        version = _ip_version(address)
+        if slash:
+            parse_integer(length, 0, 32 if version == 4 else 128)
+
+
+def _is_localhost(word: str) -> bool:
+    name = "." + word.lower()
+    name = name[:-1] if name.endswith(".") else name
+    return name.endswith((".localhost", ".localhost.localdomain"))
+
+
+def _ip_version(address: str) -> int:
+    """4 or 6, of an address as ``inet_pton()`` reads it."""
+    try:
+        if len(address) < 64 and "%" not in address:
+            return ipaddress.ip_address(address).version
+    except ValueError:
+        pass
+    raise not_a(address, "an IP address")
+
+
+def _port(text: str) -> None:
+    if text[:1] in tuple(WHITESPACE):
+        raise not_a(text, "a port")
+    parse_integer(text, 1, 65535)
+
+
+def _socket_listen(text: str, c: Context) -> None:
+    if c.ltype != "SOCKET_SOCKET":
+        path(text, c, no_api=c.ltype != "SOCKET_SPECIAL")
+        return
+    text = expand_path(text, c)
+    if c.name == "ListenNetlink":
+        _netlink(text)
+        return
+    if text[:1] in ("/", "@"):
+        if not 2 <= byte_length(text) <= 107:
+            raise ValueError(f"the path of a socket has at most 107 bytes: {quoted(text)}")
+        return
+    if _VSOCK.match(text):
+        _vsock(text, c.release)
+    else:
+        _ip_socket(text)
+    if c.name == "ListenSequentialPacket":
+        raise ValueError("only sockets in the file system take sequential packets")
+
+
+_VSOCK = re.compile("vsock(-stream|-dgram|-seqpacket)?:")
+
+
+def _vsock(text: str, release: int) -> None:
+    match = _VSOCK.match(text)
+    if match is None or (match.group(1) and release < 254):
+        raise not_a(text, "an address of a socket")
+    cid, colon, port = text[match.end() :].partition(":")
+    if not colon:
+        raise ValueError("the port is missing")
+    parse_unsigned(port, UINT_MAX - 1 if release >= 256 else UINT_MAX)
+    if cid and not (release >= 256 and cid in ("hypervisor", "local", "host", "any", "-1")):
+        parse_unsigned(cid)
+
+
+def _netlink(text: str) -> None:
+    family, rest = first_word(text)
+    families = (
+        "route firewall inet-diag nflog xfrm selinux iscsi audit fib-lookup connector netfilter ip6-fw dnrtmsg"
+        " kobject-uevent generic scsitransport ecryptfs rdma"
+    )
+    if family not in families.split():
+        parse_unsigned(family, INT_MAX)
+    if rest:
+        parse_unsigned(rest)
+
+
+def _ip_socket(text: str) -> None:
+    try:
+        _port(text)
+        return
+    except ValueError:
+        pass
+    if "#" in text or text.count("%") > 1:
+        raise not_a(text, "an address of a socket")
+    address, colon, port = text.rpartition(":")
+    address, percent, _interface = address.partition("%")
+    if percent or "%" in port:
+        # Whether the interface is there only the target knows; most often it is not when the unit is read.
+        raise ValueError(f"{quoted(text)} names an interface; use BindToDevice=")
+    if not colon:
+        raise not_a(text, "a port or address:port")
+    if address[:1] == "[" and address[-1:] == "]":
+        if _ip_version(address[1:-1]) != 6:
+            raise ValueError("brackets go around an IPv6 address only")
+    elif _ip_version(address) != 4:
+        raise ValueError("an IPv6 address stands in brackets: [::1]:80")
+    _port(port)
+
+
+def _socket_bind_item(text: str, c: Context) -> None:
+    stage = 0
+    for token in words(text, unquote=False, separators=":"):
+        if token in ("ipv4", "ipv6") and stage < 1:
+            stage = 1
+        elif token.lower() in ("tcp", "udp") and stage < 2:
+            stage = 2
+        elif stage < 3:
+            stage = 3
+            if token != "any":
+                _port_range(token, c.release)
+        else:
+            raise ValueError(f"{quoted(token)} is left over")
+
+
+def _port_range(token: str, release: int) -> None:
+    first, dash, last = token.partition("-")
+    low = parse_unsigned(first)
+    high = parse_unsigned(last) if dash else low
+    if high > 65535 or high < low or (low == 0 and release < 256):
+        raise not_a(token, "a range of ports")
+
+
+def _socket_protocol(text: str, c: Context) -> None:
+    numbers = {"udplite": 136, "sctp": 132, **({"mptcp": 262} if c.release >= 257 else {})}
+    known = (text.lower() if text.isascii() else text) in numbers
+    if not known and parse_integer(text, 0, INT_MAX) not in numbers.values():
+        raise ValueError(f"the protocol {quoted(text)} cannot be chosen")
+
+
+_ADDRESSES = "addresses, for example 10.0.0.0/8 ::1 localhost"
+_NAMES = "unit names with blanks between, for example network-online.target foo.service"
+_USER = "a name or a number, for example www-data"
+
+GRAMMARS: Grammars = {
+    "bind_network_interface": (empty_or(_bind_interface), "an interface, for example eth0"),
+    "bus_name": (_bus_name, "a name with dots, for example org.example.Service"),
+    "cgroup_nft_set": (_nft_set, "source:family:table:set, for example cgroup:inet:filter:services"),
+    "cgroup_socket_bind": (empty_or(_socket_bind_item), "[family:][protocol:]port, for example ipv4:tcp:8000-8080"),
+    "documentation": (_documentation, "URLs with blanks between, for example man:foo(8) https://example.org/foo"),
+    "environ": (_environ, 'NAME=value; blanks need quotes, for example "GREETING=good day" LEVEL=3'),
+    "in_addr_prefixes": (_ip_prefixes, _ADDRESSES),
+    "ip_address_access": (_ip_prefixes, _ADDRESSES),
+    "log_extra_fields": (_log_extra_fields, "FIELD=value in capitals, for example TIER=backend"),
+    "log_filter_patterns": (_log_filter_patterns, "a regular expression, after ~ to drop what fits"),
+    "log_namespace": (empty_or(_log_namespace), "a plain name, for example foo"),
+    "managed_oom_rules": (_rule_names, "names of rules"),
+    "obsolete_unit_deps": (_unit_deps, _NAMES),
+    "pass_environ": (_pass_environ, "names of variables with blanks between, for example LANG TERM"),
+    "protect_hostname": (_protect_hostname, "yes, no, private or private:name"),
+    "restrict_network_interfaces": (empty_or(_interfaces), "interfaces, for example eth0 or ~eth1"),
+    "service_sockets": (_service_sockets, "socket units, for example foo.socket"),
+    "socket_bindtodevice": (empty_or(_bind_to_device), "an interface, for example eth0"),
+    "socket_listen": (
+        empty_or(_socket_listen),
+        "a port, an address with one or a path, such as 8080, [::1]:80 or /run/foo.sock",
+    ),
+    "socket_protocol": (_socket_protocol, "udplite, sctp or (since 257) mptcp"),
+    "socket_service": (_socket_service, "a service, for example foo.service"),
+    "trigger_unit": (_trigger_unit, "one unit, for example foo.service"),
+    "unit_deps": (_unit_deps, _NAMES),
+    "unit_slice": (_unit_slice, "a slice, for example batch.slice"),
+    "unset_environ": (_unset_environ, "names or assignments, for example LANG TERM=vt100"),
+    "user_group_compat": (empty_or(_user), _USER),
+    "user_group_strv_compat": (_users, _USER),
+    "xattr": (empty_or(_xattr), "user.name=value, for example user.role=web"),
+}

@@ -1,10 +1,9 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Numbers as systemd reads them: integers, booleans, sizes, percentages.
+"""Numbers as systemd reads them (``parse-util.c``, ``percent-util.c`` of 247 to 262).
 
-Each function returns the value of a text, or raises ValueError with the reason when systemd refuses the text.
-Source: ``parse-util.c`` and ``percent-util.c`` of systemd 247 to 262.
+Each function returns the value of a text, or raises ValueError with the reason when systemd refuses it.
 """
 
 from __future__ import annotations
@@ -32,10 +31,7 @@ def quoted(text: str) -> str:
 
 
 def decimal(digits: str, limit: int) -> int:
-    """The number of a string of digits, at little cost even for a long one; empty is 0.
-
-    :raises ValueError: when it is larger than ``limit``.
-    """
+    """The number of a string of digits, however long; empty is 0."""
     digits = digits.lstrip("0") or "0"
     if len(digits) > 20 or int(digits) > limit:
         raise ValueError("the number is too large")
@@ -83,7 +79,7 @@ _BOOLEANS = {
 
 
 def parse_bool(text: str) -> bool:
-    """Yes or no in any of systemd's spellings, in upper case too."""
+    """Yes or no in any of systemd's spellings."""
     value = _BOOLEANS.get(text.lower() if text.isascii() else text)
     if value is None:
         raise ValueError(f"{quoted(text)} is neither yes nor no")
@@ -127,7 +123,7 @@ def parse_size(text: str, base: int = 1024) -> int:
 
 
 def _share(text: str, symbol: str, places: int) -> int:
-    """A number before a symbol, in units of its last decimal place: 1.5 with two places is 150."""
+    # In units of the last decimal place: 1.5 with two places is 150.
     if not text.endswith(symbol):
         raise ValueError(f"{quoted(text)} does not end in {symbol}")
     whole, point, fraction = text[: -len(symbol)].partition(".")
@@ -135,7 +131,7 @@ def _share(text: str, symbol: str, places: int) -> int:
         whole, fraction, point = whole + point + fraction, "", ""
     if point and not (0 < len(fraction) <= places and fraction.isascii() and fraction.isdigit()):
         raise ValueError(f"a percentage has at most {places} digits after the point")
-    number = parse_integer(whole, 0, INT_MAX) * 10**places + int(fraction.ljust(places, "0") or "0")
+    number = int(parse_integer(whole, 0, INT_MAX) * 10**places) + int(fraction.ljust(places, "0") or "0")
     if number > INT_MAX:
         raise ValueError("the number is too large")
     return number

@@ -1,10 +1,7 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Time spans as systemd writes them: ``1h 30min``.
-
-Source: systemd.time(7), "Parsing Time Spans", and ``parse_time()`` and ``parse_nsec()`` of systemd 247 to 262.
-"""
+"""Time spans: ``1h 30min`` (systemd.time(7), "Parsing Time Spans"; ``parse_time()`` of systemd 247 to 262)."""
 
 from __future__ import annotations
 
@@ -36,7 +33,7 @@ _NANO_UNITS = {**{word: size * 1000 for word, size in _UNITS.items()}, "nsec": 1
 def _term_pattern(units: t.Iterable[str]) -> re.Pattern[str]:
     longest_first = "|".join(sorted(units, key=len, reverse=True))
     return re.compile(
-        r"[ \t\n\r]*(?:(?P<whole>[\v\f \t\n\r]*\+?[0-9]+)(?P<point>\.[0-9]*)?|(?P<only>\.[0-9]*))"
+        r"[ \t\n\r]*(?P<whole>[\v\f \t\n\r]*\+?[0-9]+|(?=\.))(?P<fraction>\.[0-9]+)?(?!\.)"
         rf"(?P<rest>[ \t\n\r]*)(?P<unit>{longest_first})?"
     )
 
@@ -58,9 +55,7 @@ def _parse(text: str, pattern: re.Pattern[str], units: dict[str, int], default: 
         match = pattern.match(text, position)
         if match is None:
             raise ValueError(f"'{text[position : position + 20]}' is not a number with a unit of time")
-        fraction = match.group("point") or match.group("only") or ""
-        if fraction == ".":
-            raise ValueError("digits are missing after the point")
+        fraction = match.group("fraction") or ""
         position = match.end()
         unit = match.group("unit")
         if unit is None and not match.group("rest") and position < len(text):
@@ -81,7 +76,7 @@ def _parse(text: str, pattern: re.Pattern[str], units: dict[str, int], default: 
 
 @functools.lru_cache(maxsize=1024)  # several rules read the same directive
 def parse_span(text: str, default_unit: str = "s", release: int = 262) -> int:
-    """Microseconds of a time span: numbers with units, added up; INFINITY for ``infinity``.
+    """Microseconds of a time span; INFINITY for ``infinity``.
 
     :param default_unit: the unit of a number without one.
     :raises ValueError: when systemd refuses it.
@@ -90,8 +85,5 @@ def parse_span(text: str, default_unit: str = "s", release: int = 262) -> int:
 
 
 def parse_nanoseconds(text: str, release: int = 262) -> int:
-    """Nanoseconds of a time span; a number without a unit counts nanoseconds.
-
-    :raises ValueError: when systemd refuses it.
-    """
+    """Nanoseconds of a time span; a bare number counts nanoseconds."""
     return _parse(text, _NANO_TERM, _NANO_UNITS, 1, release)

@@ -13,8 +13,6 @@ from tools import style
 OPEN = {
     "plugins/module_utils/_host/systemd.py",
     "plugins/module_utils/_host/unit_path.py",
-    "plugins/module_utils/_values/check.py",
-    "plugins/module_utils/_values/validate.py",
     "tests/bench/report.py",
     "tests/faults/conftest.py",
     "tests/live/random_sets.py",
