@@ -10,6 +10,7 @@ import typing as t
 
 from .. import _catalog
 from .._model import ERROR, WARNING, Finding, Setting, Unit
+from .._syntax.names import unit_type
 from .._syntax.text import shorten
 from .check import Problem, check
 from .whole_unit import Loaded, faults
@@ -71,9 +72,9 @@ class _Judge:
         self.known_directives = known_directives
         self.scope = scope
         self.findings: list[Finding] = []
-        self.kind = unit.name.rpartition(".")[2]
+        self.kind = unit_type(unit.name)
         self.sections = _catalog.UNIT_SECTIONS.get(self.kind, ("Unit", "Install"))
-        self.loaded = Loaded(unit.name, self.sections[1], release, scope)
+        self.good: list[Setting] = []
         self.earlier: dict[str, dict[str, str]] = {section: {} for section in self.sections}
         self.unknown_sections: set[str] = set()
         self.guesses: dict[tuple[str, str], str] = {}
@@ -110,9 +111,10 @@ class _Judge:
 
     def whole(self) -> None:
         """Judge the unit as a whole, after its lines."""
-        for fault in faults(self.loaded):
-            found = None if fault.missing else self.loaded.last(fault.directive)
-            place = found or Setting(self.loaded.section, fault.directive, "", 0)
+        loaded = Loaded(self.unit.name, self.sections[1], self.release, self.scope, self.good)
+        for fault in faults(loaded):
+            found = None if fault.missing else loaded.last(fault.directive)
+            place = found or Setting(loaded.section, fault.directive, "", 0)
             rule = "missing-directive" if fault.missing else "refused-unit"
             self.add(rule, fault.message, fault.hint, place, fault.severity)
 
@@ -155,7 +157,7 @@ class _Judge:
             self._outdated(setting, directive, "deprecated-directive", f"still takes {name}=, and will not for ever")
         if setting.value:
             self.earlier[section][name] = setting.value
-        self.loaded.add(directive, setting)
+        self.good.append(setting)
 
     def _in_time(self, directive: _catalog.Directive | None) -> bool:
         return directive is not None and directive.since <= self.release <= directive.until

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .._catalog import Directive
 from .._model import ERROR, WARNING, Setting
 from .._syntax.commands import parse_exec
+from .._syntax.effective import effective
 from .._syntax.names import unit_escape
 from .numbers import parse_bool, parse_unsigned, quoted
 
@@ -30,34 +30,26 @@ class Loaded:
     :ivar section: the section of the unit's own kind, for example ``Service``.
     """
 
-    def __init__(self, name: str, section: str, release: int, scope: str) -> None:
+    def __init__(self, name: str, section: str, release: int, scope: str, settings: t.Iterable[Setting]) -> None:
         self.name = name
         self.section = section
         self.release = release
         self.scope = scope
-        self.settings: dict[tuple[str, str], list[Setting]] = {}
-        # Directives that fill one list together, by parser.
-        self.shared: dict[str, list[Setting]] = {"socket_listen": [], "timer": [], "path_spec": []}
+        self._found = effective(settings, release)
 
-    def add(self, directive: Directive, setting: Setting) -> None:
-        """Take one more setting."""
-        shared = self.shared.get(directive.parser)
-        if shared is not None:
-            if setting.value:
-                shared.append(setting)
-            else:
-                shared.clear()
-        key = (setting.section, setting.directive)
-        if not setting.value and directive.empty_ok:
-            self.settings.pop(key, None)
-        elif directive.joins == "single":
-            self.settings[key] = [setting]
-        else:
-            self.settings.setdefault(key, []).append(setting)
+    def every(self, name: str, section: str = "") -> list[Setting]:
+        """The settings of a directive that count."""
+        found = self._found.get((section or self.section, name))
+        return found.settings if found is not None else []
+
+    def of_parser(self, parser: str) -> list[Setting]:
+        """The settings that count of all directives that systemd reads with one parser, such as ``socket_listen``."""
+        entries = [entry for entry in self._found.values() if entry.directive and entry.directive.parser == parser]
+        return [setting for entry in entries for setting in entry.settings]
 
     def last(self, name: str, section: str = "") -> Setting | None:
         """The setting that wins."""
-        found = self.settings.get((section or self.section, name))
+        found = self.every(name, section)
         return found[-1] if found else None
 
     def text(self, name: str, default: str = "", section: str = "") -> str:
@@ -79,7 +71,7 @@ class Loaded:
     def commands(self, name: str) -> int:
         """How many commands an Exec directive names."""
         total = 0
-        for setting in self.settings.get((self.section, name), ()):
+        for setting in self.every(name):
             try:
                 total += len(parse_exec(setting.value, relax=True))
             except ValueError:
@@ -159,7 +151,7 @@ def _companions(unit: Loaded) -> t.Iterator[Fault]:
 
 
 def _socket(unit: Loaded) -> t.Iterator[Fault]:
-    ports = unit.shared["socket_listen"]
+    ports = unit.of_parser("socket_listen")
     accept = unit.flag("Accept")
     if not ports:
         message = "the socket unit listens on nothing"
@@ -187,13 +179,13 @@ def _accepting(unit: Loaded, ports: list[Setting]) -> t.Iterator[Fault]:
 
 
 def _timer(unit: Loaded) -> t.Iterator[Fault]:
-    if not unit.shared["timer"] and not unit.flag("OnClockChange") and not unit.flag("OnTimezoneChange"):
+    if not unit.of_parser("timer") and not unit.flag("OnClockChange") and not unit.flag("OnTimezoneChange"):
         hint = "write OnCalendar= or OnBootSec=, for example OnCalendar=daily"
         yield Fault("OnCalendar", "the timer does not say when to elapse", hint, True)
 
 
 def _path(unit: Loaded) -> t.Iterator[Fault]:
-    if not unit.shared["path_spec"]:
+    if not unit.of_parser("path_spec"):
         hint = "write PathExists=, PathChanged= or PathModified="
         yield Fault("PathExists", "the path unit watches nothing", hint, True)
 
