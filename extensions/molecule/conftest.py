@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
 import pytest
 import testinfra.backend
 from testinfra.backend.podman import PodmanBackend
+from xdist.scheduler import LoadScopeScheduling
 
 EVIDENCE = ("systemctl --failed --no-pager", "journalctl --no-pager --lines=60")
 # No test depends on how fast a host is; one that has hung ends all the same.
@@ -45,13 +47,20 @@ class EnteredBackend(PodmanBackend):
 testinfra.backend.BACKENDS[EnteredBackend.NAME] = f"{__name__}.EnteredBackend"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """All tests of a host run in one process, in their order; the hosts side by side."""
-    for item in items:
-        host = getattr(item, "callspec", None) and item.callspec.params.get("_testinfra_host")
-        if host:
-            item.add_marker(pytest.mark.xdist_group(host.backend.name))
+class ByHost(LoadScopeScheduling):
+    """All tests of a host run in one process, in their order; the hosts side by side.
+
+    Not by ``--dist loadgroup``, which pytest-xdist 3.8 does not do with pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid):
+        host = re.search(r"\[entered://[^]]*?-(s[0-9]+)[]-]", nodeid)
+        return host[1] if host else "no host"
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Choose how tests are shared out."""
+    return ByHost(config, log)
 
 
 @pytest.fixture(scope="module")
