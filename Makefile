@@ -29,6 +29,7 @@ oracle: ## value cases, recorded and new ones, shipped units and texts put to th
 	$(IN_SANDBOX) tests/oracle/ask.py --count 6000 --seed $${SEED:-1}
 	$(IN_SANDBOX) tests/oracle/ask.py --shipped
 	$(IN_SANDBOX) tests/oracle/text_layer.py
+	$(IN_SANDBOX) tests/oracle/effective.py --count 2000 --seed $${SEED:-1}
 
 meaning: ## lint and graph against real systemd: start limit, ordering cycles, the harm of each rule, no false alarms
 	python3 tests/run images python

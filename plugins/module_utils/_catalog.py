@@ -111,7 +111,6 @@ l+io_limit 5d30 IOReadBandwidthMax IOReadIOPSMax IOWriteBandwidthMax IOWriteIOPS
 l+ip_filter_bpf_progs 5s43 IPEgressFilterPath IPIngressFilterPath
 l+load_credential 6s47 LoadCredential 6s50,1 LoadCredentialEncrypted
 l+log_filter_patterns 6s53 LogFilterPatterns
-l+luo_sessions 8s62 LUOSession
 l+open_file 8s53 OpenFile
 l+path_spec cd DirectoryNotEmpty PathChanged PathExists PathExistsGlob PathModified
 l+set_credential 6s47 SetCredential 6s50,1 SetCredentialEncrypted
@@ -139,8 +138,8 @@ s+concurrency_max 2d62 ActivatingConcurrencyMax ConcurrencyHardMax ConcurrencySo
 s+cpu_quota 5d CPUQuota
 s+cpu_shares:62s+removed 5d CPUShares StartupCPUShares
 s+cpuset_partition 5d62 CPUSetPartition
+s+delegate_subgroup 9s54 DelegateSubgroup ad54 DelegateSubgroup
 s+exec_apparmor_profile 6s AppArmorProfile
-s+exec_coredump_filter 6s46 CoredumpFilter
 s+exec_cpu_sched_policy 6s CPUSchedulingPolicy
 s+exec_io_class 6s IOSchedulingClass
 s+exec_io_priority 6s IOSchedulingPriority
@@ -172,7 +171,6 @@ s+numa_policy 6s43 NUMAPolicy
 s+personality 6s Personality
 s+pid_file 8s PIDFile
 s+removed 8s BusPolicy SysVStartPriority 6s Capabilities 3d IgnoreOnSnapshot 6s27 NetClass 7d27 NetClass
-s+runtime_preserve_mode:54s-exec_preserve_mode 6s35 RuntimeDirectoryPreserve
 s+sec_def_infinity 5d42 CPUQuotaPeriodSec
 s+service_refresh_on_reload 8d62 RefreshOnReload
 s+service_timeout_abort 8d43 TimeoutAbortSec
@@ -215,7 +213,6 @@ s-bool:62s+protect_hostname 6s42 ProtectHostname
 s-bool:62s+removed 5d BlockIOAccounting CPUAccounting
 s-bus_name 8s BusName
 s-collect_mode 3d36 CollectMode
-s-delegate_subgroup 9s54 DelegateSubgroup ad54 DelegateSubgroup
 s-device_policy 5d DevicePolicy
 s-emergency_action 8d FailureAction StartLimitAction 3d36 FailureAction SuccessAction 3d JobTimeoutAction 3d29
 StartLimitAction
@@ -251,6 +248,7 @@ s-protect_proc 6s47 ProtectProc
 s-protect_system 6s ProtectSystem
 s-rlimit 6s LimitAS LimitCORE LimitCPU LimitDATA LimitFSIZE LimitLOCKS LimitMEMLOCK LimitMSGQUEUE LimitNICE LimitNOFILE
 LimitNPROC LimitRSS LimitRTPRIO LimitRTTIME LimitSIGPENDING LimitSTACK
+s-runtime_preserve_mode:54s-exec_preserve_mode 6s35 RuntimeDirectoryPreserve
 s-sec 1d AccuracySec 6s62 CPUPressureThresholdSec IOPressureThresholdSec 7d62 CPUPressureThresholdSec
 IOPressureThresholdSec 0s DeferAcceptSec KeepAliveIntervalSec KeepAliveTimeSec 6s40 LogRateLimitIntervalSec 6s54
 MemoryPressureThresholdSec 7d54 MemoryPressureThresholdSec 0d55 PollLimitIntervalSec 1d29 RandomizedDelaySec 1d62
@@ -287,12 +285,14 @@ w+delegate 9s Delegate ad Delegate
 w+disable_controllers 6s40 DisableControllers 7d40 DisableControllers
 w+documentation 3d Documentation
 w+environ 6s Environment
+w+exec_coredump_filter 6s46 CoredumpFilter
 w+exec_cpu_affinity 6s CPUAffinity
 w+exec_directories 6s35 CacheDirectory ConfigurationDirectory LogsDirectory StateDirectory 6s RuntimeDirectory
 w+exec_secure_bits 6s SecureBits
 w+extension_images 6s48 ExtensionImages
 w+ip_address_access:50w+in_addr_prefixes 5d35 IPAddressAllow IPAddressDeny
 w+log_extra_fields 6s36 LogExtraFields
+w+luo_sessions 8s62 LUOSession
 w+managed_oom_rules gs62,1 OOMRules hd62,1 OOMRules
 w+mount_images 6s47 MountImages
 w+namespace_flags 6s62 DelegateNamespaces

@@ -137,7 +137,9 @@ units:
         - C(fragment) and C(dropins) are paths in the order in which systemd reads them.
         - >-
           C(sections) maps section and directive to C(value) (seconds, bytes, booleans, numbers, lists or text),
-          C(set_by) and C(overrode), both lists of C(text), C(path) and C(line).
+          C(set_by), C(overrode) and C(ignored) (settings that systemd drops), all lists of C(text), C(path) and C(line).
+        - Specifiers and percentages depend on the host and stay text. Words, paths and names are shown even if systemd
+          drops them; M(unitcraft.systemd.unit_lint) reports these.
       type: dict
     files:
       description: Path and text of each file, fragment first. The text is null if the file could not be read.
@@ -194,6 +196,7 @@ units:
                 - {text: 5s, path: /etc/systemd/system/rot13.service.d/10-limits.conf, line: 2}
               overrode:
                 - {text: '1', path: /etc/systemd/system/rot13.service, line: 9}
+              ignored: []
 findings:
   description:
     - Files that could not be read, with the path. Same structure as the findings of M(unitcraft.systemd.unit_lint).

@@ -17,12 +17,13 @@ import typing as t
 import yaml
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.diff import same_meaning
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.effective import Effective, Key, effective
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import UnitText, parse
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.mapping import mapping_from_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import parse_unit_name
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.render import RenderError, settings_from_mapping
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values.typed import TypedValues
 
 VENDOR_FOLDERS = ("/usr/lib/", "/lib/", "/usr/share/", "/usr/local/")
 _RUNNABLE = frozenset(("service", "socket", "timer", "path"))
@@ -138,7 +139,7 @@ def fold(texts: t.Sequence[str], name: str) -> str:
                 waiting = []
     lines: list[str] = []
     section = ""
-    merged = _merge.merge(settings)
+    merged = effective(settings)
     for (place, directive), value in _by_section(merged):
         if place != section:
             lines += ["", f"[{place}]"] if lines else [f"[{place}]"]
@@ -150,8 +151,8 @@ def fold(texts: t.Sequence[str], name: str) -> str:
 
 
 def _by_section(
-    merged: t.Mapping[tuple[str, str], _merge.Effective],
-) -> list[tuple[tuple[str, str], _merge.Effective]]:
+    merged: t.Mapping[Key, Effective],
+) -> list[tuple[Key, Effective]]:
     order = list(dict.fromkeys(section for section, _directive in merged))
     return sorted(merged.items(), key=lambda item: order.index(item[0][0]))
 
@@ -393,4 +394,5 @@ def _settings(item: t.Mapping[str, t.Any]) -> list[Setting]:
 
 
 def _effective(settings: t.Iterable[Setting]) -> dict[tuple[str, str], list[str]]:
-    return {key: _merge.texts(value) for key, value in _merge.merge(settings).items() if value.settings}
+    typed = TypedValues()
+    return {key: typed.values(entry) for key, entry in effective(settings).items() if entry.settings}

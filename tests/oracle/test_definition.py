@@ -16,8 +16,10 @@ import signal
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.properties import split_list
+from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import parse_exec
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed as _merge
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.effective import Effective
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values.typed import TypedValues
 from lab import containers
 from oracle import on_target
 
@@ -171,7 +173,7 @@ NOT_SHOWN_ALIKE = frozenset(
     """CapabilityBoundingSet AmbientCapabilities SystemCallFilter SystemCallLog SystemCallArchitectures SecureBits
     RestrictAddressFamilies RestrictNamespaces StandardInput StandardOutput StandardError DeviceAllow LoadCredential
     SocketUser LogLevelMax SyslogLevel SyslogFacility SyslogLevelPrefix IPAddressAllow IPAddressDeny Slice Sockets
-    RestrictFileSystems ImportCredential SetCredential Delegate CPUQuota TasksMax BindPaths BindReadOnlyPaths
+    RestrictFileSystems ImportCredential SetCredential Delegate CPUQuota BindPaths BindReadOnlyPaths
     WorkingDirectory TemporaryFileSystem SuccessExitStatus RestartPreventExitStatus RestartForceExitStatus
     Unit Type What Where Options Also Alias WantedBy RequiredBy UpheldBy DefaultInstance OpenFile MemoryPressureWatch""".split()
 )
@@ -244,7 +246,8 @@ def same(directive, definition, section, properties, aliases=None):
         return shown[-1] == (number if isinstance(number, str) else number[directive])
     if known.parser == "mode":
         return int(value, 8) == int(shown[-1], 8)
-    return value == _merge.typed_text(known.parser, shown[-1]) or str(value) == shown[-1]
+    entry = Effective("single", known, [Setting(section, directive, shown[-1], 0)], [], [])
+    return value == TypedValues().typed(entry) or str(value) == shown[-1]
 
 
 def test_the_same_values_as_systemctl_show(target, described, shown):

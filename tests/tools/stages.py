@@ -265,7 +265,9 @@ def stage_molecule(context: Context) -> None:
 
 def stage_oracle(context: Context) -> None:
     """Less than `make oracle`, and with cases of its own."""
-    context.pytest_in_sandbox("tests/oracle/test_sample.py", "tests/oracle/test_text_layer.py")
+    context.pytest_in_sandbox(
+        "tests/oracle/test_sample.py", "tests/oracle/test_text_layer.py", "tests/oracle/test_effective.py"
+    )
 
 
 def stage_engine(context: Context) -> None:

@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from .._syntax.words import split_words
-from .._values import typed as _merge
+from .._values.typed import boolean, limit, seconds
 
 _OF_ALL = [
     "Id",
@@ -185,7 +185,7 @@ def typed_property(name: str, values: t.Sequence[str]) -> t.Any:
     if text in ("", "n/a", "[not set]", "[no data]"):
         return None
     if name in _BOOLEANS:
-        return _merge.boolean(text)
+        return boolean(text)
     if name == "ExecMainCode":
         return _EXIT_KINDS.get(text, text) or None
     if name.endswith("Timestamp") or name in _TIMESTAMPS:
@@ -193,16 +193,19 @@ def typed_property(name: str, values: t.Sequence[str]) -> t.Any:
     if name == "CPUUsageNSec":
         return int(text) / 1e9 if _NUMBERS.match(text) and int(text) != _NOT_SET else None
     if "USec" in name:
-        return _merge.seconds(text)
+        return seconds(text)
     if name in _NUMERIC:
-        number = _merge.limit(text)
+        number = limit(text)
         return None if number == _NOT_SET else number
     return text
 
 
 def split_list(text: str) -> list[str]:
-    """A list as show prints it: names with a backslash or a blank are quoted and escaped."""
-    return split_words(text, relax=True, unescape_relax=True) if '"' in text or "\\" in text else text.split()
+    """A list as show prints it: words with special characters are quoted and escaped, ``$`` and a backquote too."""
+    if '"' not in text and "\\" not in text:
+        return text.split()
+    text = re.sub(r"\\([$`])|\\.", lambda match: match.group(1) or match.group(), text)
+    return split_words(text, relax=True, unescape_relax=True)
 
 
 @functools.lru_cache(maxsize=512)

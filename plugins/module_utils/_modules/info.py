@@ -9,6 +9,7 @@ import fnmatch
 import re
 import typing as t
 
+from .._catalog import LAST_RELEASE
 from .._engine.drift import DriftState, compare
 from .._engine.store import Store
 from .._graph.build import Graph, build
@@ -16,12 +17,13 @@ from .._host.manager import Manager
 from .._host.properties import typed_property
 from .._host.reader import Reader
 from .._host.runtime import RuntimeInfo, dependencies_of
+from .._host.systemd import SystemdError
 from .._host.unit_path import Found, UnitFiles
 from .._model import ERROR, WARNING, Finding, Setting, Unit
 from .._syntax.lines import parse
 from .._syntax.names import UNIT_TYPES, is_template, parse_unit_name, template_of
 from .._syntax.text import UnitSyntaxError, from_bytes
-from .._values import typed as _merge
+from .._values.typed import TypedValues
 
 ASPECTS = ("definition", "files", "state", "security", "dependencies", "journal", "drift")
 _GLOB = re.compile(r"[*?\[]")
@@ -76,7 +78,7 @@ def ask(systemd: Manager, question: Question) -> Answer:
     reader = Reader(systemd)
     files = reader.unit_files()
     chosen = _choose(question.names, files)
-    definitions = _Definitions(reader, files)
+    definitions = _Definitions(reader, files, _release(systemd))
     runtime = RuntimeInfo(systemd)
     runtime.ask_state(chosen, _globs(question.names), question.what)
     for name in chosen:  # read while systemd answers
@@ -127,6 +129,14 @@ def _add_drift(
             unit["drift"] = compare(name, record, DriftState(texts, dropins, runtime.state(name) or {}))
 
 
+def _release(systemd: Manager) -> int:
+    """The release of systemd, told by its files; the latest when they do not tell."""
+    try:
+        return systemd.release_of_files()
+    except SystemdError:
+        return LAST_RELEASE
+
+
 def _globs(names: t.Iterable[str]) -> list[str]:
     return [name for name in names if _GLOB.search(name)]
 
@@ -172,9 +182,10 @@ def _kind(name: str, files: UnitFiles, state: t.Mapping[str, t.Sequence[str]]) -
 class _Definitions:
     """Reads and merges unit files; every file once, however many units share it."""
 
-    def __init__(self, reader: Reader, files: UnitFiles) -> None:
+    def __init__(self, reader: Reader, files: UnitFiles, release: int) -> None:
         self._reader = reader
         self._files = files
+        self._release = release
         self._parsed: dict[str, tuple[str, list[Setting]] | None] = {}
         self._done: dict[str, tuple[dict[str, t.Any] | None, list[dict[str, t.Any]]]] = {}
         self._links: set[str] | None = None
@@ -237,7 +248,7 @@ class _Definitions:
         return {
             "fragment": found.fragment or None,
             "dropins": list(found.dropins),
-            "sections": definition_of(self._settings(found)),
+            "sections": definition_of(self._settings(found), self._release, found.id),
         }
 
     def _contents(self, found: Found) -> list[dict[str, t.Any]]:
@@ -281,17 +292,21 @@ def _paths(found: Found) -> list[str]:
     return ([found.fragment] if found.fragment else []) + list(found.dropins)
 
 
-def definition_of(settings: t.Iterable[Setting]) -> dict[str, dict[str, dict[str, t.Any]]]:
-    """``{section: {directive: {value, set_by, overrode}}}``.
+def definition_of(
+    settings: t.Iterable[Setting], release: int = LAST_RELEASE, unit_name: str = ""
+) -> dict[str, dict[str, dict[str, t.Any]]]:
+    """``{section: {directive: {value, set_by, overrode, ignored}}}``.
 
-    ``set_by`` and ``overrode`` are lists of ``{text, path, line}``, in the order systemd reads them.
+    The last three are lists of ``{text, path, line}``, in the order systemd reads them.
     """
     sections: dict[str, dict[str, dict[str, t.Any]]] = {}
-    for (section, directive), value in _merge.merge(settings).items():
+    values = TypedValues(release, unit_name)
+    for (section, directive), entry in values.effective(settings).items():
         sections.setdefault(section, {})[directive] = {
-            "value": _merge.typed(value),
-            "set_by": [_place(setting) for setting in value.settings],
-            "overrode": [_place(setting) for setting in value.overrode],
+            "value": values.typed(entry),
+            "set_by": [_place(setting) for setting in entry.settings],
+            "overrode": [_place(setting) for setting in entry.overrode],
+            "ignored": [_place(setting) for setting in entry.ignored],
         }
     return sections
 

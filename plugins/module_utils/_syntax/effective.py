@@ -49,7 +49,7 @@ def effective(
 
     :param settings: in the order in which systemd reads them.
     :param release: systemd's release as an integer; None means the newest.
-    :param taken: says of a value that is not empty whether systemd takes it; without it every value is good.
+    :param taken: says whether systemd takes a value; without it all are good but empty ones that reset nothing.
     :param dropin: the settings are those of a drop-in alone: a reset also clears what the fragment has, so it counts.
     """
     found: dict[Key, Effective] = {}
@@ -61,21 +61,24 @@ def effective(
         if entry is None:
             entry = found[key] = Effective(known.joins if known else "lines", known, [], [], [])
             families.setdefault(_family(key, known), []).append(entry)
-        if setting.value:
-            if known is not None and taken is not None and not taken(known, setting):
-                entry.ignored.append(setting)
-                continue
+        if known is not None and not (taken or _is_reset)(known, setting):
+            entry.ignored.append(setting)
+        elif setting.value:
             if entry.joins == "single":
                 entry.override()
             entry.settings.append(setting)
-        elif entry.joins == "deps" or (known is not None and not known.empty_ok):
-            entry.ignored.append(setting)  # nothing resets a dependency; elsewhere systemd refuses the empty value
+        elif entry.joins == "deps":
+            entry.ignored.append(setting)  # nothing resets a dependency
         else:
             for other in families[_family(key, known)]:
                 other.override()
             if dropin:
                 entry.settings.append(setting)
     return found
+
+
+def _is_reset(known: _catalog.Directive, setting: Setting) -> bool:
+    return known.empty_ok or bool(setting.value)
 
 
 def _present_name(setting: Setting, known: _catalog.Directive | None, release: int | None) -> str:

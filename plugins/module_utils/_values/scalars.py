@@ -110,7 +110,7 @@ def _exec_quota(text: str, c: Context) -> None:
 _COUNTED = ("RLIMIT_NOFILE", "RLIMIT_NPROC", "RLIMIT_LOCKS", "RLIMIT_SIGPENDING", "RLIMIT_RTPRIO")
 
 
-def _limit(text: str, ltype: str, release: int) -> int:
+def parse_limit(text: str, ltype: str, release: int) -> int:
     """One resource limit; INFINITY when there is none."""
     if ltype == "RLIMIT_CPU":
         seconds = parse_span(text, "s", release)
@@ -132,7 +132,7 @@ def _limit(text: str, ltype: str, release: int) -> int:
 
 
 def _rlimit(text: str, c: Context) -> None:
-    limits = [_limit(part, c.ltype, c.release) for part in words(text, unquote=False, separators=":")]
+    limits = [parse_limit(part, c.ltype, c.release) for part in words(text, unquote=False, separators=":")]
     if len(limits) > 2:
         raise ValueError("a limit has at most two parts, soft:hard")
     if len(limits) == 2 and limits[0] > limits[1]:

@@ -1,197 +1,232 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a unit's settings come to: the value that counts for each directive, who set it, and what it overrode.
-
-Input is the list of settings in the order systemd reads them (fragment, then drop-ins). How assignments join is the
-catalogue's knowledge; which directives one empty assignment resets together is in systemd.unit(5), systemd.timer(5),
-systemd.path(5), systemd.socket(5) and systemd.exec(5).
-"""
+"""The effective value of each directive, typed, as ``systemctl show`` of systemd 247 to 262 has it."""
 
 from __future__ import annotations
 
-import re
+import contextlib
 import typing as t
 
 from .. import _catalog
 from .._model import Setting
-from .._syntax.words import split_words
+from .._syntax.effective import Effective, Key, effective
+from .._syntax.text import WHITESPACE, UnitSyntaxError
+from .._syntax.words import quoted_words, split_words
+from .base import Context
+from .numbers import parse_bool, parse_integer, parse_mode, parse_size
+from .scalars import GRAMMARS, parse_limit
+from .timespans import INFINITY, parse_nanoseconds, parse_span
 
-# parsers whose directives form one list that an empty value of any of them clears
-_RESET_TOGETHER = ("timer", "path_spec", "socket_listen", "load_credential", "set_credential")
-_NO_WORDS_IN_INSTALL = ("DefaultInstance",)
-
-_SECONDS = {
-    **dict.fromkeys(("usec", "us", "µs", "μs"), 1e-6),
-    **dict.fromkeys(("msec", "ms"), 1e-3),
-    **dict.fromkeys(("seconds", "second", "sec", "s"), 1),
-    **dict.fromkeys(("minutes", "minute", "min", "m"), 60),
-    **dict.fromkeys(("hours", "hour", "hr", "h"), 3600),
-    **dict.fromkeys(("days", "day", "d"), 86400),
-    **dict.fromkeys(("weeks", "week", "w"), 604800),
-    **dict.fromkeys(("months", "month", "M"), 2629800),  # 30.44 days, systemd.time(7)
-    **dict.fromkeys(("years", "year", "y"), 31557600),  # 365.25 days
-}
-_SPAN = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([a-zA-Zµμ]*)")
-_BYTES = {unit: 1024**power for power, unit in enumerate(("B", "K", "M", "G", "T", "P", "E"))}
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([BKMGTPE]?)\Z")
-_TRUE = frozenset(("1", "yes", "y", "true", "t", "on"))
-_FALSE = frozenset(("0", "no", "n", "false", "f", "off"))
-
-
-class Effective(t.NamedTuple):
-    """What one directive comes to."""
-
-    joins: str  # as in the catalogue: single, lines, words, deps, colons, exec
-    parser: str  # systemd's parser, empty for a directive it does not know
-    settings: list[Setting]  # those that count, in order
-    overrode: list[Setting]  # those that do not count any more, in order
+# Where systemd decodes C escapes, and where a backslash or a quote is plain; else a backslash protects what follows.
+_C_ESCAPES = frozenset(("environ", "unset_environ", "log_extra_fields", "bind_paths", "exec_directories"))
+_PLAIN_BACKSLASH = frozenset(("documentation", "unit_deps"))
+_PLAIN_QUOTES = frozenset(("user_group_strv_compat",))
+# A ~ at the front is for all words.
+_INVERTED = frozenset(
+    (
+        "address_families",
+        "capability_set",
+        "namespace_flags",
+        "restrict_filesystems",
+        "restrict_namespaces",
+        "restrict_network_interfaces",
+        "syscall_filter",
+        "syscall_log",
+    )
+)
+_EACH_ONCE = frozenset(("environ", "pass_environ", "unset_environ", "syscall_archs"))
+_FIRST_COUNTS = "trigger_unit"  # of several values systemd keeps the first
+# Lists that may be a boolean instead: the boolean that stands for everything.
+_LIST_OR_BOOLEAN = {"Delegate": True, "DelegateNamespaces": True, "RestrictNamespaces": False}
 
 
-def merge(settings: t.Iterable[Setting], release: int | None = None) -> dict[tuple[str, str], Effective]:
-    """The directives that were set at all, by ``(section, directive)``, in order of first appearance.
+class TypedValues:
+    """The settings of one unit, typed.
 
-    A directive that was reset and not set again stays, with no settings and what it overrode. A renamed directive
-    counts under its present name.
+    It carries the grammars of numbers, sizes, spans, booleans, enumerations and signals, and of no others.
+
+    :param release: systemd's release as an integer.
+    :param unit_name: full name; empty when it is not known.
     """
-    merged: dict[tuple[str, str], Effective] = {}
-    for setting in settings:
-        known = _catalog.get(setting.section, setting.directive, release)
-        parser = known.parser if known else ""
-        joins = _joins(setting, known)
-        key = (setting.section, _present_name(setting, known))
-        value = merged.setdefault(key, Effective(joins, parser, [], []))
-        if setting.value == "" and known is not None and not known.empty_ok:
-            continue  # systemd refuses the empty value and keeps what it had
-        if setting.value == "" and joins != "deps":
-            for other in _reset_with(key, parser, merged):
-                other.overrode.extend(other.settings)
-                del other.settings[:]
-            continue
-        if joins == "single":
-            value.overrode.extend(value.settings)
-            del value.settings[:]
-        value.settings.append(setting)
-    return merged
 
+    def __init__(self, release: int = _catalog.LAST_RELEASE, unit_name: str = "") -> None:
+        self._release = release
+        self._unit_name = unit_name
 
-def _joins(setting: Setting, known: _catalog.Directive | None) -> str:
-    if setting.section == "Install" and setting.directive not in _NO_WORDS_IN_INSTALL:
-        return "words"
-    return known.joins if known else "single"
+    def effective(self, settings: t.Iterable[Setting]) -> dict[Key, Effective]:
+        """The directives that were set at all; ``ignored`` of each are the settings that systemd drops."""
+        triggers: set[str] = set()
 
+        def taken(known: _catalog.Directive, setting: Setting) -> bool:
+            text = setting.value
+            if known.parser == _FIRST_COUNTS:
+                first = bool(text) and known.section not in triggers
+                triggers.update([known.section] * first)
+                return first
+            if not text and known.parser not in GRAMMARS:
+                return known.empty_ok
+            return self._takes(known, text) or (known.joins == "words" and bool(self._good_words(known, text)))
 
-def _present_name(setting: Setting, known: _catalog.Directive | None) -> str:
-    if known is not None and known.status == "renamed":
-        section, _dot, name = known.successor.partition(".")
-        if section == setting.section:
-            return name
-    return setting.directive
+        return effective(settings, self._release, taken)
 
-
-def _reset_with(key: tuple[str, str], parser: str, merged: t.Mapping[tuple[str, str], Effective]) -> list[Effective]:
-    """Everything that an empty assignment to this directive clears."""
-    section, name = key
-    if section == "Unit":
-        for family in ("Condition", "Assert"):
-            if name.startswith(family):
-                return [v for k, v in merged.items() if k[0] == section and k[1].startswith(family)]
-    if parser in _RESET_TOGETHER:
-        return [v for k, v in merged.items() if k[0] == section and v.parser == parser]
-    return [merged[key]]
-
-
-def texts(value: Effective) -> list[str]:
-    """The values that count: one per assignment, or one per word where words are joined."""
-    if value.joins in ("words", "deps"):
-        return [word for setting in value.settings for word in _words(setting.value)]
-    if value.joins == "colons":
-        return [part for setting in value.settings for part in setting.value.split(":") if part]
-    return [setting.value for setting in value.settings]
-
-
-def _words(text: str) -> list[str]:
-    if not any(mark in text for mark in "\"'\\"):
-        return text.split()
-    return split_words(text, relax=True, unescape_relax=True)
-
-
-def typed(value: Effective) -> t.Any:
-    """The value as a number of seconds or bytes, an integer, a boolean, a string, or a list of strings.
-
-    None when it was reset. What cannot be told (specifiers, percentages, values systemd would refuse) stays text.
-    """
-    if value.joins != "single":
-        return texts(value)
-    if not value.settings:
-        return None
-    return typed_text(value.parser, value.settings[-1].value)
-
-
-def typed_text(parser: str, text: str) -> t.Any:
-    """One text by systemd's parser: seconds for time spans, bytes for sizes, integers, booleans; else the text."""
-    convert = _CONVERTERS.get(parser)
-    value = convert(text) if convert else None
-    return text if value is None else value
-
-
-def seconds(text: str, default_unit: float = 1) -> float | int | str | None:
-    """A time span in seconds, ``infinity`` as it is, None when it is none (systemd.time(7), "Parsing Time Spans")."""
-    if text == "infinity":
-        return text
-    total, end = 0.0, 0
-    for match in _SPAN.finditer(text):
-        factor = _SECONDS.get(match.group(2)) if match.group(2) else default_unit
-        if match.start() != end or factor is None:
+    def typed(self, entry: Effective) -> t.Any:
+        """Seconds, bytes, a number, a boolean, a text (specifiers, percentages too) or a list; None after a reset."""
+        known = entry.directive
+        if known is None:
+            return entry.settings[-1].value if entry.settings else None
+        if known.name in _LIST_OR_BOOLEAN:
+            return self._list_or_boolean(known, entry)
+        if entry.joins != "single":
+            return self.values(entry)
+        if not entry.settings:
             return None
-        total, end = total + float(match.group(1)) * factor, match.end()
-    if end == 0 or text[end:].strip():
-        return None
-    total = round(total, 9)
-    return int(total) if total.is_integer() else total
+        text = entry.settings[-1].value
+        convert = _CONVERTERS.get(known.parser)
+        try:
+            return convert(text, self._context(known)) if convert else text
+        except ValueError:  # a word of an enumeration, a share
+            return text
+
+    def values(self, entry: Effective) -> list[str]:
+        """One value per assignment, or per word where words join; a ``~`` before all words stands before each."""
+        known = entry.directive
+        texts = [setting.value for setting in entry.settings]
+        if known is None or entry.joins not in ("words", "deps", "colons"):
+            return texts
+        if entry.joins == "colons":
+            return [part for text in texts for part in _split(known.parser, text, ":") if part]
+        found = [word for text in texts for word in self._words(known, text)]
+        return _last_of_each(found) if known.parser in _EACH_ONCE else found
+
+    def _context(self, known: _catalog.Directive) -> Context:
+        # The type of a unit without a name is that of its own section.
+        unit_name = self._unit_name or f"unit.{known.section.lower()}"
+        return Context(known.name, known.section, known.ltype, self._release, unit_name, "system")
+
+    def _takes(self, known: _catalog.Directive, text: str) -> bool:
+        with contextlib.suppress(ValueError):
+            if known.parser in GRAMMARS:
+                GRAMMARS[known.parser][0](text, self._context(known))
+            return True
+        return False
+
+    def _good_words(self, known: _catalog.Directive, text: str) -> str:
+        """The words of a list that systemd keeps, as they stand."""
+        return " ".join(word for word in quoted_words(text) or () if self._takes(known, word))
+
+    def _words(self, known: _catalog.Directive, text: str) -> list[str]:
+        if not self._takes(known, text):
+            text = self._good_words(known, text)
+        front = "~" if known.parser in _INVERTED and text.startswith("~") else ""
+        words = _split(known.parser, text[len(front) :])
+        return [front + word for word in words] if words else [front] * len(front)
+
+    def _list_or_boolean(self, known: _catalog.Directive, entry: Effective) -> t.Any:
+        everything = _LIST_OR_BOOLEAN[known.name]
+        found: t.Any = []
+        for setting in entry.settings:
+            switch = boolean(setting.value)
+            words = self._words(known, setting.value)
+            if switch is not None:
+                found = switch
+            elif isinstance(found, list):
+                found = found + words
+            else:  # to everything nothing can be added, and of nothing nothing can be taken away
+                found = [word for word in words if word.startswith("~") == (found is everything)] or found
+        return found
 
 
-def size(text: str) -> int | str | None:
-    """A size in bytes with base 1024, ``infinity`` as it is, None when it is neither."""
-    if text == "infinity":
-        return text
-    match = _SIZE.match(text)
-    if match is None:
-        return None
-    number, factor = match.group(1), _BYTES[match.group(2) or "B"]
-    return int(float(number) * factor) if "." in number else int(number) * factor
+def _split(parser: str, text: str, separators: str = WHITESPACE) -> list[str]:
+    unquote = separators == WHITESPACE and parser not in _PLAIN_QUOTES
+    retain = parser in _PLAIN_BACKSLASH
+    if parser in _C_ESCAPES:
+        with contextlib.suppress(UnitSyntaxError):
+            return split_words(text, unquote, separators=separators, retain_escape=retain)
+    try:
+        return split_words(text, unquote, False, separators=separators, retain_escape=retain)
+    except UnitSyntaxError:
+        return split_words(text, unquote, separators=separators, relax=True, unescape_relax=True)
+
+
+def _last_of_each(words: t.Iterable[str]) -> list[str]:
+    """``A=1 B=2 A=3`` is ``A=3 B=2``."""
+    return list({word.partition("=")[0]: word for word in words}.values())
+
+
+def seconds(text: str) -> float | int | str | None:
+    """A time span in seconds, ``infinity`` as it is, None when it is none (systemd.time(7), "Parsing Time Spans")."""
+    with contextlib.suppress(ValueError):
+        return _in_seconds(parse_span(text))
+    return None
+
+
+def _in_seconds(span: int, second: int = 1_000_000) -> float | int | str:
+    if span == INFINITY:
+        return "infinity"
+    return span / second if span % second else span // second
 
 
 def boolean(text: str) -> bool | None:
-    """systemd's booleans; None for anything else."""
-    lower = text.lower()
-    if lower in _TRUE:
-        return True
-    return False if lower in _FALSE else None
-
-
-def integer(text: str) -> int | None:
-    return int(text) if re.match(r"[+-]?[0-9]+\Z", text) else None
+    """A boolean in any of systemd's spellings; None for anything else."""
+    with contextlib.suppress(ValueError):
+        return parse_bool(text)
+    return None
 
 
 def limit(text: str) -> int | str | None:
-    """A plain number or ``infinity``."""
-    return text if text == "infinity" else integer(text)
+    """A plain number or ``infinity``; None for anything else."""
+    with contextlib.suppress(ValueError):
+        return text if text == "infinity" else _number(text)
+    return None
 
 
-_SPANS = """sec sec_fix_0 sec_def_infinity service_timeout service_timeout_abort job_timeout_sec job_running_timeout_sec
-    managed_oom_mem_pressure_duration_sec""".split()
-_ENUMS_WITH_BOOLEANS = """protect_system protect_home private_tmp private_users private_pids protect_control_groups
-    protect_hostname private_bpf exec_preserve_mode""".split()
-_CONVERTERS: dict[str, t.Callable[[str], t.Any]] = {
-    **dict.fromkeys(_SPANS, seconds),
-    **dict.fromkeys(("iec_size", "iec_size_long", "iec_uint64", "memory_limit"), size),
-    **dict.fromkeys(("unsigned", "int", "long", "exec_nice", "exec_oom_score_adjust", "exit_status"), integer),
-    **dict.fromkeys(("exec_cpu_sched_prio", "exec_io_priority", "swap_priority", "cg_weight"), integer),
-    "tasks_max": limit,
-    **dict.fromkeys(_ENUMS_WITH_BOOLEANS, boolean),
-    "bool": boolean,
-    "tristate": boolean,
-    "unit_condition_null": boolean,
-    "job_mode_isolate": boolean,
-}
+def _number(text: str) -> int:
+    return parse_integer(text, -(2**63), 2**64 - 1)
+
+
+def _span(text: str, c: Context) -> float | int | str:
+    return _in_seconds(parse_span(text, release=c.release))
+
+
+def _span_or_never(text: str, c: Context) -> float | int | str:
+    return _span(text, c) or "infinity"
+
+
+def _nanoseconds(text: str, c: Context) -> float | int | str:
+    return _in_seconds(parse_nanoseconds(text, c.release), 1_000_000_000)
+
+
+def _rlimit(text: str, c: Context) -> t.Any:
+    """One number where the soft limit is the hard one, else the text ``soft:hard``."""
+    limits = {parse_limit(part, c.ltype, c.release) for part in text.split(":")}
+    if len(limits) > 1:
+        return text
+    return _in_seconds(limits.pop(), 1_000_000 if c.ltype == "RLIMIT_RTTIME" else 1)
+
+
+def _or_infinity(convert: t.Callable[[str], int]) -> t.Callable[[str, Context], t.Any]:
+    return lambda text, c: text if text == "infinity" else convert(text)
+
+
+_Convert = t.Callable[[str, Context], t.Any]
+_TABLE: list[tuple[_Convert, str]] = [
+    (_span, "sec sec_def_infinity service_timeout_abort managed_oom_mem_pressure_duration_sec"),
+    (_span_or_never, "sec_fix_0 service_timeout job_timeout_sec job_running_timeout_sec"),
+    (_nanoseconds, "nsec"),
+    (_or_infinity(parse_size), "iec_size iec_size_long memory_limit exec_quota"),
+    (
+        _or_infinity(_number),
+        "unsigned int long exec_nice exec_oom_score_adjust exit_status exec_cpu_sched_prio exec_io_priority"
+        " swap_priority cg_weight cg_cpu_weight cpu_shares blockio_weight tasks_max concurrency_max tty_size",
+    ),
+    (_rlimit, "rlimit"),
+    (lambda text, c: f"{parse_mode(text):04o}", "mode"),
+    (
+        lambda text, c: parse_bool(text),
+        "bool tristate unit_condition_null job_mode_isolate protect_system protect_home private_tmp private_users"
+        " private_pids private_bpf protect_control_groups protect_hostname exec_preserve_mode runtime_preserve_mode"
+        " exec_mount_apivfs pressure_watch memory_pressure_watch socket_bind socket_timestamping socket_defer_trigger",
+    ),
+]
+_CONVERTERS = {parser: convert for convert, parsers in _TABLE for parser in parsers.split()}

@@ -52,6 +52,7 @@ def test_definition_with_origins(root):
         "value": 120,
         "set_by": [{"text": "2min", "path": ETC + "/good.service.d/10-x.conf", "line": 3}],
         "overrode": [{"text": "1min", "path": VENDOR + "/good.service", "line": 6}],
+        "ignored": [],
     }
     assert [file["path"] for file in unit["files"]] == [VENDOR + "/good.service", ETC + "/good.service.d/10-x.conf"]
     assert unit["files"][0]["content"] == GOOD
