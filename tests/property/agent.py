@@ -1,0 +1,194 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs inside the container: calls modules, runs shell scripts, looks at the whole host. One JSON line in, one out.
+
+The modules are imported once, and each call is a fork: a history of forty steps asks for more than a hundred calls, and
+starting Python and compiling the collection would be most of their time.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+import os
+import pathlib
+import pkgutil
+import pwd
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+PLUGINS = "ansible_collections.unitcraft.systemd.plugins"
+FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/etc/systemd/user")
+RECORDS = "/var/lib/unitcraft"
+PROPERTIES = (
+    "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,InvocationID,NRestarts,Type,Job,Result,"
+    "FragmentPath,Names"
+)
+# Moves without anybody's doing: sessions, devices, what systemd does on its own schedule or while it reads.
+NOISE = (".device", ".scope", ".slice")
+NOISY_NAMES = ("systemd-tmpfiles-clean.", "run-r", "run-u", "user@", "user-runtime-dir@", "dbus.service", "-.mount")
+KEPT_FROM_VENDOR = "m-"  # of the vendor's folder only the units of the test are looked at
+
+
+def preload():
+    """Import everything that a module call would import."""
+    importlib.import_module("ansible.module_utils.basic")
+    utils = importlib.import_module(f"{PLUGINS}.module_utils")
+    for folder in utils.__path__:
+        for found in pkgutil.walk_packages([folder, *map(str, pathlib.Path(folder).glob("_*/"))], ""):
+            wing = pathlib.Path(found.module_finder.path).name
+            place = f".{wing}" if wing != "module_utils" else ""
+            if not found.ispkg:
+                importlib.import_module(f"{PLUGINS}.module_utils{place}.{found.name}")
+    return {name: importlib.import_module(f"{PLUGINS}.modules.{name}") for name in ("unit", "units", "unit_info")}
+
+
+def call_module(modules, ask):
+    """Run one module in a child with a time limit; returns exit status, output, error output and seconds."""
+    begun = time.monotonic()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        child = os.fork()
+        if child == 0:
+            _be_the_module(modules[ask["module"]], ask["arguments"], out, err)
+        status = _wait(child, ask["seconds"])
+        texts = [(file.seek(0), file.read().decode(errors="surrogateescape"))[1] for file in (out, err)]
+    return {"code": status, "out": texts[0], "err": texts[1], "seconds": time.monotonic() - begun}
+
+
+def _be_the_module(module, arguments, out, err):
+    os.setsid()
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(out.fileno(), 1)
+    os.dup2(err.fileno(), 2)
+    basic = sys.modules["ansible.module_utils.basic"]
+    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
+    basic._ANSIBLE_PROFILE = "legacy"
+    status = 1
+    try:
+        module.main()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status or 0)
+
+
+def _wait(child, seconds):
+    """Exit status of the child; -1 when it had to be killed after *seconds*."""
+    end = time.monotonic() + seconds
+    pause = 0.002
+    while True:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > end:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return -1
+        time.sleep(pause)
+        pause = min(pause * 2, 0.02)
+
+
+def shell(ask):
+    with tempfile.TemporaryFile() as out:
+        # A file, not a pipe: a process that the script leaves behind shall not keep it from ending.
+        code = subprocess.call(["sh", "-c", ask["script"]], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        out.seek(0)
+        return {"code": code, "out": out.read().decode(errors="replace")}
+
+
+def look(ask):
+    """The host: files of the unit folders, units of the system manager and of the users that are named."""
+    _settle()
+    files = {}
+    homes = {user: pwd.getpwnam(user).pw_dir for user in ask["users"]}
+    for folder in (*FOLDERS, *(f"{home}/.config/systemd/user" for home in homes.values())):
+        files.update(_files_below(folder))
+    managers = {"system": _units([])}
+    for user in ask["users"]:
+        uid = pwd.getpwnam(user).pw_uid
+        if os.path.exists(f"/run/user/{uid}/systemd/private"):
+            managers[user] = _units(["runuser", "-u", user, "--", "env", f"XDG_RUNTIME_DIR=/run/user/{uid}"])
+    intents = [str(path) for path in pathlib.Path(RECORDS).rglob("*intent*")]
+    return {"files": files, "units": managers, "intents": intents}
+
+
+def _settle():
+    """Wait until no job of the test's units is queued: what somebody did just before this may still be under way."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        jobs = subprocess.run(["systemctl", "list-jobs", "--no-legend", "--plain"], capture_output=True, text=True)
+        if " m-" not in jobs.stdout and "run-m" not in jobs.stdout:
+            return
+        time.sleep(0.05)
+
+
+def _files_below(folder):
+    found = {}
+    for parent, folders, names in os.walk(folder):
+        for name in (*names, *(each for each in folders if os.path.islink(os.path.join(parent, each)))):
+            path = os.path.join(parent, name)
+            if folder.startswith("/usr/") and KEPT_FROM_VENDOR not in path:
+                continue
+            info = os.lstat(path)
+            entry = [oct(info.st_mode), info.st_uid, info.st_gid]
+            if os.path.islink(path):
+                entry.append("-> " + os.readlink(path))
+            elif os.path.isfile(path):
+                with open(path, "rb") as stream:
+                    entry.append(base64.b64encode(stream.read()).decode())
+            found[path] = entry
+    return found
+
+
+def _units(prefix):
+    argv = [*prefix, "systemctl", *(["--user"] if prefix else [])]
+    listed = subprocess.run([*argv, "list-units", "--all", "--plain", "--no-legend"], capture_output=True, text=True)
+    names = {line.split()[0] for line in listed.stdout.split("\n") if line.strip()}
+    names = {name for name in names if not name.endswith(NOISE) and not name.startswith(NOISY_NAMES)}
+    if not names:
+        return {}
+    shown = subprocess.run(
+        [*argv, "show", f"--property={PROPERTIES}", "--", *sorted(names)], capture_output=True, text=True
+    ).stdout
+    units = {}
+    for block in shown.split("\n\n"):
+        state = dict(line.split("=", 1) for line in block.split("\n") if "=" in line)
+        if state.get("Id"):
+            state["Command"] = _command_of(state.get("MainPID", "0"))
+            units[state["Id"]] = state
+    return units
+
+
+def _command_of(pid):
+    if pid == "0":
+        return ""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def main():
+    sys.path.insert(0, sys.argv[1])
+    modules = preload()
+    verbs = {"module": lambda ask: call_module(modules, ask), "shell": shell, "look": look}
+    print(json.dumps("ready"), flush=True)
+    for line in sys.stdin:
+        ask = json.loads(line)
+        print(json.dumps(verbs[ask["verb"]](ask)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

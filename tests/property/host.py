@@ -1,0 +1,117 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host of a history: one systemd container with the agent in it, and what can be asked of it."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+import typing as t
+
+from lab import containers
+from live import target as live_target
+
+AGENT = pathlib.Path(__file__).with_name("agent.py")
+USERS = ("malice",)
+# The longest that a module call may take: its own limits for health and jobs are far below.
+MODULE_SECONDS = 90.0
+
+CLEAN = """
+systemctl list-units --all --plain --no-legend 'm-*' 'run-mmnt*' | awk '{print $1}' | xargs -r systemctl kill -s KILL 2>/dev/null
+systemctl stop 'm-*' 'run-mmnt.mount' 2>/dev/null
+for folder in /etc/systemd/system /run/systemd/system /usr/lib/systemd/system /etc/systemd/user; do
+    find $folder -name '*m-*' -not -path '*/system-*' -delete 2>/dev/null
+    find $folder \\( -name 'm-*.d' -o -name 'm-*.wants' -o -name 'm-*.requires' \\) -exec rm -rf {} + 2>/dev/null
+    rm -f $folder/run-mmnt.mount
+done
+rm -rf /run/m-* /run/mmnt /opt/m-* /var/lib/unitcraft /home/malice/.config/systemd
+systemctl daemon-reload
+systemctl reset-failed
+"""
+
+
+class Reply(t.NamedTuple):
+    """What a module call ended with. ``result`` is empty when it printed no JSON object."""
+
+    code: int
+    result: dict[str, t.Any]
+    out: str
+    err: str
+    seconds: float
+
+
+class Host:
+    """One container. It starts when it is first asked, and again when it was lost."""
+
+    def __init__(self, release: str, name: str) -> None:
+        self.release = release
+        self.name = name
+        self.agent: subprocess.Popen[str] | None = None
+
+    def ask(self, verb: str, **given: t.Any) -> t.Any:
+        """One question to the agent. A container that died is a failure of the test's own."""
+        agent = self.agent or self.start()
+        assert agent.stdin and agent.stdout
+        agent.stdin.write(json.dumps({"verb": verb, **given}) + "\n")
+        agent.stdin.flush()
+        line = agent.stdout.readline()
+        if not line:
+            self.stop()
+            raise ConnectionError(f"the container ended while it was asked to {verb} {given}")
+        return json.loads(line)
+
+    def start(self) -> subprocess.Popen[str]:
+        if self.name not in containers.running():
+            containers.stop(self.name)
+            containers.start(self.release, self.name)
+            live_target.Target(self.name).close()  # puts the collection there
+            containers.write_file(self.name, "/opt/property/agent.py", AGENT.read_text(encoding="utf-8"))
+            for user in USERS:
+                containers.run(self.name, ["useradd", "--create-home", user])
+        argv = ["podman", "exec", "--interactive", containers.full_name(self.name)]
+        argv += ["python3", "/opt/property/agent.py", live_target.LIBRARY]
+        self.agent = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.agent.stdout
+        if json.loads(self.agent.stdout.readline() or '""') != "ready":
+            raise ConnectionError("the agent did not start")
+        return self.agent
+
+    def stop(self) -> None:
+        """Remove the container."""
+        self.hang_up()
+        containers.stop(self.name)
+
+    def hang_up(self) -> None:
+        """End the agent; the container runs on."""
+        if self.agent:
+            self.agent.kill()
+            self.agent.communicate()
+            self.agent = None
+
+    def reboot(self) -> None:
+        self.hang_up()
+        containers.reboot(self.name)
+
+    def shell(self, script: str) -> str:
+        """Output of a script, whatever it ended with."""
+        return self.ask("shell", script=script)["out"]
+
+    def look(self) -> dict[str, t.Any]:
+        return self.ask("look", users=USERS)
+
+    def units(self, arguments: t.Mapping[str, t.Any], check: bool = False) -> Reply:
+        """Call module ``units``."""
+        given = {**arguments, "_ansible_check_mode": check, "_ansible_diff": True, "_ansible_version": "2.21"}
+        ended = self.ask("module", module="units", arguments=given, seconds=MODULE_SECONDS)
+        try:
+            result = json.loads(ended["out"])
+        except ValueError:
+            result = {}
+        return Reply(ended["code"], result, ended["out"], ended["err"], ended["seconds"])
+
+    def clean(self) -> None:
+        """As if no history had been there."""
+        self.shell(CLEAN)

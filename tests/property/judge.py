@@ -1,0 +1,317 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What has to hold after each step of a history. Pure: it compares replies of the module with what was seen.
+
+Five groups: ``agreement`` (check mode, second run, changed), ``told`` (what is reported is what happened, to every unit of
+the host), ``back`` (a rollback is one), ``needless`` (nothing restarted without need, nothing left on an old definition),
+``manners`` (no traceback, a message, an end).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import typing as t
+
+UP = ("active", "activating", "reloading", "refreshing")
+STARTS = ("start", "restart")
+MOVES = ("start", "stop", "restart", "reload", "reset-failed")
+FILES = ("write", "remove", "mask", "unmask", "enable", "reenable", "disable")
+LONGEST_SECONDS = 60.0
+
+Seen = t.Mapping[str, t.Any]
+Actions = t.Sequence[t.Mapping[str, str]]
+
+
+class Violation(AssertionError):
+    """Something that has to hold does not."""
+
+    def __init__(self, group: str, text: str) -> None:
+        super().__init__(f"{group}: {text}")
+        self.group = group
+
+
+class Step(t.NamedTuple):
+    """One application of a declaration, and what was seen around it."""
+
+    items: t.Sequence[t.Mapping[str, t.Any]]
+    before: Seen
+    predicted: t.Any  # reply of check mode
+    after_check: Seen
+    real: t.Any
+    after: Seen
+    again: t.Any  # None when the real run failed
+    after_again: Seen
+    disturbed: bool  # something happened since the last application that succeeded
+    light: bool  # nothing but descriptions or the order of keys changed since then
+
+
+def judge(step: Step) -> None:
+    """Raise Violation for the first thing that does not hold."""
+    for name in ("predicted", "real", "again"):
+        reply = getattr(step, name)
+        if reply is not None:
+            _manners(name, reply)
+    if step.after["intents"]:
+        raise Violation("manners", f"the run left its intent behind: {step.after['intents']}")
+    _same(step.before, step.after_check, "agreement", "check mode moved")
+    if step.real.result.get("failed"):
+        _failure(step)
+        return
+    if step.predicted.result.get("failed"):
+        raise Violation("agreement", f"check mode fails, the real run does not: {step.predicted.result['msg']}")
+    _agreement(step)
+    _told_files(step)
+    _told_units(step)
+    _reported(step)
+    for item in step.items:
+        _declared(item, step)
+    _needless(step)
+
+
+# --- manners ------------------------------------------------------------------------------------------------------
+
+
+def _manners(name: str, reply: t.Any) -> None:
+    text = reply.out + reply.err
+    if "Traceback (most recent" in text or "Traceback" in str(reply.result.get("msg", "")):
+        raise Violation("manners", f"{name} run: traceback\n{text[-3000:]}")
+    if reply.code == -1:
+        raise Violation("manners", f"{name} run: not over after {reply.seconds:.0f} s")
+    if not reply.result:
+        raise Violation("manners", f"{name} run: no result, exit status {reply.code}: {text[-2000:]}")
+    if reply.result.get("failed") and not reply.result.get("msg"):
+        raise Violation("manners", f"{name} run: failed without a message: {reply.result}")
+    if reply.seconds > LONGEST_SECONDS:
+        raise Violation("manners", f"{name} run: took {reply.seconds:.0f} s")
+
+
+# --- failures -----------------------------------------------------------------------------------------------------
+
+
+def _failure(step: Step) -> None:
+    real = step.real.result
+    differences = list(_differences(step.before, step.after, invocations=False))
+    if step.predicted.result.get("failed"):
+        if differences:
+            raise Violation("back", f"refused ({real['msg']}), and yet {'; '.join(differences)}")
+        return
+    if "rolled_back" not in real:
+        raise Violation("agreement", f"check mode passes, and the real run is refused: {real['msg']}")
+    if not real["rolled_back"]:
+        return
+    if real.get("not_undone"):
+        raise Violation("back", f"rolled_back is true beside not_undone: {real['not_undone']}")
+    if differences:
+        raise Violation("back", f"rolled_back is true, and {'; '.join(differences)}. {real['msg']}")
+
+
+def _differences(before: Seen, after: Seen, invocations: bool = True) -> t.Iterator[str]:
+    """In words: files, links and units that are not as before."""
+    for path in sorted({*before["files"], *after["files"]}):
+        was, now = before["files"].get(path), after["files"].get(path)
+        if was != now:
+            yield f"{path} was {_file_words(was)} and is {_file_words(now)}"
+    for manager in sorted({*before["units"], *after["units"]}):
+        olds, news = before["units"].get(manager, {}), after["units"].get(manager, {})
+        for unit in sorted({*olds, *news}):
+            words = _moved(olds.get(unit, {}), news.get(unit, {}), invocations)
+            if words:
+                yield f"{unit} {words}"
+
+
+def _file_words(entry: t.Sequence[t.Any] | None) -> str:
+    if entry is None:
+        return "missing"
+    return " ".join(map(str, entry[:3])) + (f" {entry[3]}" if len(entry) > 3 and entry[3].startswith("->") else "")
+
+
+def _moved(was: t.Mapping[str, str], now: t.Mapping[str, str], invocations: bool) -> str:
+    """How a unit moved, in words; empty when it did not."""
+    if _restless(was) and _restless(now):
+        return ""
+    old, new = _activity(was), _activity(now)
+    if old != new:
+        return f"was {old} and is {new}"
+    if was.get("Command", "") != now.get("Command", "") and new == "active":
+        return f"ran {was.get('Command')!r} and runs {now.get('Command')!r}"
+    one, other = was.get("InvocationID", ""), now.get("InvocationID", "")
+    if invocations and one != other and other and not _restless(now):
+        return f"has run anew, and is {new}"
+    return ""
+
+
+def _restless(state: t.Mapping[str, str]) -> bool:
+    """A service that systemd starts again and again moves by itself."""
+    return state.get("SubState", "").startswith("auto-restart") or state.get("NRestarts", "0") not in ("0", "")
+
+
+def _activity(state: t.Mapping[str, str]) -> str:
+    active = state.get("ActiveState", "inactive")
+    return "active" if active in UP else active
+
+
+def _same(before: Seen, after: Seen, group: str, what: str) -> None:
+    differences = list(_differences(before, after))
+    if differences:
+        raise Violation(group, f"{what} something: {'; '.join(differences)}")
+
+
+# --- agreement ----------------------------------------------------------------------------------------------------
+
+
+def _agreement(step: Step) -> None:
+    predicted, real, again = step.predicted.result, step.real.result, step.again.result
+    if _short(predicted["actions"]) != _short(real["actions"]):
+        raise Violation("agreement", f"check mode said {_short(predicted['actions'])}, done was {_short(real['actions'])}")
+    moving = [action for action in real["actions"] if action["action"] != "none"]
+    if bool(moving) != bool(real["changed"]):
+        raise Violation("agreement", f"changed is {real['changed']} with the actions {_short(real['actions'])}")
+    if again.get("failed"):
+        raise Violation("agreement", f"a second run fails: {again['msg']}")
+    lasting = {item["name"] for item in step.items if item.get("state") in ("restarted", "reloaded")}
+    if not lasting and (again["changed"] or [a for a in again["actions"] if a["action"] != "none"]):
+        raise Violation("agreement", f"a second run does {_short(again['actions'])}")
+    if not lasting:
+        _same(step.after, step.after_again, "agreement", "a second run moved")
+
+
+def _short(actions: Actions) -> list[str]:
+    return [f"{action['action']} {action['unit']}".strip() for action in actions]
+
+
+# --- told ---------------------------------------------------------------------------------------------------------
+
+
+def _told_files(step: Step) -> None:
+    """Every file and link that changed belongs to a unit that an action on files names."""
+    named = {action["unit"] for action in step.real.result["actions"] if action["action"] in FILES}
+    for path in sorted({*step.before["files"], *step.after["files"]}):
+        was, now = step.before["files"].get(path), step.after["files"].get(path)
+        if was != now and not _units_of(path, was, now) & named:
+            raise Violation(
+                "told", f"{path} was {_file_words(was)} and is {_file_words(now)}, and no action says so: {sorted(named)}"
+            )
+
+
+def _units_of(path: str, *entries: t.Sequence[t.Any] | None) -> set[str]:
+    """The units that a path may belong to: by its name, by its drop-in folder, by what a link leads to."""
+    folder, base = posixpath.split(path)
+    found = {base}
+    if folder.endswith(".d"):
+        found = {posixpath.basename(folder)[: -len(".d")]}
+    for entry in entries:
+        if entry and len(entry) > 3 and str(entry[3]).startswith("-> "):
+            found.add(posixpath.basename(entry[3][3:]))
+    for name in list(found):
+        stem, _dot, suffix = name.rpartition(".")
+        if "@" in stem:
+            found.add(f"{stem.partition('@')[0]}@.{suffix}")
+    return found
+
+
+def _told_units(step: Step) -> None:
+    """Every unit of the host that moved is named by an action, and every action has moved its unit."""
+    actions = step.real.result["actions"]
+    named = {action["unit"] for action in actions if action["action"] in MOVES}
+    for manager, olds in step.before["units"].items():
+        news = step.after["units"].get(manager, {})
+        for unit in sorted({*olds, *news}):
+            words = _moved(olds.get(unit, {}), news.get(unit, {}), True)
+            aliases = {unit, *news.get(unit, {}).get("Names", "").split(), *olds.get(unit, {}).get("Names", "").split()}
+            if words and not aliases & named:
+                raise Violation("told", f"{unit} {words}, and no action says so: {_short(actions)}")
+    for action in actions:
+        if action["action"] in ("restart", "start", "stop"):
+            _happened(action, step)
+
+
+def _happened(action: t.Mapping[str, str], step: Step) -> None:
+    unit, verb = action["unit"], action["action"]
+    was, now = (_state_of(seen, unit) for seen in (step.before, step.after))
+    later = [a["action"] for a in step.real.result["actions"] if a["unit"] == unit and a["action"] in STARTS]
+    if verb == "stop" and not later and _activity(now) == "active":
+        raise Violation("told", f"stop {unit} is reported, and it is active")
+    if verb in STARTS and now.get("InvocationID", "") == was.get("InvocationID", "") and was.get("InvocationID"):
+        raise Violation("told", f"{verb} {unit} is reported, and its invocation is the one from before")
+
+
+def _state_of(seen: Seen, unit: str) -> t.Mapping[str, str]:
+    for units in seen["units"].values():
+        for state in units.values():
+            if unit == state["Id"] or unit in state.get("Names", "").split():
+                return t.cast("t.Mapping[str, str]", state)
+    return {}
+
+
+def _reported(step: Step) -> None:
+    """What the reply says of the units is what is there."""
+    for unit, told in step.real.result.get("units", {}).items():
+        state = _state_of(step.after, unit)
+        if "@." in unit or _restless(state) or not state:
+            continue
+        if _activity({"ActiveState": told.get("active_state") or "inactive"}) != _activity(state):
+            raise Violation("told", f"{unit} is reported {told.get('active_state')} and is {state['ActiveState']}")
+
+
+# --- declared -----------------------------------------------------------------------------------------------------
+
+
+def _declared(item: t.Mapping[str, t.Any], step: Step) -> None:
+    """The host is as the item declares."""
+    name = item["name"]
+    if item.get("dropin"):
+        return
+    for unit in [name.replace("@.", f"@{instance}.") for instance in item.get("instances", [])] or [name]:
+        if "@." in unit:
+            continue
+        state = _state_of(step.after, unit)
+        if item.get("state") == "started" and _activity(state) != "active" and not _may_have_ended(item, state):
+            raise Violation("told", f"{unit} is declared started, the run succeeded, and it is {_activity(state)}")
+        if item.get("state") in ("stopped", "absent") and _activity(state) == "active":
+            raise Violation("told", f"{unit} is declared {item['state']}, the run succeeded, and it is active")
+        if item.get("masked") and state and state.get("LoadState") != "masked":
+            raise Violation("told", f"{unit} is declared masked, and it is {state.get('LoadState')}")
+        if state.get("NeedDaemonReload") == "yes":
+            raise Violation("needless", f"{unit} runs by a definition that is older than its file")
+        _enabled(item, unit, state)
+
+
+def _enabled(item: t.Mapping[str, t.Any], unit: str, state: t.Mapping[str, str]) -> None:
+    now = state.get("UnitFileState", "")
+    installs = item.get("sections", {}).get("Install", {})
+    if item.get("enabled") and now == "disabled" and {"WantedBy", "RequiredBy"} & set(installs):
+        raise Violation("told", f"{unit} is declared enabled, and it is {now}")
+    if item.get("enabled") is False and now in ("enabled", "enabled-runtime"):
+        raise Violation("told", f"{unit} is declared not enabled, and it is {now}")
+
+
+def _may_have_ended(item: t.Mapping[str, t.Any], state: t.Mapping[str, str]) -> bool:
+    service = item.get("sections", {}).get("Service", {})
+    return (
+        (service.get("Type") == "oneshot" and not service.get("RemainAfterExit"))
+        or service.get("ExecStart") == "/bin/true"
+        or _restless(state)
+    )
+
+
+# --- needless -----------------------------------------------------------------------------------------------------
+
+
+def _needless(step: Step) -> None:
+    actions = step.real.result["actions"]
+    moves = [a for a in actions if a["action"] in ("stop", *STARTS)]
+    lasting = [item for item in step.items if item.get("state") in ("restarted", "reloaded")]
+    if step.light and not step.disturbed and not lasting and moves:
+        raise Violation("needless", f"nothing changed but words, and yet {_short(moves)}")
+    for item in step.items:
+        command = item.get("sections", {}).get("Service", {}).get("ExecStart", "")
+        state = _state_of(step.after, item["name"])
+        simple = isinstance(command, str) and command.startswith("/bin/sleep ") and not item.get("dropin")
+        follows = item.get("on_change", "auto") in ("auto", "restart")
+        # By the drop-in of the world that overrides ExecStart=.
+        overridden = state.get("Command", "").endswith("20000")
+        runs = state.get("ActiveState") == "active" and state.get("MainPID", "0") != "0"
+        if simple and follows and runs and not overridden and state["Command"] != command:
+            raise Violation("needless", f"{item['name']} runs {state['Command']!r} and is declared {command!r}")
