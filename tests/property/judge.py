@@ -164,7 +164,9 @@ def _same(before: Seen, after: Seen, group: str, what: str) -> None:
 def _agreement(step: Step) -> None:
     predicted, real, again = step.predicted.result, step.real.result, step.again.result
     if _short(predicted["actions"]) != _short(real["actions"]):
-        raise Violation("agreement", f"check mode said {_short(predicted['actions'])}, done was {_short(real['actions'])}")
+        raise Violation(
+            "agreement", f"check mode said {_short(predicted['actions'])}, done was {_short(real['actions'])}"
+        )
     moving = [action for action in real["actions"] if action["action"] != "none"]
     if bool(moving) != bool(real["changed"]):
         raise Violation("agreement", f"changed is {real['changed']} with the actions {_short(real['actions'])}")
@@ -191,7 +193,8 @@ def _told_files(step: Step) -> None:
         was, now = step.before["files"].get(path), step.after["files"].get(path)
         if was != now and not _units_of(path, was, now) & named:
             raise Violation(
-                "told", f"{path} was {_file_words(was)} and is {_file_words(now)}, and no action says so: {sorted(named)}"
+                "told",
+                f"{path} was {_file_words(was)} and is {_file_words(now)}, and no action says so: {sorted(named)}",
             )
 
 

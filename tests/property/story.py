@@ -11,6 +11,14 @@ import typing as t
 import yaml
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes an item again where it stands again, so that each task can be read alone."""
+
+    def ignore_aliases(self, data: t.Any) -> bool:
+        """No anchors."""
+        return True
+
+
 def playbook(steps: t.Sequence[t.Mapping[str, t.Any]], release: str, violation: str) -> str:
     """The text of a playbook; ``steps`` are ``{units: arguments}``, ``{shell: script}`` or ``{reboot: true}``."""
     tasks: list[dict[str, t.Any]] = []
@@ -25,4 +33,4 @@ def playbook(steps: t.Sequence[t.Mapping[str, t.Any]], release: str, violation: 
             tasks.append({"name": f"{number}. Reboot", "ansible.builtin.reboot": {}})
     play = [{"name": f"Shows a violation on systemd {release}", "hosts": "all", "become": True, "tasks": tasks}]
     comment = "".join(f"# {line}\n" for line in violation.split("\n"))
-    return comment + yaml.safe_dump(play, sort_keys=False, width=110)
+    return comment + yaml.dump(play, Dumper=_Dumper, sort_keys=False, width=110)

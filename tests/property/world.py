@@ -163,7 +163,9 @@ def jobs(draw: st.DrawFn) -> list[Item]:
     """A oneshot job and what starts it: a timer or a path."""
     job: Item = {"name": JOB, "sections": {"Service": {"Type": "oneshot", "ExecStart": draw(oneshots)}}}
     if draw(st.booleans()):
-        times = draw(st.sampled_from([{"OnCalendar": "*-*-* 03:00"}, {"OnCalendar": "Mon 04:00"}, {"OnUnitActiveSec": "9h"}]))
+        times = draw(
+            st.sampled_from([{"OnCalendar": "*-*-* 03:00"}, {"OnCalendar": "Mon 04:00"}, {"OnUnitActiveSec": "9h"}])
+        )
         starter: Item = {"name": "m-j.timer", "sections": {"Timer": times, "Install": {"WantedBy": "timers.target"}}}
     else:
         watched = draw(st.sampled_from(["/run/m-none", "/run"]))
@@ -215,7 +217,9 @@ masks = st.builds(
     st.booleans(),
 )
 
-declarations = st.one_of(services(), services(), services(), templates(), sockets(), jobs(), mounts(), targets(), dropins(), masks)
+declarations = st.one_of(
+    services(), services(), services(), templates(), sockets(), jobs(), mounts(), targets(), dropins(), masks
+)
 
 
 # --- changes of what is declared ----------------------------------------------------------------------------------
