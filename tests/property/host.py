@@ -20,7 +20,7 @@ USERS = ("malice",)
 MODULE_SECONDS = 90.0
 
 CLEAN = """
-systemctl list-units --all --plain --no-legend 'm-*' 'run-mmnt*' | awk '{print $1}' | xargs -r systemctl kill -s KILL 2>/dev/null
+systemctl list-units --all --plain --no-legend 'm-*' | awk '{print $1}' | xargs -r systemctl kill -s KILL
 systemctl stop 'm-*' 'run-mmnt.mount' 2>/dev/null
 for folder in /etc/systemd/system /run/systemd/system /usr/lib/systemd/system /etc/systemd/user; do
     find $folder -name '*m-*' -not -path '*/system-*' -delete 2>/dev/null

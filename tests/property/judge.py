@@ -4,9 +4,9 @@
 
 """What has to hold after each step of a history. Pure: it compares replies of the module with what was seen.
 
-Five groups: ``agreement`` (check mode, second run, changed), ``told`` (what is reported is what happened, to every unit of
-the host), ``back`` (a rollback is one), ``needless`` (nothing restarted without need, nothing left on an old definition),
-``manners`` (no traceback, a message, an end).
+Five groups: ``agreement`` (check mode, second run, changed), ``told`` (what is reported is what happened, to every unit
+of the host), ``back`` (a rollback is one), ``needless`` (nothing restarted without need, nothing left on an old
+definition), ``manners`` (no traceback, a message, an end).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The state machine: random histories of declarations and accidents on a real host, each step judged, shrunk by hypothesis."""
+"""The state machine: random histories of declarations and accidents on a real host, each step judged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from property.judge import Step, Violation, judge
 from property.story import playbook
 
 SET_NAME = "property"
-Key = t.Tuple[str, str]
+Key = tuple[str, str]
 
 
 def key_of(item: world.Item) -> Key:

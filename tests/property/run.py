@@ -4,7 +4,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Random histories on real systemd; see docs/design.md, "The state machine".
 
-Run inside the sandbox:  tests/lab/sandbox.py run -- tests/property/run.py [--count 20] [--steps 25] [--seed 1] [RELEASE...]
+Run inside the sandbox:
+
+    tests/lab/sandbox.py run -- tests/property/run.py [--count 20] [--steps 25] [--seed 1] [RELEASE...]
 
 Prints each violation as a minimal playbook, and ends with 1 when there was one.
 """

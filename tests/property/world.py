@@ -25,7 +25,7 @@ TRIGGER = "/run/m-trigger"
 LINKS = ("Requires", "BindsTo", "PartOf", "Wants", "Upholds", "Conflicts", "Requisite", "StopPropagatedFrom")
 WANTED_BY = {"WantedBy": "multi-user.target"}
 
-Item = t.Dict[str, t.Any]
+Item = dict[str, t.Any]
 
 numbers = st.integers(10000, 10009)
 
@@ -250,7 +250,11 @@ def changed(item: Item, kind: str, number: int) -> Item:
 
 # --- what happens in between --------------------------------------------------------------------------------------
 
-VENDOR_TEXT = "[Unit]\\nDescription=of a package\\n[Service]\\nExecStart=/bin/sleep 30000\\n[Install]\\nWantedBy=multi-user.target\\n"
+VENDOR_TEXT = (
+    "[Unit]\\nDescription=of a package\\n[Service]\\nExecStart=/bin/sleep 30000\\n"
+    "[Install]\\nWantedBy=multi-user.target\\n"
+)
+FOREIGN = "/etc/systemd/system/{name}.d/80-m-foreign.conf"
 
 SCRIPTS = (
     "systemctl stop {name}",
@@ -266,7 +270,7 @@ SCRIPTS = (
     "echo '# by hand' >> /etc/systemd/system/{name}",
     "printf '[Unit]\\nDescription=by hand\\n' >> /etc/systemd/system/{name}; systemctl daemon-reload",
     "rm -f /etc/systemd/system/{name}; systemctl daemon-reload",
-    "mkdir -p /etc/systemd/system/{name}.d; printf '[Unit]\\nDescription=foreign\\n' > /etc/systemd/system/{name}.d/80-m-foreign.conf",
+    "mkdir -p /etc/systemd/system/{name}.d; printf '[Unit]\\nDescription=foreign\\n' > " + FOREIGN,
     "touch " + SICK,
     "rm -f " + SICK,
     "date +%N > " + TRIGGER,
