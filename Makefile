@@ -59,9 +59,10 @@ bench: ## measure against the least that can be done and other ways of working; 
 	python3 tests/run images python
 	$(IN_SANDBOX) tests/bench/run.py $${BENCH:---record}
 
-property: ## random sets of units and random changes of them, on real systemd: COUNT sets for each release, SEED
+property: ## random sets of units, then random histories with accidents, on real systemd: COUNT of each for each release, SEED
 	python3 tests/run images python
 	$(IN_SANDBOX) tests/live/random_sets.py --count $${COUNT:-20} --seed $${SEED:-1}
+	$(IN_SANDBOX) tests/property/run.py --count $${COUNT:-20} --seed $${SEED:-1}
 
 clean: demo-clean ## remove what the other targets made in the checkout
 	rm -rf .venv .venv-importer .cache .coverage

@@ -5,4 +5,5 @@ import codecs
 
 
 def handle(job):
+    """Do one job; the worker calls it with what was put into the queue."""
     print(codecs.encode(job["payload"]["text"], "rot13"), flush=True)
