@@ -93,11 +93,6 @@ def is_template(name: str) -> bool:
     return split_unit_name(name).instance == ""
 
 
-def is_instance(name: str) -> bool:
-    """Whether a name is that of an instance, such as ``worker@7.service``."""
-    return bool(split_unit_name(name).instance)
-
-
 def template_of(name: str) -> str:
     """Name of the template that an instance is made from; empty for any other name."""
     parts = split_unit_name(name)

@@ -22,7 +22,6 @@ class Example(t.NamedTuple):
     line: int
     language: str
     text: str
-    heading: str = ""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}"
@@ -40,13 +39,11 @@ def _blocks(page: pathlib.Path, pattern: re.Pattern[str]) -> t.Iterator[Example]
     text = page.read_text(encoding="utf-8")
     for match in pattern.finditer(text):
         before = text[: match.start()]
-        headings = re.findall(r"^#+ (.*)$", before, re.MULTILINE)
         yield Example(
             str(page.relative_to(ROOT)),
             before.count("\n") + 1,
             match[1],
             textwrap.dedent(match[2]).strip("\n") + "\n",
-            headings[-1].strip("`") if headings else "",
         )
 
 

@@ -13,7 +13,6 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines im
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import (
     full_unit_name,
     instance_name,
-    is_instance,
     is_template,
     parse_unit_name,
     split_unit_name,
@@ -181,7 +180,6 @@ def test_kinds_of_unit_names(case: dict[str, t.Any]) -> None:
     assert split_unit_name(name) == tuple(case["parts"])
     assert unit_type(name) == case["parts"][2]
     assert is_template(name) is (case["kind"] == "template")
-    assert is_instance(name) is (case["kind"] == "instance")
     assert template_of(name) == case.get("template", "")
     assert not template_of(name) or instance_name(template_of(name), case["parts"][1]) == name
 
