@@ -28,6 +28,7 @@ SHIPPED = frozenset(
         "LICENSE",
         "MANIFEST.json",
         "README.md",
+        "REUSE.toml",
         "changelogs",
         "docs",
         "meta",

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """The declared items: what shall hold for a unit, and which declarations contradict each other. No I/O."""

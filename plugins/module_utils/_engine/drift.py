@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Drift: what was changed by hand since we deployed it. Pure: the record of what was deployed against what is there."""

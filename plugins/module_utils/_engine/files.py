@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Change a set of files so that each is the old or the new one, also after a crash; take and restore copies of them."""

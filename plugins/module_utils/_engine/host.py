@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """The host as a transaction sees it: what it asks for (``Target``), and the real one (``Host``)."""

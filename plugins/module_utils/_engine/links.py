@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """The links that ``systemctl enable`` makes for [Install], and whom a link enables. No I/O."""

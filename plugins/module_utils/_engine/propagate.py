@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Who is stopped or restarted with whom: dependencies along which a stop travels, and sockets. No I/O."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """The actual state of a host, as far as a plan asks for it. No I/O; ``host.py`` reads it."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Our own folder on a host: the lock, what a running transaction began, the record of what was deployed."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """The steps of one unit: its fragment and drop-ins, its mask, its enablement, its run state. No I/O."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Dependencies of a set of units: who names whom, ordering cycles, what a start does. Nothing here touches the host."""

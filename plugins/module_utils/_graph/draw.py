@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """A dependency graph as text: Graphviz's DOT language and Mermaid's flowchart."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Which dependencies one unit brings: those it writes, those its settings imply, and systemd's defaults.

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """The dependencies of a live host, from what ``systemctl show`` prints, and who falls with whom."""

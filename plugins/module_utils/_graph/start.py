@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """What systemd's start transaction would say of a set of dependencies: which jobs, which ordering cycle.

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Answers the questions of lint on the host: one pass over its unit folders, accounts and files, no unit is loaded."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Reads what ``journalctl --output=json`` prints: one object a line, fields as in systemd.journal-fields(7). No I/O."""

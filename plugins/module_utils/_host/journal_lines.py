@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """The journal as ``unit_info`` tells it: lines of units with time, priority, identifier and PID. No I/O."""

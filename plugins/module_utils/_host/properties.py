@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Properties of units as ``systemctl show`` prints them -> typed values. No I/O.

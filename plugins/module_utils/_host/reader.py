@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """The unit folders of a host or of an unpacked image: what is in them, and the bytes of their files.

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """What systemd's programs say about units: state, dependencies, exposure, journal; one call of each for all units."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Which files make up a unit: fragment, aliases, masks and drop-ins, found as systemd finds them.

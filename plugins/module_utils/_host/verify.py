@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """What the target's own ``systemd-analyze verify`` says of a set of unit files, before any of them is in place."""

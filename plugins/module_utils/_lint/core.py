@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """What the lint rules work on: the set of units, the facts of the host, the shape of a rule, and what units execute."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Lint rules for what a unit needs on the host: programs, users, files, and the units that it names."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """The rules that need no facts of a host, in the order of their findings. Those that do are ``RULES`` of ``host``."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Words that the lint rules know: capabilities, values of conditions, units that systemd brings, old directives."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Lint rules for values that systemd does not check when it loads a unit: secrets, capabilities, conditions."""

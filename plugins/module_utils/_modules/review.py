@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Checks the texts that a plan writes, by rules, by the host's facts and by systemd-analyze."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Command lines of ``Exec*=`` (``config_parse_exec()``; systemd.service(5), "COMMAND LINES")."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Which value wins: what the settings of a unit come to once systemd has read its fragment and its drop-ins.

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Specifiers that depend on the unit's name alone (systemd.unit(5), "SPECIFIERS"; unit-printf.c, install-printf.c).

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Text as systemd reads it: bytes and characters, blanks, the error for text that systemd refuses.

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Words, quotes and C escapes in a value (``extract_first_word()``, ``cunescape()``; systemd.syntax(7), "QUOTING")."""

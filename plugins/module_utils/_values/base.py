@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """What grammars share: context, words, specifiers, lists of names (``extract-word.c``, ``specifier.c`` of 247 to 262).

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Calendar events: ``Mon..Fri 08:00`` (systemd.time(7), "Calendar Events"; ``calendarspec.c`` of 247 to 262)."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Numbers as systemd reads them (``parse-util.c``, ``percent-util.c`` of 247 to 262).

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Time spans: ``1h 30min`` (systemd.time(7), "Parsing Time Spans"; ``parse_time()`` of systemd 247 to 262)."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """The effective value of each directive, typed, as ``systemctl show`` of systemd 247 to 262 has it."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """A unit as one release of systemd judges it: what it refuses, drops or warns of (``config_parse()`` of 247 to 262)."""

@@ -1,4 +1,3 @@
-# Copyright (c) 2026, The unitcraft.systemd contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Why systemd refuses a unit whose lines are all good. Source: the ``*_verify()`` functions of systemd 247 to 262."""
