@@ -160,7 +160,7 @@ def ask_all(hosts: list[Host], cases: list[agreement.Case]) -> list[agreement.Ca
 
 def _names_units(case: agreement.Case) -> bool:
     directive = _catalog.get(case.section, case.directive)
-    return directive is not None and directive.parser in ("unit_deps", "obsolete_unit_deps", "service_sockets")
+    return directive is not None and directive.parser in ("unit_deps", "obsolete_unit_deps", "service_sockets", "trigger_unit")
 
 
 # ------------------------------------------------------------------------------------------------------------ new cases

@@ -13,6 +13,7 @@ from .._syntax.commands import parse_exec
 from .._syntax.text import WHITESPACE
 from .._syntax.words import c_unescape
 from .base import (
+    LINE_MAX,
     NAME_MAX,
     PATH_MAX,
     Context,
@@ -66,7 +67,8 @@ def _exec(text: str, c: Context) -> None:
             if "|" not in prefixes:
                 _program(program, c)
             for word in command.argv:
-                expand(word, c)
+                # Two releases treat arguments as paths.
+                expand(word, c, PATH_MAX if c.release in (249, 250) else LINE_MAX)
     except ValueError as error:
         raise (ValueError if "-" in prefixes else FatalError)(str(error)) from None
 
@@ -149,7 +151,7 @@ def _set_credential(text: str, c: Context) -> None:
 
 
 def _import_credential(text: str, c: Context) -> None:
-    name, rest = first_word(text, ":")
+    name, rest = first_word(text, ":") if c.release >= 257 else (text, "")
     glob = expand(name, c, 255)
     front = re.split("[*?\\[\\]]", glob)[0]
     if front == glob:
@@ -158,7 +160,7 @@ def _import_credential(text: str, c: Context) -> None:
         raise ValueError("a * stands at the end of a credential's name only")
     elif front:
         _credential_name(front)
-    if rest and c.release >= 257:
+    if rest:
         _credential_name(rest)
 
 
@@ -209,7 +211,7 @@ GRAMMARS: Grammars = {
     "import_credential": (empty_or(_import_credential), "a name, or the front of one and *, for example foo.*"),
     "load_credential": (empty_or(_load_credential), "name:path, for example password:/etc/foo/password"),
     "luo_sessions": (_luo_sessions, "plain names, for example state"),
-    "mount_node": (expand, _PERCENT),
+    "mount_node": (expand_path, _PERCENT),
     "open_file": (empty_or(_open_file), "path[:name[:flags]], for example /etc/foo.conf:foo:read-only"),
     "reboot_parameter": (_reboot_parameter, "ASCII of at most 255 bytes"),
     "set_credential": (empty_or(_set_credential), "name:data, for example greeting:hello"),

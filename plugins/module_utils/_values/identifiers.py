@@ -49,6 +49,9 @@ def _unit_name(text: str, c: Context, template: bool = True) -> str:
     problem = unit_name_problem(name, allow_template=template)
     if problem:
         raise ValueError(problem)
+    stem, _dot, kind = name.rpartition(".")
+    if "@" in stem and kind not in ("service", "socket", "target", "timer", "path"):
+        raise ValueError(f"a .{kind} unit cannot be a template or an instance")
     return name
 
 

@@ -199,7 +199,7 @@ def check_mount_names(text: str, c: Context) -> None:
         parts = [part for part in whole.split("/") if part not in ("", ".")]
         plain = sum(len(re.findall("[A-Za-z0-9:_.]", part)) for part in parts)
         length = plain + 4 * (sum(map(byte_length, parts)) - plain) + len(parts) - 1
-        if whole.startswith("/") and length + len(".mount") > UNIT_NAME_MAX:
+        if whole.startswith("/") and length + len(".mount") > UNIT_NAME_MAX and byte_length(whole) <= PATH_MAX:
             raise FatalError("the path is too long for the name of a mount unit, which systemd before 251 wants")
 
 

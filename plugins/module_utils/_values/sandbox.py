@@ -108,7 +108,7 @@ def _syscall_archs(text: str, c: Context) -> None:
         one_of(
             word,
             "native x86 x86-64 x32 arm arm64 loongarch64@255 mips mips64 mips64-n32 mips-le mips64-le mips64-le-n32"
-            " parisc parisc64 ppc ppc64 ppc64-le riscv64@248 s390 s390x",
+            " parisc@252 parisc64@252 ppc ppc64 ppc64-le riscv64 s390 s390x",
             c.release,
         )
 
@@ -145,8 +145,8 @@ def _coredump_filter(text: str, c: Context) -> None:
 
 
 def _cpu_set(text: str, c: Context) -> None:
-    # Before systemd 249 CPUAffinity= takes no specifiers, and AllowedCPUs= not before 250.
-    if c.release >= (249 if c.name == "CPUAffinity" else 258 if c.name == "NUMAMask" else 250):
+    # The release since which each of them takes specifiers.
+    if c.release >= (249 if c.name == "CPUAffinity" else 258 if c.name == "NUMAMask" else 252):
         text = expand(text, c)
     for word in split_words(text, cunescape=False, separators=WHITESPACE + ","):
         low, dash, high = word.partition("-")

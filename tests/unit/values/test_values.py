@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import pathlib
+import re
 import typing as t
 
 import pytest
@@ -45,6 +46,27 @@ def test_parse_functions(function: str, text: str, wanted: t.Any) -> None:
 @pytest.mark.parametrize(("event", "after", "wanted"), [tuple(case) for case in load("calendar.yml")])
 def test_next_elapse(event: str, after: datetime.datetime, wanted: datetime.datetime | None) -> None:
     assert parse_calendar(event).next_elapse(after) == wanted
+
+
+def boundary_params() -> t.Iterator[t.Any]:
+    """Each case on both sides of its release; a case without one at the first and the last release."""
+    for case in load("boundaries.yml"):
+        first = case.get("since", 0)
+        last = case.get("until", 262)
+        inside = [max(first, 247), last] if last else []
+        outside = [first - 1] * bool(first) + [last + 1] * bool(0 < last < 262) + ([] if last else [247, 262])
+        for release, taken in [*((one, True) for one in inside), *((one, False) for one in outside)]:
+            yield pytest.param(case, release, taken, id=f"{case['set'][:60]}-{release}")
+
+
+@pytest.mark.parametrize(("case", "release", "taken"), list(boundary_params()))
+def test_a_release_brings_or_ends_a_value(case: dict[str, t.Any], release: int, taken: bool) -> None:
+    place, _equals, value = case["set"].partition("=")
+    directive = _catalog.get(*place.split("."), release)
+    assert directive is not None
+    value = re.sub(r"(\w)\*(\d+)$", lambda match: match.group(1) * int(match.group(2)), value)
+    problem = check.check(directive, value, release, "a@3.service", case.get("scope", "system"))
+    assert (problem is None) == taken
 
 
 ONE_OF_EACH = {
