@@ -31,7 +31,7 @@ def exposure(runner: Runner, files: t.Sequence[Staged], release: int, highest: f
     with stage_files(files) as stage:
         # A template is judged by an instance; the name is as good as any.
         names = [instance_name(name, "exposure") if is_template(name) else name for name in services]
-        argv = ["systemd-analyze", "--no-pager", "security", "--offline=true", "--threshold=100", *names]
+        argv = ["systemd-analyze", "--no-pager", "security", "--offline=true", "--threshold=100", "--", *names]
         reply = runner.command(argv, VERIFY_TIMEOUT, {"SYSTEMD_UNIT_PATH": f"{stage}:"})
     judged = parse_security(reply.out, worst=5)
     findings = []

@@ -140,7 +140,7 @@ class Manager:
         """
         if self.account is None:
             return
-        argv = ["loginctl", "enable-linger" if on else "disable-linger", self.account.pw_name]
+        argv = ["loginctl", "enable-linger" if on else "disable-linger", "--", self.account.pw_name]
         done = self.command(argv, as_user=False)
         if done.code != 0:
             raise SystemdError(f"{shown(argv)}: {done.err.strip()}")

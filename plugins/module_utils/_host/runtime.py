@@ -179,7 +179,7 @@ class RuntimeInfo:
         services = [n for n in names if n.endswith(".service") and not is_template(n) and self._is_loaded(n)]
         if "security" in what and services and self._systemd.has_manager:
             scope = ["--user"] if self._systemd.scope == "user" else []
-            argv = ["systemd-analyze", *scope, "--no-pager", "security", *services]
+            argv = ["systemd-analyze", *scope, "--no-pager", "security", "--", *services]
             self._security_call = self._systemd.runner.begin(argv, _ANALYZE_TIMEOUT)
         if "journal" in what and names and self._systemd.has_manager:
             self._journal_lines = journal_lines

@@ -45,7 +45,7 @@ def verify(runner: Runner, files: t.Sequence[Staged], release: int, folder: str 
     :param release: systemd release of the host.
     :param folder: the unit folder in which the files will stand.
     :returns: only what is about these files or their units; source ``verify``.
-    :raises SystemdError: when systemd-analyze is missing or does not end.
+    :raises SystemdError: when systemd-analyze is missing, does not end, or fails without a word about the files.
     """
     with stage_files(files) as stage:
         return _Verify(runner, stage, files, release, folder).findings()
@@ -119,7 +119,11 @@ class _Verify:
 
     def _output(self, reply: Reply, options: t.Sequence[str], names: list[str]) -> list[str]:
         if reply.code >= 0:
-            return reply.err.split("\n")
+            lines = reply.err.split("\n")
+            if reply.code and not any(map(_MESSAGE.match, lines)):  # it did not get as far as the files
+                words = reply.err.strip() or f"it ended with exit status {reply.code} and said nothing"
+                raise SystemdError(f"systemd-analyze verify: {words[:500]}; mend this, or set verify: false")
+            return lines
         # 247 aborts at some units (Type=dbus without BusName=), and with it the whole call: find out which.
         if len(names) == 1:
             unit = os.path.basename(names[0])
@@ -138,7 +142,7 @@ class _Verify:
         }
         if manager and self.runner.account is None:
             environment["XDG_RUNTIME_DIR"] = self.stage
-        argv = ["systemd-analyze", *manager, "verify", "--man=no", *options, *names]
+        argv = ["systemd-analyze", *manager, "verify", "--man=no", *options, "--", *names]
         return self.runner.begin(argv, VERIFY_TIMEOUT, environment)
 
     def _finding(self, line: str) -> Finding | None:

@@ -1,0 +1,65 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How systemd's programs are called, and what their end comes to; no program is run."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.exposure import exposure
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.runtime import RuntimeInfo
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Reply, Runner, SystemdError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.verify import Staged, verify
+
+NAME = "--man.service"  # a valid name of a unit
+DROPIN = [Staged(NAME, f"{NAME}.d/10-a.conf", b"[Service]\nNice=1\n")]
+JUDGED = f"→ Overall exposure level for {NAME}: 9.6 UNSAFE\n"
+
+
+class Programs(Runner):
+    """Answers every call with one reply; ``calls`` holds their arguments."""
+
+    def __init__(self, reply):
+        super().__init__()
+        self.reply = reply
+        self.calls = []
+
+    def begin(self, argv, *_more):
+        self.calls.append(list(argv))
+        return lambda: self.reply
+
+
+def exposure_call(programs):
+    exposure(programs, DROPIN, 252, 10.0)
+
+
+def runtime_call(programs):
+    manager = Manager()
+    manager.runner = programs
+    RuntimeInfo(manager).ask_rest([NAME], ["security"], 10)
+
+
+def verify_call(programs):
+    verify(programs, DROPIN, 252)
+
+
+@pytest.mark.parametrize("call", [verify_call, exposure_call, runtime_call])
+def test_a_name_that_begins_with_a_dash_is_no_option(call):
+    """Attack 10."""
+    programs = Programs(Reply(0, JUDGED, ""))
+    call(programs)
+    assert programs.calls[0][-2:] == ["--", NAME]
+
+
+@pytest.mark.parametrize("errors", ["", "systemd-analyze: unrecognized option '--x'\n"])
+def test_verify_that_fails_without_a_word_about_the_files_is_an_error(errors):
+    """Attack 10."""
+    with pytest.raises(SystemdError, match=r"systemd-analyze verify: .*(exit status 1|unrecognized option)"):
+        verify_call(Programs(Reply(1, "", errors)))
+
+
+def test_verify_that_fails_with_a_word_about_the_files_is_a_finding():
+    findings = verify(Programs(Reply(1, "", f"<3>{NAME}: wrong\n")), DROPIN, 252)
+    assert [finding.message for finding in findings] == ["wrong"]
