@@ -13,6 +13,7 @@ import typing as t
 
 from .._host.journal import UnitQuery
 from .._host.manager import MANAGER_TIMEOUT, Manager
+from .._host.regular import open_regular
 from .._host.show import PROPERTIES, StateReader, States, parse_show
 from .._host.systemd import QUERY_TIMEOUT, Reply, SystemdError
 from .._model import Change, File
@@ -39,6 +40,7 @@ _COMMAND_PID = re.compile(r" ; pid=(\d+) ; code=")
 
 _UNIT_FILE = re.compile(r".\.(service|socket|timer|path|mount|automount|swap|target|slice)\Z")
 _MAX_BYTES = 4 << 20
+_MAX_TRIGGER = 1 << 30
 
 
 class Call(t.Protocol):
@@ -139,7 +141,7 @@ class UnitFolder:
             return File("other", b"", "", mode, info.st_uid, info.st_gid)
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         with open(handle, "rb") as stream:
-            return File("file", stream.read(), "", mode, info.st_uid, info.st_gid)
+            return File("file", stream.read(_MAX_BYTES), "", mode, info.st_uid, info.st_gid)
 
     def read_through(self, path: str) -> File:
         """What stands at a path, links followed, as systemd reads a fragment or drop-in."""
@@ -176,12 +178,17 @@ class UnitFolder:
         return sorted(paths)
 
     def checksum(self, path: str) -> str:
-        """SHA-256 of a file that a trigger names; empty when it is not there."""
+        """SHA-256 of a file that a trigger names, links followed; empty when it is not there.
+
+        :raises SystemdError: when it cannot be read, is not a regular file, or has more than 1 GiB.
+        """
         digest = hashlib.sha256()
+        left = _MAX_TRIGGER
         try:
-            with open(self._root + path, "rb") as stream:
-                for block in iter(lambda: stream.read(1 << 20), b""):
+            with open_regular(self._root + path, left) as stream:
+                while left and (block := stream.read(min(left, 1 << 20))):
                     digest.update(block)
+                    left -= len(block)
         except FileNotFoundError:
             return ""
         except OSError as error:

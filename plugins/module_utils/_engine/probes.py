@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import errno
+import io
 import re
 import socket
+import time
 import typing as t
 
 from .desired import split_address
@@ -85,28 +89,63 @@ def _compare(what: str, answer: str, expect: str | None) -> str:
     return f"probe {what} answered {shown!r} instead of {expect!r}"
 
 
+class _Until(io.RawIOBase):
+    """What a socket receives until a moment: its own timeout is one for each piece of an answer."""
+
+    def __init__(self, connection: socket.socket, end: float) -> None:
+        super().__init__()
+        self._socket = connection
+        self._end = end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: t.Any) -> int:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise socket.timeout
+        self._socket.settimeout(left)
+        return self._socket.recv_into(buffer)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """As ``HTTPResponse`` asks a socket for it."""
+        return io.BufferedReader(self)
+
+
 def _http(host: Target, probe: Probe, timeout: float, state: t.Mapping[str, str]) -> str:
-    import urllib.error  # brings half of the standard library along
-    import urllib.request
-
-    class Redirects(urllib.request.HTTPRedirectHandler):
-        """The first answer counts, also one that leads elsewhere."""
-
-        def redirect_request(self, *_args: t.Any, **_more: t.Any) -> None:
-            return None
-
     try:
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Redirects)
-        with opener.open(probe["http"], timeout=timeout) as reply:
-            status, body = reply.status, reply.read(_MAX_BODY)
-    except urllib.error.HTTPError as error:
-        status, body = error.code, error.read(_MAX_BODY)
-    except urllib.error.URLError as error:
-        return f"probe http {probe['http']}: {error.reason}"
+        status, answer = _get(probe["http"], probe.get("expect"), timeout)
+    except socket.timeout:
+        return f"probe http {probe['http']} gave no whole answer within {timeout:.1f} s"
     expected = probe.get("status")
     if status != expected if expected else not 200 <= status < 400:
         return f"probe http {probe['http']} answered status {status} instead of {expected or '200 to 399'}"
-    return _compare(f"http {probe['http']}", body.decode("utf-8", "replace"), probe.get("expect"))
+    return _compare(f"http {probe['http']}", answer, probe.get("expect"))
+
+
+def _get(address: str, expect: str | None, timeout: float) -> tuple[int, str]:
+    """Status of the first answer, also one that leads elsewhere, and of its body what *expect* asks for.
+
+    :raises socket.timeout: when that has not come in time; an endless answer may hold it all the same.
+    """
+    import urllib.parse  # these two bring half of the standard library along
+    from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
+
+    end = time.monotonic() + timeout
+    url = urllib.parse.urlsplit(address)
+    kind, port = (HTTPSConnection, 443) if url.scheme == "https" else (HTTPConnection, 80)
+    with contextlib.closing(kind(url.hostname or "", url.port or port, timeout=timeout)) as connection:
+        connection.request("GET", urllib.parse.urlunsplit(("", "", url.path or "/", url.query, "")))
+        reply = HTTPResponse(t.cast(socket.socket, _Until(connection.sock, end)), method="GET")
+        reply.begin()
+        text, size, decode = "", 0, codecs.getincrementaldecoder("utf-8")("replace").decode
+        while expect is not None and expect not in text and size < _MAX_BODY:
+            part = reply.read1(_MAX_BODY - size)
+            size += len(part)
+            text += decode(part, not part)
+            if not part:
+                break
+        return reply.status, text
 
 
 def _socket(host: Target, probe: Probe, timeout: float, state: t.Mapping[str, str]) -> str:

@@ -46,8 +46,8 @@ class _Reading:
         with self.host.manager.as_owner():  # while the manager answers
             self._read_files()
             state.links = self.folder.list_links()
-        triggers = {path for item in self.desired for path, _reload in item.triggers}
-        state.trigger_sums = {path: self.folder.checksum(path) for path in triggers}
+            triggers = {path for item in self.desired for path, _reload in item.triggers}
+            state.trigger_sums = {path: self.folder.checksum(path) for path in triggers}
         if not self.host.has_manager:
             state.live = {item.name: self._offline_state(item.name) for item in self.desired}
         elif asked is not None:

@@ -22,6 +22,7 @@ from .._syntax.names import is_template, parse_unit_name
 from .._syntax.text import UnitSyntaxError, from_bytes
 from .manager import Manager
 from .reader import Reader
+from .regular import read_regular
 from .show import StateReader
 from .systemd import SystemdError
 from .unit_path import UnitFiles
@@ -132,8 +133,8 @@ class FactCollector:
         if fact is None or fact.kind != "file" or fact.size > _MAX_ENVIRONMENT_FILE or not fact.mode & 0o004:
             return ()  # what others cannot read need not be looked into
         try:
-            with open(self._below(path), encoding="utf-8", errors="replace") as stream:
-                matches = [_ASSIGNMENT.match(line) for line in stream]
+            text = read_regular(self._below(path), _MAX_ENVIRONMENT_FILE).decode("utf-8", "replace")
+            matches = [_ASSIGNMENT.match(line) for line in text.split("\n")]
         except OSError:
             return ()
         pairs = [(match.group(1), match.group(2).strip().strip("\"'")) for match in matches if match]

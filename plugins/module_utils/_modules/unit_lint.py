@@ -10,6 +10,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._host.regular import read_regular
 from .._host.systemd import Runner, SystemdError
 from .._lint import judge as _check
 from .._model import SEVERITIES, Finding, Setting, Unit
@@ -140,13 +141,9 @@ def _read(path: str, texts: list[tuple[str, str, str, str]], findings: list[Find
     if problem and not (dropin and "." not in unit):
         raise LintError(f"paths: {path} is no unit file: {problem}")
     try:
-        with open(path, "rb") as stream:
-            data = stream.read(_MAX_BYTES + 1)
+        data = read_regular(path, _MAX_BYTES)
     except OSError as error:
         findings.append(Finding("syntax", "error", unit, f"{path} cannot be read: {error.strerror}", path=path))
-        return
-    if len(data) > _MAX_BYTES:
-        findings.append(Finding("syntax", "error", unit, f"{path} is larger than {_MAX_BYTES >> 20} MiB", path=path))
         return
     texts.append((unit, dropin, path, from_bytes(data)))
 

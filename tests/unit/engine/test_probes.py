@@ -92,3 +92,46 @@ def test_a_name_that_cannot_be_resolved():
 
 def test_a_path_that_is_not_there():
     assert ask({"socket": "/nonexistent/socket"}) == "probe socket /nonexistent/socket: No such file or directory"
+
+
+@contextlib.contextmanager
+def endless_server(head, piece):
+    """A server that sends a head, and then the same piece again and again for a minute; yields its port."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    done = threading.Event()
+
+    def serve():
+        with contextlib.suppress(OSError):
+            connection, _address = listening.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(head)
+                for _piece in range(6000):
+                    connection.sendall(piece)
+                    if done.wait(0.01):
+                        break
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        done.set()
+        listening.close()
+
+
+EVENTS = (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", b"data: x\n\n")
+ENDLESS = {
+    "the status of an event stream": (EVENTS, None, ""),
+    "an event": (EVENTS, "data: x", ""),
+    "an event that never comes": (EVENTS, "data: y", "gave no whole answer within 0.5 s"),
+    "a head that never ends": ((b"HTTP/1.1 200 OK\r\nX: ", b"x"), None, "gave no whole answer within 0.5 s"),
+    "chunks": ((b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"), "y", "gave no whole answer"),
+}
+
+
+@pytest.mark.parametrize(("server", "expect", "complaint"), ENDLESS.values(), ids=ENDLESS)
+def test_an_answer_without_end(server, expect, complaint):
+    """Attack 9: the timeout of a socket begins anew with each piece."""
+    with endless_server(*server) as port:
+        found = ask({"http": f"http://127.0.0.1:{port}/", "expect": expect})
+    assert complaint in found if complaint else found == ""
