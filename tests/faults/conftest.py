@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import pytest
-from live.conftest import clean, target  # noqa: F401  # pylint: disable=unused-import
+from live.conftest import clean, target  # noqa: F401  # pylint: disable=unused-import  # pytest finds fixtures here
 
 
 @pytest.fixture
-def no_wrapper_left(target):  # noqa: F811
+def no_wrapper_left(target):  # noqa: F811  a fixture is a parameter of the same name
     yield
     target.sh("systemctl unmask redis-server; rm -rf /run/killed-systemctl /opt/t-bin", check=False)

@@ -84,7 +84,7 @@ class Runner:
     @staticmethod
     def _popen(argv: t.Sequence[str], out: t.Any, err: int, identity: dict[str, t.Any]) -> subprocess.Popen[bytes]:
         try:
-            return subprocess.Popen(  # pylint: disable=ansible-bad-function
+            return subprocess.Popen(  # pylint: disable=ansible-bad-function  # run_command cannot leave the wait to us
                 list(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=err, **identity
             )
         except FileNotFoundError:
