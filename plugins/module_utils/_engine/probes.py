@@ -13,6 +13,7 @@ import socket
 import time
 import typing as t
 
+from .._host.journal import number_of
 from .desired import split_address
 from .host import Target
 
@@ -171,7 +172,7 @@ def _command(host: Target, probe: Probe, timeout: float, state: t.Mapping[str, s
 
 
 def _log(host: Target, probe: Probe, timeout: float, state: t.Mapping[str, str]) -> str:
-    started = int(state.get("InactiveExitTimestampMonotonic") or 0)
+    started = number_of(state, "InactiveExitTimestampMonotonic")
     lines = host.log(state.get("Id", ""), started / 1e6, _LOG_LINES) if started else []
     if any(re.search(probe["log"], line) for line in lines):
         return ""

@@ -97,7 +97,7 @@ class FactCollector:
 
     def _names_in(self, path: str) -> set[str]:
         content = self._reader.read(path)
-        lines = (content.data or b"").decode("utf-8", "replace").splitlines()
+        lines = (content.data or b"").decode("utf-8", "replace").split("\n")
         return {line.partition(":")[0] for line in lines}
 
     def path(self, path: str) -> PathFact | None:

@@ -43,9 +43,9 @@ def message_of(entry: Entry) -> str:
 
 
 def number_of(entry: Entry, field: str) -> int:
-    """A field that is a number; 0 when it is none."""
+    """A field that is a number of at most 20 digits; 0 when it is not."""
     text = str(entry.get(field, ""))
-    return int(text) if text.isascii() and text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 21 else 0
 
 
 class UnitQuery(t.NamedTuple):

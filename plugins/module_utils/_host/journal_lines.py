@@ -34,7 +34,7 @@ def _line(entry: Entry) -> dict[str, t.Any]:
         "time": iso_time(number_of(entry, "__REALTIME_TIMESTAMP") / 1e6),
         "priority": _PRIORITIES[int(priority)] if priority in set("01234567") else "info",
         "identifier": str(entry.get("SYSLOG_IDENTIFIER", "")),
-        "pid": int(pid) if pid.isascii() and pid.isdigit() else None,
+        "pid": int(pid) if pid.isascii() and pid.isdigit() and len(pid) < 21 else None,
         "message": message_of(entry),
     }
 

@@ -19,7 +19,7 @@ def parse_security(text: str, worst: int = 8) -> dict[str, dict[str, t.Any]]:
     """
     units: dict[str, dict[str, t.Any]] = {}
     points: list[dict[str, t.Any]] = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         overall = _OVERALL.match(line)
         if overall:
             points.sort(key=lambda point: (-point["exposure"], point["setting"]))

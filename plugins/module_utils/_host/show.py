@@ -29,7 +29,6 @@ PROPERTIES = (
     "Result",
     "ExecMainCode",
     "ExecMainStatus",
-    "StatusText",
     "Type",
     "RemainAfterExit",
     "ConditionResult",

@@ -12,6 +12,7 @@ from .._engine.host import Host
 from .._engine.plan import Plan
 from .._engine.state import HostState
 from .._engine.store import TransactionError
+from .._host.journal import number_of
 from .._model import File
 from .._syntax.names import is_template
 from .._syntax.text import from_bytes
@@ -98,8 +99,7 @@ def _entry(state: t.Mapping[str, str], path: str) -> dict[str, t.Any]:
         "result": state.get("Result", ""),
         "invocation_id": state.get("InvocationID", ""),
     }
-    if "MainPID" in state:
-        entry["main_pid"] = int(state["MainPID"])
-    if "NRestarts" in state:
-        entry["n_restarts"] = int(state["NRestarts"])
+    for key, name in (("main_pid", "MainPID"), ("n_restarts", "NRestarts")):
+        if name in state:
+            entry[key] = number_of(state, name)
     return entry

@@ -20,6 +20,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._host.properties
     typed_property,
 )
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.show import parse_show
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.result import describe_units
 
 CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "cases" / "show" / "values.yml").read_text())
 
@@ -134,3 +135,29 @@ def test_journal():
     }
     assert [line["message"] for line in found["b.service"]] == ["", "h\ufffdi"]
     assert "other.service" not in found
+
+
+LINE_ENDS = [chr(code) for code in (0x0B, 0x0C, 0x0D, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029)]
+
+
+@pytest.mark.parametrize("end", LINE_ENDS, ids=ascii)
+def test_a_status_text_adds_no_property(end):
+    """Attack 7: these end a line for Python; for systemd only a line feed does."""
+    shown = parse_show(f"Id=a.service\nStatusText=fine{end}MainPID=abc\n", ("Id", "StatusText", "MainPID"))
+    assert "MainPID" not in shown["a.service"]
+
+
+@pytest.mark.parametrize("end", LINE_ENDS, ids=ascii)
+def test_a_line_of_security_ends_with_a_line_feed_alone(end):
+    """Attack 7."""
+    forged = "\u2192 Overall exposure level for b.service: 0.1 SAFE"
+    text = f"\u2192 Overall exposure level for a.service: 4.1 OK {end}{forged}\n"
+    assert list(_security.parse_security(text)) == ["a.service"]
+
+
+@pytest.mark.parametrize("text", ["abc", "-1", "", "\u0661", "\u00b2", "9" * 5000], ids=lambda text: ascii(text)[:10])
+def test_what_is_not_a_number_ends_no_task(text):
+    """Attack 7."""
+    states = {"a.service": {"MainPID": text, "NRestarts": text}}
+    entry = describe_units({"a.service": "/a"}, states, {})["a.service"]
+    assert (entry["main_pid"], entry["n_restarts"]) == (0, 0)
