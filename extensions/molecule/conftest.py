@@ -30,9 +30,12 @@ class EnteredBackend(PodmanBackend):
     def run(self, command, *args, **_options):
         """Run a command as root; see testinfra."""
         wanted = self.get_command(command, *args)
-        enter = "nsenter --target %s --mount --uts --ipc --net --pid --cgroup env --ignore-environment"
+        process = self.first_process()
+        # Into its control group as well: logind answers nobody from outside ("Protocol driver not attached").
+        join = f"echo $$ > {control_group(process)}/cgroup.procs"
+        enter = f"nsenter --target {process} --mount --uts --ipc --net --pid --cgroup env --ignore-environment"
         variables = "HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin container=podman"
-        result = self.run_local(f"{enter} {variables} /bin/sh -c %s", self.first_process(), wanted)
+        result = self.run_local(f"{join} && exec {enter} {variables} /bin/sh -c %s", wanted)
         result.command = self.encode(wanted)
         return result
 
@@ -42,6 +45,12 @@ class EnteredBackend(PodmanBackend):
             shown = self.run_local("podman inspect --format '{{.State.Pid}}' %s", self.name)
             self.known_process = shown.stdout.strip()
         return self.known_process
+
+
+def control_group(process):
+    """Folder of a process's control group, in the unified hierarchy that the sandbox has mounted."""
+    lines = Path(f"/proc/{process}/cgroup").read_text(encoding="utf-8").split("\n")
+    return "/sys/fs/cgroup" + next(line.removeprefix("0::") for line in lines if line.startswith("0::"))
 
 
 testinfra.backend.BACKENDS[EnteredBackend.NAME] = f"{__name__}.EnteredBackend"
