@@ -9,6 +9,7 @@ import errno
 import fcntl
 import json
 import os
+import pwd
 import sys
 import time
 import typing as t
@@ -45,18 +46,40 @@ class TransactionError(Exception):
 class Store:
     """Our own folder on the host: the lock, the intent of a running transaction, and the record of what was deployed.
 
+    Each scope and each user has its own three: a user can hold up the runs for that user alone.
+
     :param folder: root-only folder; made when it is first needed.
+    :param user: name of the user for scope ``user``; empty means the user who runs us.
+    :ivar problems: what was wrong with our files, in words.
     """
 
-    def __init__(self, folder: str = "") -> None:
+    def __init__(self, folder: str = "", scope: str = "system", user: str = "") -> None:
         if not folder and os.geteuid() != 0:
             folder = os.path.expanduser("~/.local/state/unitcraft")
         self.folder = folder or STATE_FOLDER
+        self._scope = scope
+        self._user = (user or _own_name()) if scope == "user" else ""
         self._lock = -1
+        self.problems: list[str] = []
 
     def path(self, name: str) -> str:
-        """Where one of our files stands."""
-        return os.path.join(self.folder, name)
+        """Where one of our files stands: ``lock``, ``intent.json`` or ``deployed.json``."""
+        stem, dot, kind = name.partition(".")
+        owner = "" if self._scope == "system" else f"-user-{self._user}" if self._user else f"-{self._scope}"
+        return os.path.join(self.folder, f"{stem}{owner}{dot}{kind}")
+
+    def set_aside(self, name: str) -> str:
+        """Rename one of our files that is of no use, so that it is in nobody's way; returns its new path.
+
+        :raises OSError: when that is impossible.
+        """
+        stem, dot, kind = self.path(name).rpartition(".")
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        kept = f"{stem}-set-aside-{stamp}-{os.getpid()}{dot}{kind}"
+        os.rename(self.path(name), kept)
+        with contextlib.suppress(OSError):
+            _files.flush_folder(self.folder)
+        return kept
 
     def lock(self, timeout: float = LOCK_TIMEOUT) -> None:
         """Keep any other run on this host out until ``unlock``, or until this process ends.
@@ -104,14 +127,40 @@ class Store:
         """
         _files.replace_file(self.path("intent.json"), json.dumps(intent).encode("ascii"))
 
+    def has_intent(self) -> bool:
+        """Whether a run was interrupted."""
+        return os.path.lexists(self.path("intent.json"))
+
     def read_intent(self) -> dict[str, t.Any] | None:
-        """What a run began and did not end; None when the last one ended properly."""
+        """What a run began and did not end; None when the last one ended properly.
+
+        :raises ValueError: for a file that is not an intent of ours.
+        """
         try:
-            with open(self.path("intent.json"), "rb") as stream:
-                intent: dict[str, t.Any] = json.loads(stream.read())
-                return intent
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return self._read("intent.json")
+        except FileNotFoundError:
             return None
+
+    def _read(self, name: str) -> dict[str, t.Any]:
+        """One of our files.
+
+        :raises FileNotFoundError: when there is none.
+        :raises ValueError: for a file that is not ours.
+        """
+        try:
+            with open(self.path(name), "rb") as stream:
+                data: dict[str, t.Any] = json.loads(stream.read())
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            raise FileNotFoundError from None
+        except OSError as error:
+            raise ValueError(f"it cannot be read: {error.strerror}") from None
+        except (ValueError, RecursionError):
+            raise ValueError("it is not JSON") from None
+        if not isinstance(data, dict):
+            raise ValueError("it does not hold a mapping")
+        if data.get("format") != FORMAT:
+            raise ValueError(f"its format is {data.get('format')!r}, and this version of the collection reads {FORMAT}")
+        return data
 
     def forget_intent(self) -> None:
         """Say that the transaction is over.
@@ -128,13 +177,44 @@ class Store:
     # Record
 
     def read_record(self) -> dict[str, t.Any]:
-        """What was deployed: ``{path: {unit, scope, user, set, sha256, text, enabled, sums, time}}``."""
+        """What was deployed: ``{path: {unit, scope, user, set, sha256, text, enabled, sums, time}}``.
+
+        A file that is not a record of ours is told in ``problems``; who holds the lock sets it aside.
+        """
         try:
-            with open(self.path("deployed.json"), "rb") as stream:
-                record = json.loads(stream.read())
-        except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):
+            return self._record_in("deployed.json")
+        except ValueError as error:
+            path, kept = self.path("deployed.json"), ""
+            if self._lock >= 0:
+                with contextlib.suppress(OSError):
+                    kept = f" It is kept as {self.set_aside('deployed.json')}."
+            self.problems.append(
+                f"{path} is not a record of ours: {error}.{kept} Drift and triggers are told again once each unit has"
+                " been deployed anew"
+            )
             return {}
-        return record.get("files", {}) if record.get("format") == FORMAT else {}
+
+    def _record_in(self, name: str) -> dict[str, t.Any]:
+        try:
+            data = self._read(name)
+        except FileNotFoundError:
+            return {}
+        files = data.get("files")
+        if not isinstance(files, dict):
+            raise ValueError("files is not a mapping")
+        for path, entry in files.items():
+            if not isinstance(entry, dict) or not (
+                isinstance(entry.get("unit"), str)
+                and isinstance(entry.get("text", ""), (str, type(None)))
+                and isinstance(entry.get("sums", {}), dict)
+            ):
+                raise ValueError(f"the entry of {path} is malformed")
+        # Version 0.1 had one record for all.
+        return {
+            path: entry
+            for path, entry in files.items()
+            if entry.get("scope", "system") == self._scope and (entry.get("user") or self._user) == self._user
+        }
 
     def write_record(self, record: t.Mapping[str, t.Any]) -> None:
         """Replace the record.
@@ -143,3 +223,11 @@ class Store:
         """
         data = json.dumps({"format": FORMAT, "files": record}, indent=1, sort_keys=True)
         _files.replace_file(self.path("deployed.json"), data.encode("ascii"))
+
+
+def _own_name() -> str:
+    uid = os.geteuid()
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

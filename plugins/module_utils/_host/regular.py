@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Opens files that others may have put in place of what we expect: a FIFO or a device must not keep us waiting."""
+"""Opens files that others may have replaced: a FIFO or a device must not keep us waiting."""
 
 from __future__ import annotations
 
@@ -14,17 +14,13 @@ class NotReadableError(OSError):
     """The path leads to what is not a regular file, or to a file that is too large; ``strerror`` says which."""
 
 
-def open_regular(path: str, most: int, flags: int = 0, dir_fd: int | None = None) -> t.BinaryIO:
-    """Open a regular file of at most *most* bytes for reading, without waiting for anybody.
+def open_regular(path: str, most: int) -> t.BinaryIO:
+    """Open a regular file of at most *most* bytes; it may grow, so read no more than these.
 
-    The file may grow meanwhile: read no more than *most* bytes of it.
-
-    :param flags: more flags of open(2).
     :raises NotReadableError: for anything but a regular file, and for a larger one.
     :raises OSError: when it cannot be opened.
     """
-    # A FIFO is opened at once with O_NONBLOCK, and a terminal does not become ours.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | flags, dir_fd=dir_fd)
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     stream = open(handle, "rb")  # noqa: SIM115  the caller closes it
     info = os.fstat(handle)
     problem = ""

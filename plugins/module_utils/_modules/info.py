@@ -116,9 +116,8 @@ def _add_drift(
     """``drift`` of each unit: null when we did not deploy it."""
     records: dict[str, dict[str, t.Any]] = {}
     user = systemd.account.pw_name if systemd.account else ""
-    for path, entry in {} if systemd.root else Store().read_record().items():
-        if entry.get("scope", "system") == systemd.scope and entry.get("user", "") in ("", user):
-            records.setdefault(entry["unit"], {})[path] = entry
+    for path, entry in {} if systemd.root else Store(scope=systemd.scope, user=user).read_record().items():
+        records.setdefault(entry["unit"], {})[path] = entry
     for name, unit in units.items():
         record = records.get(name)
         unit["drift"] = None

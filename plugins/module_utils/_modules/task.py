@@ -42,7 +42,7 @@ class Task:
         self.check_mode = check_mode
         self.warnings: list[str] = []
         self.result: dict[str, t.Any] = {"changed": False, "actions": [], "diff": [], "findings": [], "units": {}}
-        self.store = Store()
+        self.store = Store(scope=params["scope"], user=params["user"] or "")
         self.drift: dict[str, list[dict[str, str]]] = {}
 
     def run(self) -> dict[str, t.Any]:
@@ -68,6 +68,7 @@ class Task:
             raise SystemdError(f"{'root' if params['root'] else 'scope'}: {problem}")
         lock_problem = self._lock()
         record = self.store.read_record()
+        self.warnings += self.store.problems
         desired += self._to_prune(host, desired)
         state = read_state(host, desired, trigger_sums(record))
         self.drift = drift_by_unit(state, desired, record)
@@ -81,7 +82,7 @@ class Task:
     def _lock(self) -> str:
         """Keep other runs out and undo what a killed one left; returns why that is impossible, if it is."""
         if self.check_mode:
-            if self.store.read_intent() is not None:
+            if self.store.has_intent():
                 self.warnings.append(
                     "a run on this host was interrupted; the next run without check mode first undoes it"
                 )
@@ -93,7 +94,7 @@ class Task:
                 f"{self.store.folder}: {error.strerror}; the lock and the snapshot that a rollback needs have to be"
                 " written there. Make room, or make the folder writable"
             )
-        if self.store.read_intent() is not None:
+        if self.store.has_intent():
             from .._engine.execute import recover
 
             recovered = recover(self.store)
