@@ -16,7 +16,7 @@ import typing as t
 LAST_RELEASE = 262
 
 UNIT_SECTIONS = {
-    **{kind: ("Unit", "Install") for kind in ("target", "device")},
+    **dict.fromkeys(("target", "device"), ("Unit", "Install")),
     **{
         kind: ("Unit", kind.capitalize(), "Install")
         for kind in ("service", "socket", "timer", "path", "mount", "automount", "swap", "slice", "scope")

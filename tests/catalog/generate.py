@@ -32,8 +32,8 @@ EFFECTS = {"daemon-reload": "d", "restart": "s", "reenable": "e", "none": "n"}
 JOINS = {"single": "s", "lines": "l", "words": "w", "deps": "d", "colons": "c", "exec": "e"}
 # Parsers that refuse an empty value. Measured on 247 to 262; where a release or the kind of unit
 # makes a difference, the newest release and the most usual kind count. The test of the value cases holds this.
-REFUSE_EMPTY = frozenset(
-    """bool bus_name collect_mode device_policy emergency_action exec_cpu_sched_prio exec_input
+_REFUSE_EMPTY = """
+    bool bus_name collect_mode device_policy emergency_action exec_cpu_sched_prio exec_input
     exec_keyring_mode exec_memory_thp exec_output exec_preserve_mode exec_utmp_mode iec_size iec_size_long int
     job_mode job_mode_isolate job_running_timeout_sec job_timeout_sec log_facility log_level long
     managed_oom_preference mode notify_access nsec oom_policy pressure_watch private_bpf private_pids private_tmp
@@ -41,8 +41,9 @@ REFUSE_EMPTY = frozenset(
     runtime_preserve_mode sec sec_fix_0
     service_exit_type service_restart service_restart_mode service_timeout service_timeout_failure_mode service_type
     signal socket_bind socket_defer_trigger socket_protocol socket_service socket_timestamping trigger_unit
-    unit_slice unsigned""".split()
-)
+    unit_slice unsigned
+"""
+REFUSE_EMPTY = frozenset(_REFUSE_EMPTY.split())
 
 
 class Row(t.NamedTuple):

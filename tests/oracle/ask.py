@@ -108,7 +108,7 @@ def verify(host: Host, names: list[str], alone: bool = True) -> list[str]:
 
 
 def ask(host: Host, cases: list[agreement.Case]) -> list[str]:
-    """systemd's verdict for each case, as a letter."""
+    """The verdict of systemd for each case, as a letter."""
     files, places = {}, {}
     for number, case in enumerate(cases):
         name, text, line = agreement.unit_of(case, f"c{number:05}")
@@ -131,22 +131,24 @@ def ask(host: Host, cases: list[agreement.Case]) -> list[str]:
                 continue
             number, line = places[match.group(2)]
             # 247 names the last line of a continued one.
-            if int(match.group(3)) not in (line, line + cases[number].value.count("\\\n")):
-                continue
-            if "has been removed" in match.group(4):
-                verdicts[number] = "r"
-            if int(match.group(1)) % 8 > 4:
-                continue
-            if _UNKNOWN.search(match.group(4)):
-                verdicts[number] = "u"
-            elif not _TAKEN.search(match.group(4)) and verdicts[number] != "u":
-                verdicts[number] = "x"
+            if int(match.group(3)) in (line, line + cases[number].value.count("\\\n")):
+                verdicts[number] = _verdict(verdicts[number], int(match.group(1)) % 8, match.group(4))
     for name in sorted(suspects):
         # Alone: in a batch another unit may have taken the same name on the bus.
         if any(_REFUSED.match(output) for output in verify(host, [name])):
             number, _line = places[f"/cases/{name}"]
             verdicts[number] = verdicts[number].replace(".", "x")
     return verdicts
+
+
+def _verdict(before: str, priority: int, message: str) -> str:
+    """The letter of a line after one more message about it."""
+    letter = "r" if "has been removed" in message else before
+    if priority > 4:
+        return letter
+    if _UNKNOWN.search(message):
+        return "u"
+    return letter if _TAKEN.search(message) or letter == "u" else "x"
 
 
 def ask_all(hosts: list[Host], cases: list[agreement.Case]) -> list[agreement.Case]:
@@ -160,7 +162,8 @@ def ask_all(hosts: list[Host], cases: list[agreement.Case]) -> list[agreement.Ca
 
 def _names_units(case: agreement.Case) -> bool:
     directive = _catalog.get(case.section, case.directive)
-    return directive is not None and directive.parser in ("unit_deps", "obsolete_unit_deps", "service_sockets", "trigger_unit")
+    parsers = ("unit_deps", "obsolete_unit_deps", "service_sockets", "trigger_unit")
+    return directive is not None and directive.parser in parsers
 
 
 # ------------------------------------------------------------------------------------------------------------ new cases
@@ -249,10 +252,9 @@ _FOLDERS = ("/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/syst
 
 def shipped(host: Host) -> list[str]:
     """Errors of ours about files that the image ships and about which its own systemd says nothing."""
-    script = "for d in %s; do [ -L $d ] || find -L $d -type f 2>/dev/null; done | grep -E '\\.(%s|conf)$' | sort -u" % (
-        " ".join(_FOLDERS),
-        "|".join(kind for kind in _catalog.UNIT_SECTIONS),
-    )
+    folders, kinds = " ".join(_FOLDERS), "|".join(_catalog.UNIT_SECTIONS)
+    found = f"for d in {folders}; do [ -L $d ] || find -L $d -type f 2>/dev/null; done"
+    script = f"{found} | grep -E '\\.({kinds}|conf)$' | sort -u"
     paths = run(host, ["sh", "-c", script])[1].split("\n")
     archive = run_bytes(host, ["tar", "-c", "-P", "-h", *[path for path in paths if path]])
     problems, total = [], 0
@@ -277,12 +279,13 @@ def shipped(host: Host) -> list[str]:
 
 
 def whole_units(host: Host) -> list[str]:
-    """Units that only one of us refuses, or where an error of ours is about a line that systemd takes without a word."""
+    """Units that only one of us refuses, or with an error of ours about a line that systemd takes without a word."""
     problems = []
     cases = [
         case for file in sorted(UNIT_CASES.glob("*.yml")) for case in yaml.safe_load(file.read_text()) if "unit" in case
     ]
-    cases = [case for case in cases if case["release"] == host.release and not {"known", "scope", "dropin"} & set(case)]
+    special = {"known", "scope", "dropin"}
+    cases = [case for case in cases if case["release"] == host.release and not special & set(case)]
     for case in cases:
         findings = _validate.validate(read_unit(case["unit"], case["text"]), host.release)
         errors = [one for one in findings if one.severity == "error"]

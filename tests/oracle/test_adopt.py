@@ -23,14 +23,15 @@ from oracle.test_definition import ASK
 TYPES = (".service", ".socket", ".timer", ".path")
 OTHER_FOLDER = "/etc/systemd/system.control"  # before all others in the unit path
 # where it was read from and when, and what runs meanwhile
-NOT_OF_THE_TEXT = frozenset(
-    """FragmentPath NeedDaemonReload UnitFileState UnitFilePreset InvocationID MemoryCurrent MemoryAvailable CPUUsageNSec
+_NOT_OF_THE_TEXT = """
+    FragmentPath NeedDaemonReload UnitFileState UnitFilePreset InvocationID MemoryCurrent MemoryAvailable CPUUsageNSec
     TasksCurrent StateChangeTimestamp StateChangeTimestampMonotonic MemoryPeak EffectiveMemoryMax EffectiveMemoryHigh
     EffectiveTasksMax LoadError ManagedOOMMemoryPressureDurationUSec StatusText WatchdogTimestamp
     WatchdogTimestampMonotonic NextElapseUSecMonotonic NextElapseUSecRealtime TimersMonotonic TimersCalendar
-    MemoryKSM CPUUsageNSec IPEgressBytes FileDescriptorStore NFileDescriptorStore
-    Following DebugInvocation ControlGroupId""".split()
-)
+    MemoryKSM IPEgressBytes FileDescriptorStore NFileDescriptorStore
+    Following DebugInvocation ControlGroupId
+"""
+NOT_OF_THE_TEXT = frozenset(_NOT_OF_THE_TEXT.split())
 
 
 class Unsafe(str):
@@ -90,7 +91,7 @@ def test_adopted_units_mean_the_same_and_load_the_same(target):
     containers.run(name, ["mkdir", "-p", OTHER_FOLDER])
     for item in fragments:
         content = item.get("content") or _render.render(_render.settings_from_mapping(item["name"], item["sections"]))
-        containers.write_file(name, "%s/%s" % (OTHER_FOLDER, item["name"]), content)
+        containers.write_file(name, f"{OTHER_FOLDER}/{item['name']}", content)
     containers.run(name, ["systemctl", "daemon-reload"])
     after = show(name, plain + instances)
 
@@ -107,8 +108,8 @@ def test_adopted_units_mean_the_same_and_load_the_same(target):
         line.kind == "comment" for u in units.values() for f in u["files"] for line in parse(f["content"]).lines
     )
     print(
-        "\n%s: %d units taken over (%d as sections, %d as content), %d comments, %d values of show compared"
-        % (release, len(fragments), len(fragments) - as_text, as_text, comments, values)
+        f"\n{release}: {len(fragments)} units taken over ({len(fragments) - as_text} as sections, {as_text} as content)"
+        f", {comments} comments, {values} values of show compared"
     )
     assert not wrong, "\n".join(map(str, wrong[:40]))
     assert len(fragments) > 85
@@ -135,4 +136,4 @@ def test_folding_means_the_same(target):
     declared = yaml.load(text, Loader=Loader)["systemd_units"]
     assert _adopt.differences(units, declared, "fold", vendor=True) == []
     folded = [n for n, u in units.items() if len(u["files"]) > 1]
-    print("\n%s: %d declarations, %d units with drop-ins" % (release, len(declared), len(folded)))
+    print(f"\n{release}: {len(declared)} declarations, {len(folded)} units with drop-ins")

@@ -32,7 +32,8 @@ answer = {"units": answer.units, "findings": [f._asdict() for f in answer.findin
 """
 
 OVERRIDES = {
-    "/usr/lib/systemd/system/o-base.service": "[Unit]\nDescription=base\n[Service]\nExecStart=/bin/true a\nRestartSec=7\n",
+    "/usr/lib/systemd/system/o-base.service": "[Unit]\nDescription=base\n[Service]\n"
+    "ExecStart=/bin/true a\nRestartSec=7\n",
     "/usr/lib/systemd/system/o-base.service.d/50-x.conf": "[Service]\nRestartSec=8\nEnvironment=A=1\n",
     "/run/systemd/system/o-base.service.d/50-x.conf": "[Service]\nRestartSec=9\n",
     "/etc/systemd/system/o-base.service.d/10-y.conf": "[Service]\nExecStart=\nExecStart=/bin/true b\nExecStart=\n"
@@ -54,7 +55,8 @@ OVERRIDES = {
     "/usr/lib/systemd/system/o-masked.service": "[Service]\nExecStart=/bin/true\n",
     "/usr/lib/systemd/system/o-self.service": "[Service]\nExecStart=/bin/true self\n",
     "/etc/systemd/system/o-self.service": "-> /usr/lib/systemd/system/o-self.service",
-    "/etc/systemd/system/o-reset.timer": "[Timer]\nOnCalendar=daily\nOnBootSec=5min\nOnUnitActiveSec=\nOnCalendar=weekly\n",
+    "/etc/systemd/system/o-reset.timer": "[Timer]\nOnCalendar=daily\nOnBootSec=5min\n"
+    "OnUnitActiveSec=\nOnCalendar=weekly\n",
     "/etc/systemd/system/o-reset.service": "[Service]\nExecStart=/bin/true\n",
     "/etc/systemd/system/o-cond.service": "[Unit]\nConditionPathExists=/a\nConditionUser=root\nConditionHost=\n"
     "ConditionPathExists=/b\n[Service]\nExecStart=/bin/true\n",
@@ -144,7 +146,7 @@ def test_the_same_files_in_the_same_order(target, described, shown):
             wrong.append((name, unit["id"], properties["Id"]))
         if sorted({name, *unit["aliases"]}) != sorted(split_list(properties["Names"][0])):
             wrong.append((name, unit["aliases"], properties["Names"]))
-    print("\n%s: files, id and names of %d units compared" % (release, count))
+    print(f"\n{release}: files, id and names of {count} units compared")
     assert not wrong, "\n".join(str(item) for item in wrong[:40])
     assert count > 150
 
@@ -157,26 +159,27 @@ def test_the_same_text_as_systemctl_cat(target, described, shown):
     for unit in units.values():
         for file in unit["files"]:
             place = LINKED.get(file["path"])
-            heads = [file["path"], "%s -> %s" % (file["path"], place), place]
+            heads = [file["path"], f"{file['path']} -> {place}", place]
             count += 1
-            if file["content"] and not any(
-                "# %s\n%s" % (head, file["content"].rstrip("\n")) in done.stdout for head in heads
-            ):
+            content = file["content"].rstrip("\n")
+            if content and not any(f"# {head}\n{content}" in done.stdout for head in heads):
                 wrong.append(file["path"])
-    print("\n%s: text of %d files compared" % (release, count))
+    print(f"\n{release}: text of {count} files compared")
     assert not wrong
     assert count > 150
 
 
 # what show tells in other words than the file, or not at all
-NOT_SHOWN_ALIKE = frozenset(
-    """CapabilityBoundingSet AmbientCapabilities SystemCallFilter SystemCallLog SystemCallArchitectures SecureBits
+_NOT_SHOWN_ALIKE = """
+    CapabilityBoundingSet AmbientCapabilities SystemCallFilter SystemCallLog SystemCallArchitectures SecureBits
     RestrictAddressFamilies RestrictNamespaces StandardInput StandardOutput StandardError DeviceAllow LoadCredential
     SocketUser LogLevelMax SyslogLevel SyslogFacility SyslogLevelPrefix IPAddressAllow IPAddressDeny Slice Sockets
     RestrictFileSystems ImportCredential SetCredential Delegate CPUQuota BindPaths BindReadOnlyPaths
     WorkingDirectory TemporaryFileSystem SuccessExitStatus RestartPreventExitStatus RestartForceExitStatus
-    Unit Type What Where Options Also Alias WantedBy RequiredBy UpheldBy DefaultInstance OpenFile MemoryPressureWatch""".split()
-)
+    Unit Type What Where Options Also Alias WantedBy RequiredBy UpheldBy DefaultInstance OpenFile
+    MemoryPressureWatch
+"""
+NOT_SHOWN_ALIKE = frozenset(_NOT_SHOWN_ALIKE.split())
 NUMBERS = {  # what show prints as a number
     "EPERM": "1",
     "idle": {"IOSchedulingClass": "3", "CPUSchedulingPolicy": "5"},
@@ -199,44 +202,57 @@ def signal_number(name):
     return getattr(signal, base) + int(offset or 0)
 
 
+def comparable(directive, definition, section):
+    """Whether show tells the directive in terms that can be compared."""
+    known = _catalog.get(section, directive)
+    return (
+        known is not None
+        and definition["value"] is not None
+        and directive not in NOT_SHOWN_ALIKE | NOT_OF_THE_FILE
+        and not directive.startswith(("Condition", "Assert"))
+        and not (section == "Timer" and known.parser == "timer")  # calendar expressions are shown in their normal form
+        and not any("%" in place["text"] for place in definition["set_by"])
+    )
+
+
 def same(directive, definition, section, properties, aliases=None):
     """True or False when show tells the directive in terms that can be compared, else None."""
+    if not comparable(directive, definition, section):
+        return None
     value = definition["value"]
     texts = [place["text"] for place in definition["set_by"]]
     known = _catalog.get(section, directive)
-    if (
-        known is None
-        or directive in NOT_SHOWN_ALIKE | NOT_OF_THE_FILE
-        or any("%" in text for text in texts)
-        or value is None
-    ):
-        return None
-    if directive.startswith(("Condition", "Assert")):
-        return None
     if known.parser == "socket_listen":
         return all(any(text in shown for shown in properties["Listen"]) for text in texts)
-    if section == "Timer" and known.parser == "timer":
-        return None  # calendar expressions are shown in their normal form
     if known.parser == "path_spec":
-        return all("%s (%s)" % (text, directive) in properties["Paths"] for text in texts)
+        return all(f"{text} ({directive})" in properties["Paths"] for text in texts)
     key = property_of(directive)
     if key not in properties:
         return None
     shown = properties[key]
     if known.joins == "exec":
         return len(shown) == len(texts) and all(
-            "argv[]=%s ;" % " ".join(command.argv) in line
+            f"argv[]={' '.join(command.argv)} ;" in line
             for text, line in zip(texts, shown)
             for command in parse_exec(text)
         )
     if known.joins in ("words", "deps", "lines", "colons"):
-        ours = set(value)
-        theirs = {word for line in shown for word in split_list(line)}
-        if known.joins == "lines":
-            ours, theirs = set(value), {line.partition(" (ignore_errors")[0] for line in shown}
-            ours = {item.lstrip("-") for item in ours}
-        names = aliases or {}
-        return {plain(names.get(item, item)) for item in ours} <= {plain(item) for item in theirs}
+        return same_list(known.joins, value, shown, aliases or {})
+    return same_scalar(directive, value, section, known, shown)
+
+
+def same_list(joins, value, shown, aliases):
+    """Whether show lists all that the directive names."""
+    ours = set(value)
+    theirs = {word for line in shown for word in split_list(line)}
+    if joins == "lines":
+        ours = {item.lstrip("-") for item in ours}
+        theirs = {line.partition(" (ignore_errors")[0] for line in shown}
+    return {plain(aliases.get(item, item)) for item in ours} <= {plain(item) for item in theirs}
+
+
+def same_scalar(directive, value, section, known, shown):
+    """Whether show has the one value of the directive."""
     if known.parser == "signal":
         return signal_number(value) == int(shown[-1])
     if directive == "TimeoutStopSec" and value == 0:
@@ -267,7 +283,7 @@ def test_the_same_values_as_systemctl_show(target, described, shown):
                     if not verdict:
                         key = property_of(directive)
                         wrong.append((name, directive, definition["value"], shown[name].get(key)))
-    print("\n%s: %d values compared, %d not told by show in the same terms" % (release, compared, sum(silent.values())))
+    print(f"\n{release}: {compared} values compared, {sum(silent.values())} not told by show in the same terms")
     assert not wrong, "\n".join(str(item) for item in wrong[:40])
     assert compared > 500
 

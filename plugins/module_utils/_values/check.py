@@ -31,7 +31,7 @@ class Problem(t.NamedTuple):
 
 
 # The units of a large set have many values in common.
-_remembered: dict[tuple[str, str, str, str, int, str], Problem | None] = {}
+_remembered: dict[tuple[str, str, str, int, str], Problem | None] = {}
 _REMEMBERED_MOST = 20000
 _REMEMBERED_LENGTH = 200
 
@@ -51,15 +51,16 @@ def check(
     :param target: the manager that reads the unit: "system" or "user".
     :param earlier: values of directives that stand earlier in the section, for the few that depend on others.
     """
+    key = (directive.section, directive.name, value, release, target)
+    if key in _remembered:
+        return _remembered[key]
     context = Context(directive.name, directive.section, directive.ltype, release, unit_name, target, earlier or {})
-    if len(value) > _REMEMBERED_LENGTH or "%" in value or directive.parser in _IN_CONTEXT:
-        return _check(directive.parser, value, context)
-    key = (directive.parser, directive.section, directive.name, value, release, target)
-    if key not in _remembered:
+    problem = _check(directive.parser, value, context)
+    if len(value) <= _REMEMBERED_LENGTH and "%" not in value and directive.parser not in _IN_CONTEXT:
         if len(_remembered) >= _REMEMBERED_MOST:
             _remembered.clear()
-        _remembered[key] = _check(directive.parser, value, context)
-    return _remembered[key]
+        _remembered[key] = problem
+    return problem
 
 
 def _check(parser: str, value: str, context: Context) -> Problem | None:

@@ -189,12 +189,9 @@ def _path(unit: Loaded) -> t.Iterator[Fault]:
         yield Fault("PathExists", "the path unit watches nothing", hint, True)
 
 
-_API_FILE_SYSTEMS = frozenset(
-    "/" + path
-    for path in (
-        "proc sys dev run dev/shm dev/pts sys/kernel/security sys/fs/smackfs sys/fs/cgroup sys/fs/pstore sys/fs/bpf"
-        " sys/fs/selinux sys/firmware/efi/efivars dev/console proc/kmsg proc/sys"
-    ).split()
+_API_FILE_SYSTEMS = (
+    "/proc /sys /dev /run /dev/shm /dev/pts /sys/kernel/security /sys/fs/smackfs /sys/fs/cgroup /sys/fs/pstore"
+    " /sys/fs/bpf /sys/fs/selinux /sys/firmware/efi/efivars /dev/console /proc/kmsg /proc/sys"
 )
 
 
@@ -205,7 +202,7 @@ def _simple(text: str) -> str:
 def _mount(unit: Loaded) -> t.Iterator[Fault]:
     where = _simple(unit.text("Where"))
     yield from _same_path(unit, "Where", where)
-    if where in _API_FILE_SYSTEMS or where.startswith("/sys/fs/cgroup/"):
+    if where in _API_FILE_SYSTEMS.split() or where.startswith("/sys/fs/cgroup/"):
         yield Fault("Where", f"{where} is mounted by systemd itself", "choose another place")
     if not unit.text("What"):
         message = "the mount unit does not say what to mount"

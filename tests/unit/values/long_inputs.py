@@ -3,7 +3,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long very long inputs take: prints ``{what: seconds of processor time}``. A process of its own, without coverage."""
+"""How long very long inputs take: prints ``{what: seconds of processor time}``.
+
+A process of its own, without coverage.
+"""
 
 from __future__ import annotations
 
