@@ -99,7 +99,10 @@ class Runner:
 
     def _identity(self, env: t.Mapping[str, str] | None = None, as_user: bool = True) -> dict[str, t.Any]:
         """User, groups and environment a program is started with."""
-        environment = dict(os.environ, LC_ALL="C.UTF-8", SYSTEMD_PAGER="", SYSTEMD_COLORS="0", SYSTEMD_URLIFY="0")
+        own = dict(os.environ)
+        if self.account is not None and as_user:  # the play's variables, tokens among them, are not for the user
+            own = {name: own[name] for name in ("PATH", "TZ") if name in own}
+        environment = dict(own, LC_ALL="C.UTF-8", SYSTEMD_PAGER="", SYSTEMD_COLORS="0", SYSTEMD_URLIFY="0")
         identity: dict[str, t.Any] = {"env": environment}
         if self.account is not None and as_user:
             identity.update(_session(self.account, environment))
@@ -159,8 +162,6 @@ def _session(account: pwd.struct_passwd, environment: dict[str, str]) -> dict[st
         XDG_RUNTIME_DIR=runtime,
         DBUS_SESSION_BUS_ADDRESS=f"unix:path={runtime}/bus",
     )
-    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
-        environment.pop(name, None)
     identity: dict[str, t.Any] = {"cwd": "/"}
     if os.geteuid() != account.pw_uid:
         groups = os.getgrouplist(account.pw_name, account.pw_gid)

@@ -14,7 +14,7 @@ import tempfile
 import typing as t
 
 from .._lint.judge import WHOLE, PendingFile
-from .._model import ERROR, INFO, WARNING, Finding
+from .._model import ERROR, INFO, UNIT_MODE, WARNING, Finding
 from .._syntax.names import template_of
 from .._syntax.text import to_bytes
 from .systemd import Reply, Runner, SystemdError
@@ -76,9 +76,12 @@ def _fill(stage: str, files: t.Sequence[Staged]) -> None:
     os.chmod(stage, 0o755)
     for file in files:
         path = os.path.join(stage, file.place)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        folder = os.path.dirname(path)
+        os.makedirs(folder, exist_ok=True)
+        os.chmod(folder, 0o755)  # whatever the umask
         with open(path, "wb") as stream:
             stream.write(file.data)
+            os.fchmod(stream.fileno(), UNIT_MODE)
 
 
 def _remove_abandoned(place: str) -> None:

@@ -6,12 +6,16 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import stat
+
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.exposure import exposure
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.runtime import RuntimeInfo
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Reply, Runner, SystemdError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.verify import Staged, verify
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.verify import Staged, stage_files, verify
 
 NAME = "--man.service"  # a valid name of a unit
 DROPIN = [Staged(NAME, f"{NAME}.d/10-a.conf", b"[Service]\nNice=1\n")]
@@ -63,3 +67,26 @@ def test_verify_that_fails_without_a_word_about_the_files_is_an_error(errors):
 def test_verify_that_fails_with_a_word_about_the_files_is_a_finding():
     findings = verify(Programs(Reply(1, "", f"<3>{NAME}: wrong\n")), DROPIN, 252)
     assert [finding.message for finding in findings] == ["wrong"]
+
+
+def test_a_user_gets_nothing_of_the_environment_of_the_play(monkeypatch):
+    """Attack 11: a user can read the environment of the processes that run as this user."""
+    monkeypatch.setenv("CLOUD_TOKEN", "secret")
+    reply = Runner("user", pwd.getpwuid(os.geteuid())).command(["env"])
+    names = {line.partition("=")[0] for line in reply.out.split("\n") if line}
+    assert names - {"PATH", "TZ"} == {
+        *("HOME", "USER", "LOGNAME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"),
+        *("LC_ALL", "SYSTEMD_PAGER", "SYSTEMD_COLORS", "SYSTEMD_URLIFY"),
+    }
+
+
+def test_a_user_may_read_what_is_staged_whatever_the_umask():
+    """Attack list, low: verify runs as the user."""
+    before = os.umask(0o077)
+    try:
+        with stage_files([Staged("a.service", "a.service.d/b.conf", b"")]) as stage:
+            paths = [stage, f"{stage}/a.service.d", f"{stage}/a.service.d/b.conf"]
+            modes = [stat.S_IMODE(os.stat(path).st_mode) for path in paths]
+    finally:
+        os.umask(before)
+    assert modes == [0o755, 0o755, 0o644]
