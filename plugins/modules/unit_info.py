@@ -137,9 +137,9 @@ units:
         - C(fragment) and C(dropins) are paths in the order in which systemd reads them.
         - >-
           C(sections) maps section and directive to C(value) (seconds, bytes, booleans, numbers, lists or text),
-          C(set_by), C(overrode) and C(ignored) (settings that systemd drops), all lists of C(text), C(path) and C(line).
-        - Specifiers and percentages depend on the host and stay text. Words, paths and names are shown even if systemd
-          drops them; M(unitcraft.systemd.unit_lint) reports these.
+          C(set_by), C(overrode) and C(ignored) (settings that systemd drops), lists of C(text), C(path) and C(line).
+        - Specifiers and percentages depend on the host and stay text. Words, paths and names are shown even if
+          systemd drops them; M(unitcraft.systemd.unit_lint) reports these.
       type: dict
     files:
       description: Path and text of each file, fragment first. The text is null if the file could not be read.

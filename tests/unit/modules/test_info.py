@@ -16,7 +16,10 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import 
 
 ETC = "/etc/systemd/system"
 VENDOR = "/usr/lib/systemd/system"
-GOOD = "[Unit]\nDescription=good\n\n[Service]\nExecStart=/bin/true\nRestartSec=1min\n\n[Install]\nWantedBy=multi-user.target\n"
+GOOD = (
+    "[Unit]\nDescription=good\n\n[Service]\nExecStart=/bin/true\nRestartSec=1min\n\n"
+    "[Install]\nWantedBy=multi-user.target\n"
+)
 
 
 @pytest.fixture
