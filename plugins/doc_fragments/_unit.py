@@ -43,6 +43,7 @@ options:
         requires it.
       - V(started), V(stopped), V(restarted) and V(reloaded) also set the run state.
       - V(absent) stops and disables the unit and removes its file, or removes only the drop-in.
+        Of a template with O(instances) it stops and disables only these, and keeps the file.
     type: str
     choices: [present, started, stopped, restarted, reloaded, absent]
     default: present

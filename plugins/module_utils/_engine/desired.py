@@ -10,7 +10,7 @@ import typing as t
 
 from .._model import File
 from .._syntax.header import read_header
-from .._syntax.names import instance_name
+from .._syntax.names import instance_name, is_template, template_of
 from .._syntax.text import from_bytes
 
 WANTS_RUN = ("started", "restarted", "reloaded")
@@ -63,6 +63,11 @@ class DesiredUnit:
         self.position = position
         self.reason = reason or f"state: {state}"
 
+    @property
+    def removes(self) -> bool:
+        """Whether its file goes. Of a template with ``instances``, ``absent`` speaks of those instances alone."""
+        return self.state == "absent" and (bool(self.dropin) or not self.instances)
+
     def instance_names(self) -> list[str]:
         """The units that the declared instances of a template are."""
         return [instance_name(self.name, instance) for instance in self.instances]
@@ -76,8 +81,48 @@ def by_unit(desired: t.Iterable[DesiredUnit]) -> dict[str, list[DesiredUnit]]:
     return groups
 
 
-def agreed(items: t.Sequence[DesiredUnit], option: str, default: t.Any) -> t.Any:
+class Declared:
+    """The items by the units they speak of: an instance is spoken of by its own name, and by its template.
+
+    :ivar groups: ``{unit: its items}``, in the declared order.
+    """
+
+    def __init__(self, desired: t.Iterable[DesiredUnit]) -> None:
+        self.groups = by_unit(desired)
+
+    def of_template(self, unit: str) -> list[DesiredUnit]:
+        """The items of the template of an instance, whether they list the instance or not."""
+        return self.groups.get(template_of(unit), [])
+
+    def naming(self, unit: str) -> list[DesiredUnit]:
+        """The items whose options ``state`` and ``enabled`` speak of a unit."""
+        listing = [item for item in self.of_template(unit) if unit in item.instance_names()]
+        return [*self.groups.get(unit, []), *listing]
+
+    def value(self, unit: str, option: str, default: t.Any) -> t.Any:
+        """What ``state`` or ``enabled`` is for a unit.
+
+        :raises PlanError: when two items contradict each other.
+        """
+        return agreed(self.naming(unit), option, default, unit)
+
+    def enabled(self, unit: str) -> bool | None:
+        """Whether a unit shall be enabled; an instance that shall be absent shall not."""
+        if any(item.state == "absent" and not item.removes for item in self.naming(unit)):
+            return False
+        return t.cast("bool | None", self.value(unit, "enabled", None))
+
+    def units_of(self, name: str) -> list[str]:
+        """The units that the items of a name speak of: the unit itself, or the listed instances of a template."""
+        if not is_template(name):
+            return [name]
+        return list(dict.fromkeys(unit for item in self.groups.get(name, ()) for unit in item.instance_names()))
+
+
+def agreed(items: t.Sequence[DesiredUnit], option: str, default: t.Any, unit: str = "") -> t.Any:
     """The one value that the items of a unit give for an option.
+
+    :param unit: what the message calls it, if not by the name of the first item.
 
     :raises PlanError: when two items contradict each other.
     """
@@ -89,7 +134,7 @@ def agreed(items: t.Sequence[DesiredUnit], option: str, default: t.Any) -> t.Any
     if len(given) > 1:
         (one, first), (two, second) = list(given.items())[:2]
         raise PlanError(
-            f"{items[0].name}: {option} is {str(one).lower()} in units[{first}] and {str(two).lower()} in"
+            f"{unit or items[0].name}: {option} is {str(one).lower()} in units[{first}] and {str(two).lower()} in"
             f" units[{second}]; say the same in both, or say it once"
         )
     return next(iter(given), default)

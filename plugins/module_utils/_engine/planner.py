@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-import posixpath
 import typing as t
 
 from .._model import MISSING, Setting
-from .desired import DesiredUnit, by_unit
+from .desired import Declared, DesiredUnit
 from .plan import Plan
 from .propagate import add_propagated, keep_sockets_working
+from .run_state import add_run_states
+from .sources import Sources
 from .state import HostState
 from .unit_plan import UnitPlan, listed
 
@@ -22,25 +23,29 @@ def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: 
     :raises PlanError: when an option asks for what systemd cannot do.
     """
     plan = Plan()
-    groups = by_unit(desired)
-    for name, items in groups.items():
-        UnitPlan(plan, state, name, items, live_manager).add()
+    declared = Declared(desired)
+    units = [UnitPlan(plan, state, declared, name) for name in declared.groups]
+    for unit in units:
+        unit.add_files(live_manager)
+    sources = Sources(plan.changes, state)
+    for unit in units:
+        unit.add_enablement(sources)
     if live_manager:
-        keep_sockets_working(plan, state, groups)
-        add_propagated(plan, state, groups)
+        add_run_states(plan, state, declared, sources)
+        keep_sockets_working(plan, state, declared.groups)
+        add_propagated(plan, state, declared.groups)
         _reset_failed(plan, state)
-        _decide_reload(plan, state, groups)
+        _decide_reload(plan, state, declared.groups)
     return plan
 
 
-def merged_after(plan: Plan, state: HostState, name: str, items: list[DesiredUnit]) -> list[Setting] | None:
+def merged_after(plan: Plan, state: HostState, name: str) -> list[Setting] | None:
     """The settings of a whole unit once the plan is carried out; None when its fragment is not known."""
-    unit = UnitPlan(plan, state, name, items, True)
-    own = posixpath.join(state.folder, name)
-    written = any(change.path == own for change in plan.changes)
-    if not written and state.files.get(unit.fragment(), MISSING).kind != "file":
+    sources = Sources(plan.changes, state)
+    path = sources.fragment(name, after=True)
+    if not any(change.path == path for change in plan.changes) and state.files.get(path, MISSING).kind != "file":
         return None
-    return unit.merged(after=True)
+    return sources.settings(name, after=True)
 
 
 def _reset_failed(plan: Plan, state: HostState) -> None:

@@ -14,8 +14,8 @@ from .._syntax.names import template_of
 from .._syntax.text import to_bytes
 from .desired import WANTS_RUN, DesiredUnit
 from .plan import Plan
+from .sources import read_settings
 from .state import HostState
-from .unit_plan import read_settings
 
 _Groups = t.Mapping[str, list[DesiredUnit]]
 

@@ -83,6 +83,10 @@ class _Reading:
         """Take the state of the declared units; where something may move, ask for that of what hangs on them."""
         state = self.state
         state.live = live
+        for item in self.desired:
+            if item.masked is False and state.value(item.name, "LoadState") == "masked":
+                # Of a masked unit the manager knows no fragment; enabling it takes the one below the mask.
+                live[item.name] = {**live[item.name], "FragmentPath": self._fragment_below(item.name)}
         for template in {item.name for item in self.desired if is_template(item.name)}:
             loaded = sorted({s["Id"] for s in state.live.values() if template_of(s.get("Id", "")) == template})
             state.instances[template] = [unit for unit in loaded if state.value(unit, "LoadState") != "not-found"]
@@ -118,18 +122,32 @@ class _Reading:
                 if path and path not in self.state.files:
                     self.state.files[path] = self.folder.read_through(path)
 
+    def _places(self, name: str) -> list[str]:
+        """Where files of a unit stand, in the order in which systemd looks."""
+        kind = os.path.basename(self.host.folder)
+        paths = [f"{self.host.folder}/{name}", *(f"{self.host.root}{folder}{kind}/{name}" for folder in _FOLDERS)]
+        return [path for path in dict.fromkeys(paths) if os.path.lexists(path)]
+
+    def _fragment_below(self, name: str) -> str:
+        """The fragment that a unit has below its masks; empty when there is none."""
+        found = [path for path in self._places(name) if not _is_mask(path)]
+        template = template_of(name)
+        return found[0] if found else self._fragment_below(template) if template else ""
+
     def _offline_state(self, name: str) -> dict[str, str]:
         """What can be said of a unit without a manager: where its file is, and whether links enable it."""
-        kind = os.path.basename(self.host.folder)
-        for folder in _FOLDERS:
-            path = f"{self.host.root}{folder}{kind}/{name}"
-            if os.path.lexists(path):
-                if os.path.islink(path) and os.readlink(path) == MASK_TARGET:
-                    return {"Id": name, "LoadState": "masked", "UnitFileState": "masked", "FragmentPath": ""}
-                enabled = any(enables(link, target, (name,)) for link, target in self.state.links.items())
-                file_state = "enabled" if enabled else "disabled"
-                return {"Id": name, "LoadState": "loaded", "UnitFileState": file_state, "FragmentPath": path}
+        for path in self._places(name):
+            if _is_mask(path):
+                below = self._fragment_below(name)
+                return {"Id": name, "LoadState": "masked", "UnitFileState": "masked", "FragmentPath": below}
+            enabled = any(enables(link, target, (name,)) for link, target in self.state.links.items())
+            file_state = "enabled" if enabled else "disabled"
+            return {"Id": name, "LoadState": "loaded", "UnitFileState": file_state, "FragmentPath": path}
         return {"Id": name, "LoadState": "not-found"}
+
+
+def _is_mask(path: str) -> bool:
+    return os.path.islink(path) and os.readlink(path) == MASK_TARGET
 
 
 def _is_plain_socket(name: str) -> bool:

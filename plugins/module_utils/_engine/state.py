@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .._model import RUNNING, File
+from .._syntax.names import template_of
 from .links import enabled_by
 
 
@@ -54,6 +55,11 @@ class HostState:
                 for name in enabled_by(link, target):
                     self._links_by_unit.setdefault(name, set()).add(link)
         return set().union(*(self._links_by_unit.get(unit, ()) for unit in units))
+
+    def enabled_instances(self, template: str) -> list[str]:
+        """The instances of a template that links enable."""
+        self.links_of()
+        return sorted(name for name in self._links_by_unit or () if template_of(name) == template)
 
     def dropins_of(self, unit: str) -> list[str]:
         """Paths of the drop-ins in our folder for a unit; all files are sorted once, for a set may have thousands."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._engine.desired import DesiredUnit, by_unit
+from .._engine.desired import DesiredUnit
 from .._engine.plan import Plan
 from .._engine.planner import merged_after
 from .._engine.state import HostState
@@ -47,11 +47,8 @@ def review(
 
 def _pending_files(plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]) -> list[PendingFile]:
     written = {change.path for change in plan.changes if change.action == "write"}
-    groups = by_unit(desired)
     return [
-        PendingFile(
-            unit.name, unit.dropin, unit.path, unit.text, merged_after(plan, state, unit.name, groups[unit.name])
-        )
+        PendingFile(unit.name, unit.dropin, unit.path, unit.text, merged_after(plan, state, unit.name))
         for unit in desired
         if unit.path in written and unit.text is not None
     ]

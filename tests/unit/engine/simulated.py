@@ -15,8 +15,8 @@ import re
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import DesiredUnit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.links import install_links
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.sources import read_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.state import HostState
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.unit_plan import read_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Reply, SystemdError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import File
 

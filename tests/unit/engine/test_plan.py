@@ -15,8 +15,8 @@ import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import DesiredUnit, PlanError, to_prune
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.links import install_links
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.planner import make_plan
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.sources import read_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.state import HostState
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.unit_plan import read_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import File
 
 FOLDER = "/etc/systemd/system"
@@ -62,7 +62,7 @@ def reported(plan):
     return [" ".join(filter(None, (step.action, step.unit))) + f": {step.reason}" for step in plan.steps()]
 
 
-STEPS = [*case_files.load("plan/files"), *case_files.load("plan/run_state"), *case_files.load("plan/groups")]
+STEPS = [case for name in ("files", "run_state", "instances", "groups") for case in case_files.load(f"plan/{name}")]
 
 
 def plan_of(case):

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps that each unit needs to run as declared, decided once for each unit, instances included. No I/O."""
+
+from __future__ import annotations
+
+from .. import _catalog
+from .._graph.edges import triggered
+from .._model import Setting, Unit
+from .._syntax.effective import is_set, value_of
+from .._syntax.names import is_template, unit_type
+from .desired import WANTS_RUN, Declared, DesiredUnit, PlanError, agreed
+from .plan import Plan
+from .sources import Changed, Sources
+from .state import HostState
+from .unit_plan import listed, removal_of
+
+# What runs at stop time and belongs to the old definition: with a change of one of these next to a change that
+# restarts, the unit is stopped before its files are replaced.
+_STOP_TIME = frozenset(
+    (
+        "ExecStop",
+        "ExecStopPost",
+        "FinalKillSignal",
+        "KillMode",
+        "KillSignal",
+        "PIDFile",
+        "RemoveOnStop",
+        "RestartKillSignal",
+        "RuntimeDirectory",
+        "RuntimeDirectoryPreserve",
+        "SendSIGHUP",
+        "SendSIGKILL",
+        "Type",
+        "Where",
+    )
+)
+
+
+def add_run_states(plan: Plan, state: HostState, declared: Declared, sources: Sources) -> None:
+    """Add the steps of every unit that is declared, and of every loaded instance of a declared template.
+
+    :raises PlanError: when an option asks for what systemd cannot do.
+    """
+    units: dict[str, None] = {}
+    for name in declared.groups:
+        units.update(dict.fromkeys(declared.units_of(name)))
+        if is_template(name):
+            units.update(dict.fromkeys(state.instances.get(name, ())))
+    for unit in units:
+        _RunState(plan, state, declared, sources, unit).add()
+
+
+class _RunState:
+    """One unit that can run, with everything that is declared of it: by its own name, and by its template."""
+
+    def __init__(self, plan: Plan, state: HostState, declared: Declared, sources: Sources, unit: str) -> None:
+        self.plan = plan
+        self.now = state
+        self.declared = declared
+        self.sources = sources
+        self.unit = unit
+        own = declared.groups.get(unit, [])
+        self.items = [*own, *declared.of_template(unit)]
+        self.on_change = agreed(self.items, "on_change", "auto", unit)
+        self.changed = sources.changed(unit)
+
+    def add(self) -> None:
+        unit, active = self.unit, self.now.value(self.unit, "ActiveState")
+        state = self.declared.value(unit, "state", "present")
+        self._add_health()
+        changed_triggers = self._changed_triggers()
+        removal = removal_of(unit, self.declared, self.sources)
+        if removal:
+            self._stop_for_good(removal, state)
+        elif state in WANTS_RUN and (not self.now.active(unit) or active == "deactivating"):
+            self.plan.start[unit] = f"state: {state}"
+        elif self.now.active(unit) and state in ("stopped", "absent"):
+            self.plan.stop[unit] = f"state: {state}"
+        elif self.now.active(unit) and active != "deactivating":
+            self._change_running(state, changed_triggers)
+
+    def _add_health(self) -> None:
+        for item in self.declared.naming(self.unit):
+            if item.health is not None:
+                self.plan.health[self.unit] = item.health
+
+    # What goes
+
+    def _stop_for_good(self, removal: DesiredUnit, state: str) -> None:
+        unit = self.unit
+        if state in WANTS_RUN:
+            raise PlanError(f"{unit}: state: {state} cannot hold, for {removal.name} is removed ({removal.reason})")
+        if self.now.active(unit):
+            self.plan.stop[unit] = removal.reason
+        if self.now.value(unit, "ActiveState") == "failed" or unit in self.plan.stop:
+            self.plan.reset[unit] = "the unit is removed"
+
+    # What runs
+
+    def _change_running(self, state: str, changed_triggers: list[tuple[str, bool]]) -> None:
+        """What a unit that runs needs, for the state that is declared of it and for what changed."""
+        unit = self.unit
+        if state == "restarted":
+            self._restart("state: restarted")
+        elif state == "started" and self.now.crash_looping(unit):
+            self.plan.restart[unit] = "state: started; it is waiting to be restarted after a failure"
+        else:
+            self._follow_change(changed_triggers)
+            if unit.endswith(".timer") and any(section == "Timer" for section, _directive in self.changed):
+                self._follow_schedule()
+            if state == "reloaded" and not self.plan.is_restarted(unit):
+                self.plan.reload[unit] = "state: reloaded"
+
+    def _after(self) -> list[Setting]:
+        return self.sources.settings(self.unit, after=True)
+
+    def _restart(self, reason: str) -> None:
+        if any(directive in _STOP_TIME for _section, directive in self.changed):
+            self.plan.stop_start[self.unit] = reason
+        else:
+            self.plan.restart[self.unit] = reason
+
+    def _follow_change(self, changed_triggers: list[tuple[str, bool]]) -> None:
+        """Do to a running unit what the changed directives and triggers need, and no more."""
+        restart, reload, light = self._needs(changed_triggers)
+        if self.on_change == "none":
+            if restart or reload:
+                self.plan.left_running[self.unit] = (
+                    f"on_change: none; {listed(restart + reload)} takes effect at its next start"
+                )
+        elif restart:
+            self._restart(f"{listed(restart)} changed")
+        elif reload and self._can_reload():
+            self.plan.reload[self.unit] = f"{listed(reload)} changed"
+        elif reload:
+            self._restart(f"{listed(reload)} changed, and the unit has no ExecReload=")
+        elif light:
+            self.plan.left_running[self.unit] = f"runs on: a change of {listed(light)} needs no restart"
+
+    def _needs(self, changed_triggers: list[tuple[str, bool]]) -> tuple[list[str], list[str], list[str]]:
+        """What changed (directives, files of triggers) by what it needs: a restart, a reload, nothing of either."""
+        needs = _effects(self.changed)
+        restart, reload = needs.get("restart", []), needs.get("reload", [])
+        light = needs.get("none", []) + needs.get("daemon-reload", [])
+        for path, only_reload in changed_triggers:
+            (reload if only_reload else restart).append(path)
+        if self.on_change == "restart":
+            return restart + reload + light, [], []
+        if self.on_change == "reload":
+            return [], restart + reload, light
+        return restart, reload, light
+
+    def _can_reload(self) -> bool:
+        """Whether systemd can reload the unit as it will be defined."""
+        after = self._after()
+        if not after or unit_type(self.unit) != "service":
+            return self.now.value(self.unit, "CanReload") == "yes"
+        unit = Unit(self.unit, after)
+        return is_set(unit, "Service", ["ExecReload"]) or value_of(unit, "Service", "Type") == "notify-reload"
+
+    def _follow_schedule(self) -> None:
+        """What a changed schedule needs besides."""
+        timer = self.unit
+        self.plan.held_timers[timer] = triggered(Unit(timer, self._after()))
+        if self.now.value(timer, "SubState") == "elapsed" and self.on_change != "none":
+            self.plan.left_running.pop(timer, None)
+            self.plan.restart.setdefault(
+                timer, "its schedule had ended, and systemd looks at a new one only when it is started"
+            )
+
+    def _changed_triggers(self) -> list[tuple[str, bool]]:
+        """The files of triggers that changed since the last run, and whether a reload is enough for each."""
+        found = []
+        for item in self.items:
+            seen = self.now.seen_sums.get(item.name, {})
+            for path, reload in item.triggers:
+                checksum = self.now.trigger_sums.get(path, "")
+                self.plan.sums.setdefault(item.name, {})[path] = checksum
+                if path in seen and seen[path] != checksum:
+                    found.append((path, reload))
+        return found
+
+
+def _effects(changed: Changed) -> dict[str, list[str]]:
+    """The changed directives by what they need: none, daemon-reload, reload, restart (from the catalogue)."""
+    needs: dict[str, list[str]] = {}
+    for section, directive in changed:
+        if section == "Install" or section.startswith("X-") or directive.startswith("X-"):
+            continue
+        known = _catalog.get(section, directive)
+        needs.setdefault(known.effect if known else "restart", []).append(directive.rstrip("*"))
+    return needs
