@@ -37,7 +37,7 @@ class Directive(t.NamedTuple):
     successor: str  # "Section.Name" to write instead, or empty
     joins: str  # single, lines, words, deps, colons, exec: see tests/catalog/joins.txt
     empty_ok: bool  # an empty assignment resets or does no harm
-    effect: str  # what a change on a loaded unit needs: none, daemon-reload, restart, reenable
+    effect: str  # what a change on a loaded unit needs: none, daemon-reload, reload, restart, reenable
 
 
 _PLACES = """\
@@ -59,7 +59,6 @@ Mount Scope Service Socket Swap
 Mount
 Mount Socket Swap
 Scope Service Slice
-Mount Swap
 Swap
 Scope Service
 Path Timer
@@ -175,18 +174,18 @@ s+service_refresh_on_reload 8d62 RefreshOnReload
 s+service_timeout_abort 8d43 TimeoutAbortSec
 s+socket_bindtodevice 0s BindToDevice
 s+string 0s TCPCongestion
-s+swap_priority js Priority
+s+swap_priority is Priority
 s+syscall_errno 6s SystemCallErrorNumber
 s+tasks_max 5d27 TasksMax
 s+tristate 6s57 BindLogSockets 6s54 MemoryKSM 6s55 SetLoginEnvironment
 s+tty_size 6s50 TTYColumns TTYRows
 s+unit_condition_null 3d-46 ?Null
 s+unit_path_printf 6s48 IPCNamespacePath 6s42 NetworkNamespacePath 6s,1 RootDirectory 6s33,1 RootImage 6s62,1 RootMStack
-6s46,1 RootVerity 3d SourcePath 6s TTYPath 8s27 USBFunctionDescriptors USBFunctionStrings 6s62 UserNamespacePath ms
+6s46,1 RootVerity 3d SourcePath 6s TTYPath 8s27 USBFunctionDescriptors USBFunctionStrings 6s62 UserNamespacePath ls
 Where
-s+unit_path_printf:56s+mount_node js What
-s+unit_string_printf 3d Description ds50 ExtraOptions is Options 6s PAMName SyslogIdentifier UtmpIdentifier 8d
-RebootArgument 0s SmackLabel SmackLabelIPIn SmackLabelIPOut fs Type
+s+unit_path_printf:56s+mount_node is What
+s+unit_string_printf 3d Description ds50 ExtraOptions fl Options is Options 6s PAMName SyslogIdentifier UtmpIdentifier
+8d RebootArgument 0s SmackLabel SmackLabelIPIn SmackLabelIPOut fs Type
 s+unit_string_printf:52s+reboot_parameter 3d JobTimeoutRebootArgument 3d29 RebootArgument
 s+unit_string_printf:56s+mount_node fs What
 s+user_group_compat 6s Group User 0s SocketGroup SocketUser
@@ -252,7 +251,7 @@ s-sec 1d AccuracySec 6s62 CPUPressureThresholdSec IOPressureThresholdSec 7d62 CP
 IOPressureThresholdSec 0s DeferAcceptSec KeepAliveIntervalSec KeepAliveTimeSec 6s40 LogRateLimitIntervalSec 6s54
 MemoryPressureThresholdSec 7d54 MemoryPressureThresholdSec 0d55 PollLimitIntervalSec 1d29 RandomizedDelaySec 1d62
 RandomizedOffsetSec 8d54 RestartMaxDelaySec 8d62 RestartRandomizedDelaySec 8d RestartSec StartLimitInterval ad44
-RuntimeMaxSec 8d29 RuntimeMaxSec kd50 RuntimeRandomizedExtraSec 3d29 StartLimitInterval 3d30 StartLimitIntervalSec gs43
+RuntimeMaxSec 8d29 RuntimeMaxSec jd50 RuntimeRandomizedExtraSec 3d29 StartLimitInterval 3d30 StartLimitIntervalSec gs43
 TimeoutCleanSec 8d43 TimeoutCleanSec ad TimeoutStopSec cd50 TriggerLimitIntervalSec 0d30 TriggerLimitIntervalSec 8s
 WatchdogSec
 s-sec_fix_0 0s62 DeferTriggerMaxSec ds20 TimeoutIdleSec gd TimeoutSec 8d TimeoutStopSec
@@ -268,7 +267,7 @@ s-socket_defer_trigger 0s62 DeferTrigger
 s-socket_protocol 0s29 SocketProtocol
 s-socket_service 0s Service
 s-socket_timestamping 0s47 Timestamping
-s-trigger_unit ld Unit
+s-trigger_unit kd Unit
 s-unit_slice 9s Slice ad Slice
 s-unsigned 0s Backlog KeepAliveProbes 8s FileDescriptorStoreMax 6s40 LogRateLimitBurst 0d MaxConnections 0d32
 MaxConnectionsPerSource 0d55 PollLimitBurst 8d54 RestartSteps 8d StartLimitBurst 3d29 StartLimitBurst cd50
@@ -313,8 +312,8 @@ w+unset_environ 6s35 UnsetEnvironment
 w+user_group_strv_compat 6s SupplementaryGroups
 """
 
-_KEY = re.compile(r"([0-9a-z])([dsen])(\d*)-?(\d*),?(.*)")
-_EFFECTS = {"d": "daemon-reload", "s": "restart", "e": "reenable", "n": "none"}
+_KEY = re.compile(r"([0-9a-z])([dlsen])(\d*)-?(\d*),?(.*)")
+_EFFECTS = {"d": "daemon-reload", "l": "reload", "s": "restart", "e": "reenable", "n": "none"}
 _JOINS = {"s": "single", "l": "lines", "w": "words", "d": "deps", "c": "colons", "e": "exec"}
 _STATUS = {"ren": "renamed", "dep": "deprecated", "rem": "removed"}
 

@@ -28,7 +28,7 @@ FIRST_RELEASE = 247  # the oldest release whose parsers are told apart
 LAST_RELEASE = 262
 CODES = string.digits + string.ascii_lowercase
 KEPT_LTYPES = ("1", "SOCKET_SOCKET", "SOCKET_FIFO", "SOCKET_SPECIAL", "SOCKET_MQUEUE", "SOCKET_USB")
-EFFECTS = {"daemon-reload": "d", "restart": "s", "reenable": "e", "none": "n"}
+EFFECTS = {"daemon-reload": "d", "reload": "l", "restart": "s", "reenable": "e", "none": "n"}
 JOINS = {"single": "s", "lines": "l", "words": "w", "deps": "d", "colons": "c", "exec": "e"}
 # Parsers that refuse an empty value. Measured on 247 to 262; where a release or the kind of unit
 # makes a difference, the newest release and the most usual kind count. The test of the value cases holds this.

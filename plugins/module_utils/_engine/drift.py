@@ -69,7 +69,8 @@ def _diff(before: str, after: str, path: str) -> str:
     import difflib  # takes longer to load than all the rest
 
     lines = difflib.unified_diff(_lines(before), _lines(after), path + " (deployed)", path, lineterm="")
-    return "\n".join(lines)
+    # What is not UTF-8 was read as lone surrogates, which no JSON may hold.
+    return "\n".join(lines).encode("utf-8", "replace").decode("utf-8")
 
 
 def _lines(text: str) -> list[str]:

@@ -118,6 +118,7 @@ class _Run:
         self.token = token
         self.begun = host.monotonic()
         self.complaints: dict[str, str] = {}
+        self.failed_reloads: dict[str, str] = {}
 
     def apply(self) -> States:
         """Every step, and the state of what runs after it.
@@ -136,8 +137,11 @@ class _Run:
         if plan.daemon_reload and host.has_manager:
             restarted_timers = [timer for timer in plan.held_timers if timer in plan.restart]
             daemon_reload(host, plan.held_timers, restarted_timers)
-        if plan.reset:
-            reset_failed(host, plan.reset)
+        # Starts that we ask for must not use up a start limit, whose StartLimitAction= may reboot the host. From 257 on
+        # a daemon-reload keeps what systemd has counted.
+        counted = dict.fromkeys([*plan.reset, *plan.restart, *plan.stop_start, *plan.restarted_with, *plan.start])
+        if counted:
+            reset_failed(host, counted)
         states = self._bring_up() if plan.acted_on() else {}
         if plan.linger is False:
             host.set_linger(False)
@@ -162,7 +166,7 @@ class _Run:
         if late or code == 0:
             return
         complaints = job_complaints(out)
-        self.complaints.update(complaints)
+        (self.failed_reloads if verb == "reload" else self.complaints).update(complaints)
         refused = [line for line in out.split("\n") if line.startswith("Failed to ")]
         # Without any complaint systemctl was killed before it asked for a job: the units may well run, with the old
         # definition.
@@ -179,7 +183,7 @@ class _Run:
         self._jobs("start", start, limits, begun)
         self._jobs("reload", list(plan.reload), limits, begun)
         self._jobs("start", self._fallen(), limits, begun)
-        states, failures = judge(self.host, limits, begun, self.complaints, self.begun)
+        states, failures = judge(self.host, limits, begun, self.complaints, self.failed_reloads, self.begun)
         if failures:
             raise _NotUp(failures)
         return states

@@ -12,7 +12,7 @@ from .._model import UP, Failure
 from .host import Target
 from .jobs import Limits, settle
 from .probes import probe_until
-from .state import is_restarting
+from .state import is_failing, is_restarting
 
 LOG_LINES = 20
 _LOOK_PAUSE = 0.25  # seconds between two looks at units that have to stay up
@@ -88,12 +88,14 @@ def judge(
     limits: t.Mapping[str, Limits],
     begun: float,
     complaints: t.Mapping[str, str],
+    failed_reloads: t.Mapping[str, str],
     log_since: float,
 ) -> tuple[States, list[Failure]]:
     """Watch all units at once until each is up, has stayed up and has answered its probes, or has failed.
 
     :param begun: moment of ``host.monotonic()`` at which the clock of the limits started.
     :param complaints: what systemctl said of the jobs of units, see ``job_complaints``.
+    :param failed_reloads: the same of reloads. Such a unit runs on, with its old configuration.
     :param log_since: the moment from which on the journal tells of failures.
     :returns: the units' state as it was seen last, and the failures.
     """
@@ -105,6 +107,8 @@ def judge(
         why = problem(state, limit)
         if not why and state.get("ActiveState") not in UP:
             why = complaints.get(unit, "")
+        if not why and unit in failed_reloads:
+            why = f"its reload failed; {failed_reloads[unit]}"
         if why:
             causes[unit] = why
         elif limit.stable or limit.probes:
@@ -119,11 +123,11 @@ def problem(state: t.Mapping[str, str], limit: Limits) -> str:
     active = state.get("ActiveState", "")
     if state.get("LoadState") in ("not-found", "bad-setting", "error"):
         return f"systemd cannot load it ({state['LoadState']}): {state.get('LoadError', '')}".rstrip(": ")
-    if active == "failed" or is_restarting(state):
+    if active == "failed" or is_failing(state):
         return _result_words(state)
     if active in UP:
         return ""
-    if active == "inactive":
+    if active == "inactive" or is_restarting(state):
         return _why_inactive(state, limit)
     seconds = f" within {limit.timeout:.0f} s" if limit.timeout else ""
     return f"it did not get ready{seconds}; it is {active} ({state.get('SubState', '')})"

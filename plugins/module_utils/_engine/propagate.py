@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._graph.edges import STOP_DIRECTIVES, STOP_PROPERTIES, declared, stop_passes, triggered
+from .._graph.edges import STOP_DIRECTIVES, STOP_PROPERTIES, declared, flag, stop_passes, triggered
 from .._graph.reach import spread
 from .._model import Setting, Unit
 from .._syntax.effective import is_set
@@ -44,8 +44,12 @@ def _services_of(socket: str, state: HostState, groups: _Groups) -> list[str]:
     """The services that a socket starts: as it is declared, else as systemd tells, else by its name."""
     for item in groups.get(socket, []):
         unit = Unit(socket, _settings_of(item))
+        if flag(unit, "Socket", "Accept", False):
+            return []
         if is_set(unit, "Socket", ["Service"]):
             return [triggered(unit)]
+    if state.value(socket, "Accept") == "yes":
+        return []  # its services serve one connection each, and do not hold the socket
     return state.value(socket, "Triggers").split() or [triggered(Unit(socket))]
 
 

@@ -109,7 +109,7 @@ class _Reading:
         near = {
             other
             for unit in units
-            for key in (*STOP_PROPERTIES, "Triggers")
+            for key in (*STOP_PROPERTIES, "Triggers", "TriggeredBy")
             for other in self.state.value(unit, key).split()
         }
         near.update(f"{name[: -len('.socket')]}.service" for name in moving if _is_plain_socket(name))

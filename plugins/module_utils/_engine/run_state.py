@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import re
+
 from .. import _catalog
-from .._graph.edges import triggered
+from .._graph.edges import flag, triggered
 from .._model import Setting, Unit
 from .._syntax.effective import is_set, value_of
 from .._syntax.names import is_template, unit_type
@@ -34,6 +36,13 @@ _STOP_TIME = frozenset(
         "Type",
         "Where",
     )
+)
+
+
+# Units whose restart cuts off sessions, or services that have done nothing to deserve it. NixOS restarts none of them.
+_VITAL = re.compile(
+    r"(dbus|dbus-broker|systemd-logind|systemd-journald|systemd-networkd|display-manager|gdm|gdm3|sddm|lightdm"
+    r"|(user|user-runtime-dir|getty|serial-getty|container-getty|autovt)@.*|console-getty)\.service\Z"
 )
 
 
@@ -79,6 +88,8 @@ class _RunState:
             self.plan.stop[unit] = f"state: {state}"
         elif self.now.active(unit) and active != "deactivating":
             self._change_running(state, changed_triggers)
+        if state != "present":
+            self._check_manual(state)
 
     def _add_health(self) -> None:
         for item in self.declared.naming(self.unit):
@@ -110,6 +121,11 @@ class _RunState:
             if unit.endswith(".timer") and any(section == "Timer" for section, _directive in self.changed):
                 self._follow_schedule()
             if state == "reloaded" and not self.plan.is_restarted(unit):
+                if not self._can_reload():
+                    raise PlanError(
+                        f"{unit}: state: reloaded: systemd cannot reload it, for it has no ExecReload=; use state:"
+                        " restarted, or give it one"
+                    )
                 self.plan.reload[unit] = "state: reloaded"
 
     def _after(self) -> list[Setting]:
@@ -124,11 +140,14 @@ class _RunState:
     def _follow_change(self, changed_triggers: list[tuple[str, bool]]) -> None:
         """Do to a running unit what the changed directives and triggers need, and no more."""
         restart, reload, light = self._needs(changed_triggers)
+        left = self._why_left(restart) if restart and self.on_change != "none" else ""
         if self.on_change == "none":
             if restart or reload:
                 self.plan.left_running[self.unit] = (
                     f"on_change: none; {listed(restart + reload)} takes effect at its next start"
                 )
+        elif left:
+            self.plan.left_running[self.unit] = left
         elif restart:
             self._restart(f"{listed(restart)} changed")
         elif reload and self._can_reload():
@@ -137,6 +156,49 @@ class _RunState:
             self._restart(f"{listed(reload)} changed, and the unit has no ExecReload=")
         elif light:
             self.plan.left_running[self.unit] = f"runs on: a change of {listed(light)} needs no restart"
+
+    def _why_left(self, changed: list[str]) -> str:
+        """Why a running unit is not restarted though a change needs it; empty when it is."""
+        takes_effect = f"{listed(changed)} takes effect"
+        if not self._allows("RefuseManualStart", "CanStart") or not self._allows("RefuseManualStop", "CanStop"):
+            why = f"systemd refuses to restart it by name; {takes_effect} when it starts the next time"
+        elif self.on_change == "restart":
+            return ""
+        elif any(self.now.value(socket, "Accept") == "yes" for socket in self._sockets()):
+            return f"it serves a connection, which a restart would cut; {takes_effect} with the next connection"
+        elif _VITAL.match(self.unit):
+            why = f"a restart would end sessions or other services; {takes_effect} after a reboot, or with on_change:"
+            why += " restart"
+        else:
+            return ""
+        self.plan.warnings.append(f"{self.unit} is not restarted: {why}")
+        return why
+
+    def _sockets(self) -> list[str]:
+        return self.now.value(self.unit, "TriggeredBy").split()
+
+    def _allows(self, directive: str, live: str) -> bool:
+        """Whether systemd starts or stops the unit by its name, by its new text, or else as it is loaded."""
+        if self.changed or not self.now.value(self.unit, live):
+            return not flag(Unit(self.unit, self._after()), "Unit", directive, False)
+        return self.now.value(self.unit, live) == "yes"
+
+    def _check_manual(self, state: str) -> None:
+        """Say what systemd would refuse.
+
+        :raises PlanError: with the option to change.
+        """
+        for group, directive, live in (
+            (self.plan.start, "RefuseManualStart", "CanStart"),
+            (self.plan.restart, "RefuseManualStart", "CanStart"),
+            (self.plan.stop, "RefuseManualStop", "CanStop"),
+            (self.plan.restart, "RefuseManualStop", "CanStop"),
+        ):
+            if self.unit in group and not self._allows(directive, live):
+                raise PlanError(
+                    f"{self.unit}: state: {state}: systemd refuses that by the unit's name ({directive}=true, or it may"
+                    " never be); leave state out, or change the unit that requires it"
+                )
 
     def _needs(self, changed_triggers: list[tuple[str, bool]]) -> tuple[list[str], list[str], list[str]]:
         """What changed (directives, files of triggers) by what it needs: a restart, a reload, nothing of either."""

@@ -82,9 +82,14 @@ class HostState:
 
     def crash_looping(self, unit: str) -> bool:
         """Whether a unit waits to be restarted after a failure."""
-        return self.value(unit, "ActiveState") == "activating" and is_restarting(self.live[unit])
+        return self.value(unit, "ActiveState") == "activating" and is_failing(self.live[unit])
 
 
 def is_restarting(properties: t.Mapping[str, str]) -> bool:
     """Whether systemd waits to restart a service that ended (``auto-restart``, since 255 ``auto-restart-queued``)."""
     return properties.get("SubState", "").startswith("auto-restart")
+
+
+def is_failing(properties: t.Mapping[str, str]) -> bool:
+    """Whether it waits for that after a failure; with Restart=always, a program that ends well is restarted too."""
+    return is_restarting(properties) and properties.get("Result", "") != "success"

@@ -41,6 +41,7 @@ def daemon_reload(host: Target, jobs: t.Mapping[str, str], again: t.Sequence[str
     try:
         host.ask("daemon-reload", timeout=RELOAD_TIMEOUT)
         if again:
+            host.attempt("reset-failed", "--", *again)  # a start that we ask for must not use up their start limit
             host.ask("restart", "--", *again)
         if held:
             _cancel_starts(host, held, before)

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Histories in which version 0.1 restarted what it should not, or called a failure a success."""
+
+from __future__ import annotations
+
+import pytest
+from live.target import said
+
+SLEEP = "[Service]\nExecStart=/bin/sleep infinity\n"
+
+
+def pid_of(target, unit):
+    return target.show(unit, "MainPID")
+
+
+# A reload
+
+
+def test_a_reload_that_fails_is_a_failure(target):
+    target.units([{"name": "t-a.service", "content": SLEEP + "ExecReload=/bin/false\n", "state": "started"}])
+    result = target.unit("t-a", state="reloaded")
+    assert "its reload failed" in result["msg"]
+
+
+def test_a_failed_reload_undoes_the_task(target):
+    wanted = {"name": "t-a.service", "content": SLEEP + "ExecReload=/bin/test ! -e /run/t-broken\n", "state": "started"}
+    target.units([wanted])
+    target.sh("touch /run/t-broken")
+    changed = wanted["content"] + "Nice=3\n"
+    assert target.units([{**wanted, "content": changed, "on_change": "reload"}])["rolled_back"]
+    assert target.sh("cat /etc/systemd/system/t-a.service") == wanted["content"].rstrip("\n")
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_reload_that_the_unit_does_not_have_is_refused(target, check):
+    target.units([{"name": "t-a.service", "content": SLEEP, "state": "started"}])
+    assert "it has no ExecReload=" in target.unit("t-a", check=check, state="reloaded")["msg"]
+
+
+# RefuseManualStart= and RefuseManualStop=
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_start_that_systemd_refuses_is_refused_first(target, check):
+    content = "[Unit]\nRefuseManualStart=true\n" + SLEEP
+    result = target.unit("t-a", check=check, content=content, state="started")
+    assert "RefuseManualStart=true" in result["msg"]
+    assert target.sh("ls /etc/systemd/system | grep ^t- || echo none") == "none"
+
+
+def test_a_unit_that_refuses_to_be_stopped_runs_on(target):
+    content = "[Unit]\nRefuseManualStop=true\n" + SLEEP
+    target.units([{"name": "t-a.service", "content": content, "state": "started"}])
+    pid = pid_of(target, "t-a")
+    assert said(target.unit("t-a", content=content + "Nice=3\n")) == [
+        "write t-a.service",
+        "daemon-reload",
+        "none t-a.service",
+    ]
+    assert pid_of(target, "t-a") == pid
+    target.sh("rm /etc/systemd/system/t-a.service; systemctl daemon-reload; systemctl stop t-a")
+
+
+# The start limit
+
+
+def test_our_restarts_do_not_use_up_the_start_limit(target):
+    text = "[Unit]\nStartLimitBurst=3\nStartLimitIntervalSec=600\n[Service]\nExecStart=/bin/sleep {}\n"
+    results = [target.unit("t-a", content=text.format(1000 + n), state="started") for n in range(5)]
+    assert [result.get("msg") for result in results] == [None] * 5
+
+
+# Restart=always after a good end
+
+
+def test_a_program_that_ends_well_and_is_restarted_is_no_failure(target):
+    text = "[Service]\nExecStart=/bin/true\nRestart=always\nRestartSec=600\n"
+    result = target.unit("t-a", content=text, state="started")
+    assert "msg" not in result, result
+    target.wait_for("systemctl show --property=SubState t-a | grep -q auto-restart")
+    assert said(target.unit("t-a", content=text, state="started")) == []
+
+
+# Mounts
+
+
+def test_the_options_of_a_mount_change_without_losing_what_is_in_it(target):
+    text = "[Mount]\nWhat=tmpfs\nWhere=/run/t-m\nType=tmpfs\nOptions=size={}\n"
+    target.unit("run-t\\x2dm.mount", content=text.format("1M"), state="started")
+    target.sh("echo x > /run/t-m/file")
+    try:
+        result = target.unit("run-t\\x2dm.mount", content=text.format("2M"))
+        assert said(result)[-1] == "reload run-t\\x2dm.mount"
+        assert "size=2048k" in target.sh("grep t-m /proc/mounts")
+        assert target.sh("cat /run/t-m/file") == "x"
+    finally:
+        target.unit("run-t\\x2dm.mount", state="absent")
+
+
+# Bytes that are not UTF-8
+
+
+def test_drift_of_bytes_that_are_not_text(target):
+    wanted = {"name": "t-a.service", "content": SLEEP}
+    target.units([wanted])
+    target.sh("printf '# \\377\\n' >> /etc/systemd/system/t-a.service")
+    drift = target.units([wanted], check=True)["units"]["t-a.service"]["drift"]
+    assert "# ?" in drift[0]["diff"]
+
+
+# Accept=yes
+
+EACH = "[Service]\nExecStart=/bin/cat\nStandardInput=socket\nNice={}\n"
+
+
+@pytest.fixture
+def connection(target):
+    """A connection, and the process that serves it."""
+    socket = "[Socket]\nListenStream=127.0.0.1:7001\nAccept=yes\n"
+    target.units(
+        [
+            {"name": "t-s@.service", "content": EACH.format(1)},
+            {"name": "t-s.service", "content": SLEEP, "state": "started"},
+            {"name": "t-s.socket", "content": socket, "state": "started"},
+        ]
+    )
+    code = "import socket, time; s = socket.create_connection(('127.0.0.1', 7001)); time.sleep(600)"
+    target.sh(f'python3 -c "{code}" >/dev/null 2>&1 & echo $! > /run/t-client')
+    target.wait_for("systemctl list-units --state=running --no-legend 't-s@*' | grep -q t-s@")
+    yield target.sh("systemctl list-units --plain --no-legend 't-s@*' | cut -d' ' -f1")
+    target.sh("kill $(cat /run/t-client)")
+
+
+def test_a_change_leaves_the_connections_that_are_served(target, connection):
+    result = target.unit("t-s@.service", content=EACH.format(2))
+    assert said(result) == ["write t-s@.service", "daemon-reload", f"none {connection}"]
+    assert target.show(connection, "ActiveState") == "active"
+
+
+def test_a_service_beside_such_a_socket_is_another_one(target, connection):
+    pid = pid_of(target, "t-s.service")
+    target.unit("t-s.socket", content="[Socket]\nListenStream=127.0.0.1:7002\nAccept=yes\n")
+    assert pid_of(target, "t-s.service") == pid
+
+
+# What others live in
+
+
+def test_the_bus_is_not_restarted(target):
+    pid = pid_of(target, "dbus.service")
+    result = target.unit("dbus.service", dropin="t-nice", content="[Service]\nNice=1\n")
+    target.unit("dbus.service", dropin="t-nice", state="absent")
+    assert pid_of(target, "dbus.service") == pid
+    assert any("dbus.service is not restarted" in warning for warning in result["warnings"])
