@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .._model import MISSING, Setting
+from .contradictions import refuse_contradictions
 from .desired import Declared, DesiredUnit
 from .plan import Plan
 from .propagate import add_propagated, keep_sockets_working
@@ -30,6 +31,7 @@ def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: 
     sources = Sources(plan.changes, state)
     for unit in units:
         unit.add_enablement(sources)
+    refuse_contradictions(declared, sources)
     if live_manager:
         add_run_states(plan, state, declared, sources)
         keep_sockets_working(plan, state, declared.groups)

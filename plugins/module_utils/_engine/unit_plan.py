@@ -182,16 +182,23 @@ class UnitPlan:
             if enabled is not None or any(section == "Install" for section, _directive in sources.changed(unit)):
                 self._add_links(unit, enabled, sources)
 
-    def _add_links(self, unit: str, enabled: bool | None, sources: Sources) -> None:
+    def _add_links(self, declared: str, enabled: bool | None, sources: Sources) -> None:
+        unit = self._own_name(declared)
         present = self.now.links_of(unit)
-        before, after = sources.settings(unit, False), sources.settings(unit, True)
+        before, after = sources.settings(declared, False), sources.settings(declared, True)
         self._note_also([*before, *after])
         if enabled:
-            self._enable(unit, present, after)
+            self._enable(unit, present, before, after)
         elif present and enabled is False:
-            self.plan.disable[unit] = self._reason(unit)
+            self.plan.disable[unit] = self._reason(declared)
         elif present and install_links(unit, before) != install_links(unit, after):
             self.plan.reenable[unit] = "[Install] changed"
+
+    def _own_name(self, unit: str) -> str:
+        """The name that systemctl enables a unit by; it refuses an alias."""
+        if any(item.text is not None for item in self.whole):
+            return unit
+        return self.now.value(unit, "Id") or unit
 
     def _reason(self, unit: str) -> str:
         return "enabled: false" if self.declared.value(unit, "enabled", None) is False else "state: absent"
@@ -199,22 +206,34 @@ class UnitPlan:
     def _note_also(self, settings: t.Iterable[Setting]) -> None:
         self.plan.link_names.update(name for setting in settings if _is_also(setting) for name in setting.value.split())
 
-    def _enable(self, unit: str, present: set[str], after: list[Setting]) -> None:
+    def _enable(self, unit: str, present: set[str], before: list[Setting], after: list[Setting]) -> None:
         state = self.now.value(unit, "UnitFileState")
         new = install_links(unit, after)
-        if new is None or (not new and any(map(_is_also, after))):  # beyond what links alone can tell
-            if state in ("", "disabled", "bad") and not present:
+        also = [name for setting in after if _is_also(setting) for name in setting.value.split()]
+        if new is None or (not new and also):  # beyond what links alone can tell
+            enabled = present or self.now.links_of(*also)
+            if state in ("", "disabled", "bad", "indirect") and not enabled:
                 self.plan.enable[unit] = "enabled: true"
         elif not new:
-            if state in ("", "static", "disabled", "bad") and not present:
-                self.plan.warnings.append(
-                    f"{unit}: enabled: true has no effect, for the unit has no [Install] section; add e.g."
-                    " Install: {WantedBy: multi-user.target}"
-                )
+            self._warn_without_install(unit, state, present)
+            if present and install_links(unit, before):
+                self.plan.disable[unit] = "its [Install] section is gone"
         elif not present:
             self.plan.enable[unit] = "enabled: true"
         elif present != new:
             self.plan.reenable[unit] = "its links differ from what [Install] says"
+
+    def _warn_without_install(self, unit: str, state: str, present: set[str]) -> None:
+        if state == "generated":
+            self.plan.warnings.append(
+                f"{unit}: enabled: true has no effect, for a generator makes the unit from another file, for example a"
+                " script in /etc/init.d or a line of /etc/fstab; change that file"
+            )
+        elif state in ("", "static", "disabled", "bad") and not present:
+            self.plan.warnings.append(
+                f"{unit}: enabled: true has no effect, for the unit has no [Install] section; add e.g."
+                " Install: {WantedBy: multi-user.target}"
+            )
 
 
 def removal_of(unit: str, declared: Declared, sources: Sources) -> DesiredUnit | None:
