@@ -69,9 +69,10 @@ options:
           - With V(present) the module writes the file and applies the change to a running unit as far as the change
             requires it.
           - V(started), V(stopped), V(restarted) and V(reloaded) also set the run state.
-          - V(started) starts what is not active, in each run. That includes a program that has ended, a C(oneshot) without
-            C(RemainAfterExit=true), and a unit whose conditions were not met. The task then reports a change.
-          - V(reloaded) fails when the program does not accept its new configuration, and then puts the old state back.
+          - V(started) starts what is not active, in each run. That includes a program that has ended, a C(oneshot)
+            without C(RemainAfterExit=true), and a unit whose conditions were not met. The task then reports a change.
+          - V(reloaded) fails when the program does not accept its new configuration, and then puts the old state
+            back.
           - V(absent) stops and disables the unit and removes its file, or removes only the drop-in.
             Of a template with O(instances) it stops and disables only these, and keeps the file.
         type: str
@@ -94,8 +95,8 @@ options:
       on_change:
         description:
           - What to do with a running unit whose text or trigger has changed. V(auto) decides by the changed directives.
-          - With V(auto) the module does not restart the services of single connections (C(Accept=yes)), nor the bus, logins,
-            user managers and the like, in which others live.
+          - With V(auto) the module does not restart the services of single connections (C(Accept=yes)), nor the bus,
+            logins, user managers and the like, in which others live.
           - V(restart) restarts it after any change of meaning, V(reload) reloads it, V(none) does nothing.
           - A running timer adopts a new schedule without starting its unit for a time in the past. Only with
             C(RandomizedDelaySec=) systemd may still do that some time later.
