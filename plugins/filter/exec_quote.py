@@ -51,7 +51,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import exec_quote
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import UnitSyntaxError
 
 
 def exec_quote_filter(args: t.Any, prefix: str = "") -> str:

@@ -62,7 +62,7 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.mapping import mapping_from_settings
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import UnitSyntaxError
 
 
 def from_unit(text: t.Any, name: str = "", strict: bool = True) -> dict[str, dict[str, t.Any]]:

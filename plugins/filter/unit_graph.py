@@ -78,7 +78,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.draw impo
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.render import RenderError, settings_from_mapping
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import UnitSyntaxError
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _unit_names
 
 

@@ -54,7 +54,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import unit_unescape
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import UnitSyntaxError
 
 
 def unit_unescape_filter(text: t.Any, path: bool = False, template: str | None = None) -> str:

@@ -25,8 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.registry import RULES
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.run import lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.judge import RULES, lint
 from evidence.vendor_units import carry_over
 from lab import containers
 
@@ -38,7 +37,7 @@ PROVER = r"""
 import json, os, pathlib, shutil, subprocess, sys
 sys.path.insert(0, "/run/lint")
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.facts import host_facts
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.run import lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.judge import lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit

@@ -26,7 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.start_limit import (
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.restart import (
     SECOND,
     SLACK_PER_RESTART,
     STEPS_SINCE,

@@ -33,7 +33,7 @@ LINTER = r"""
 import json, os, sys, time
 sys.path.insert(0, "/run/lint")
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.facts import host_facts
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.run import lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.judge import lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit

@@ -31,7 +31,7 @@ if __name__ == "__main__":
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import UnitSyntaxError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 
 RELEASES = (247, 252, 257, 262)

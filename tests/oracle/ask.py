@@ -35,7 +35,7 @@ sys.path[:0] = [str(ROOT / ".ansible" / "collections"), str(ROOT / "tests")]
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import WHITESPACE
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import WHITESPACE
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 from lab import containers
 from oracle import agreement

@@ -32,9 +32,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible" / "collections"), str(ROOT / "tests")]
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import WHITESPACE
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import WHITESPACE
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values.check import check
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values.validate import check
 from lab import containers
 from oracle import agreement, ask, on_target, question, shown, spellings
 

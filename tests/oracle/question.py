@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import base, paths, timespans
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import base, numbers, paths
 
 # Directive -> property, where it is not the same name with USec for Sec.
 _PROPERTIES = {
@@ -105,4 +105,4 @@ def simple_path(case: Question, text: str) -> str:
 
 def shown_span(text: str) -> int:
     """Microseconds of a span as it is shown."""
-    return timespans.INFINITY if text in ("infinity", "[not set]") else timespans.parse_span(text)
+    return numbers.INFINITY if text in ("infinity", "[not set]") else numbers.parse_span(text)

@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.properties import split_list as split
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import parse_exec
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import numbers, timespans
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import numbers
 from oracle.question import Question, Rule, plain_path, shown_span, simple_path
 
 
@@ -115,7 +115,7 @@ def _timers(case: Question, ours: t.Any) -> bool:
     shown = [match.group(2) for match in theirs if match]
     if name == "OnCalendar":
         return len(shown) == len(ours)  # systemd prints the normal form
-    return sorted(map(shown_span, shown)) == sorted(map(timespans.parse_span, ours))
+    return sorted(map(shown_span, shown)) == sorted(map(numbers.parse_span, ours))
 
 
 def _units(case: Question, ours: t.Any) -> bool:

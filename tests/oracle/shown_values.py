@@ -11,7 +11,7 @@ import math
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import numbers, scalars, timespans
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import numbers, scalars
 from oracle.question import Question, Rule, plain_path, shown_span, simple_path
 
 
@@ -24,7 +24,7 @@ def same_text(case: Question, ours: t.Any) -> bool:
 
 def _microseconds(value: t.Any) -> int:
     if value == "infinity":
-        return timespans.INFINITY
+        return numbers.INFINITY
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{value!r} is not a number of seconds")
     return round(value * 1_000_000)

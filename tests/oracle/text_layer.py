@@ -29,7 +29,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.diff imp
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import parse
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.mapping import mapping_from_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import UNIT_TYPES
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import NOT_UTF8, to_bytes
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import NOT_UTF8, to_bytes
 from lab import containers
 
 DUMP = "/run/dump"

@@ -33,7 +33,7 @@ DYNAMIC = frozenset(("__import__", "import_module", "exec", "eval"))
 class Import(NamedTuple):
     """One name that a file imports.
 
-    :ivar path: the file, below ``module_utils``: ``_lint/run.py``.
+    :ivar path: the file, below ``module_utils``: ``_lint/judge.py``.
     :ivar target: what it names, with dots. Of the collection's own the part below ``plugins``:
         ``module_utils._lint.core``; a name that is taken out of a file follows its dot.
     """
@@ -104,7 +104,7 @@ def wing_of(path: str) -> str:
 
 
 def violations(tree: Tree) -> list[str]:
-    """What breaks the law, a line for each: ``_graph/build.py:12 imports _lint/run.py: ...``."""
+    """What breaks the law, a line for each: ``_graph/build.py:12 imports _lint/judge.py: ...``."""
     problems = [f"{path}: belongs to no wing" for path in tree.files if wing_of(path) not in WINGS]
     for path, file in tree.files.items():
         problems += [f"{path}:{line} {problem}" for line, problem in file.uses]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.facts import HostFacts, PathFact
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import HostFacts, PathFact
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 

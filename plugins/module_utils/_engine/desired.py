@@ -11,7 +11,7 @@ import typing as t
 from .._model import File
 from .._syntax.header import read_header
 from .._syntax.names import instance_name, is_template, template_of
-from .._syntax.text import from_bytes
+from .._syntax.words import from_bytes
 
 WANTS_RUN = ("started", "restarted", "reloaded")
 

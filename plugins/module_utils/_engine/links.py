@@ -9,8 +9,15 @@ import typing as t
 
 from .._model import Setting
 from .._syntax.effective import effective
-from .._syntax.names import instance_name, is_template, split_unit_name, template_of
-from .._syntax.specifiers import IN_UNIT_NAMES, expand_specifiers, has_other_specifiers
+from .._syntax.names import (
+    IN_UNIT_NAMES,
+    expand_specifiers,
+    has_other_specifiers,
+    instance_name,
+    is_template,
+    split_unit_name,
+    template_of,
+)
 
 MASK_TARGET = "/dev/null"
 LINK_FOLDERS = (".wants", ".requires", ".upholds")

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from .._graph.edges import STOP_DIRECTIVES, STOP_PROPERTIES, declared, flag, stop_passes, triggered
-from .._graph.reach import spread
+from .._graph.edges import STOP_DIRECTIVES, STOP_PROPERTIES, declared, flag, spread, stop_passes, triggered
 from .._model import Setting, Unit
 from .._syntax.effective import is_set
 from .._syntax.names import template_of
-from .._syntax.text import to_bytes
+from .._syntax.words import to_bytes
 from .desired import WANTS_RUN, DesiredUnit
 from .plan import Plan
 from .sources import read_settings

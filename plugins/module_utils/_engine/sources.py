@@ -11,7 +11,7 @@ from .._model import MISSING, Change, File, Setting
 from .._syntax.diff import changed_settings
 from .._syntax.lines import read_unit
 from .._syntax.names import is_template, template_of
-from .._syntax.text import UnitSyntaxError
+from .._syntax.words import UnitSyntaxError
 from .state import HostState
 
 Changed = list[tuple[str, str]]  # (section, directive)

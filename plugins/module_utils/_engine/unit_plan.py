@@ -10,7 +10,7 @@ import typing as t
 from .._model import MISSING, UNIT_MODE, Change, File, Setting
 from .._syntax.header import read_header
 from .._syntax.names import is_template
-from .._syntax.text import from_bytes, to_bytes
+from .._syntax.words import from_bytes, to_bytes
 from .desired import WANTS_RUN, Declared, DesiredUnit, PlanError, agreed, is_ours
 from .links import MASK_TARGET, install_links
 from .plan import Plan

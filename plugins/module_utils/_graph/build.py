@@ -10,8 +10,7 @@ import typing as t
 from .._model import Unit
 from .._syntax.effective import unit_names_in, value_of
 from .._syntax.names import is_template, template_of, unit_type
-from .edges import DEFAULT, Edge, declared, edges_of, flag
-from .reach import find_cycle, spread
+from .edges import DEFAULT, Edge, declared, edges_of, find_cycle, flag, spread
 from .start import REFUSED, Adjacency, Verdict, start
 
 _STARTS = ("Requires", "Wants", "BindsTo", "Upholds")  # a start of the one that names starts the one that is named

@@ -12,9 +12,8 @@ import typing as t
 
 from .._model import Unit
 from .._syntax.effective import effective_settings, is_set, unit_names_in, value_of
-from .._syntax.names import is_template, split_unit_name, unit_escape, unit_type
-from .._syntax.specifiers import IN_UNIT_NAMES, expand_specifiers
-from .._syntax.text import UnitSyntaxError
+from .._syntax.names import IN_UNIT_NAMES, expand_specifiers, is_template, split_unit_name, unit_escape, unit_type
+from .._syntax.words import UnitSyntaxError
 from .._values.numbers import parse_bool
 
 DECLARED = "declared"  # written in [Unit] or [Service]
@@ -339,3 +338,50 @@ def _mount_defaults(found: _Collector, unit: Unit) -> None:
             found.add("Before", "local-fs.target")
     if file_system == "tmpfs":
         found.add("After", "swap.target")
+
+
+def spread(roots: t.Iterable[str], following: t.Callable[[str], t.Iterable[str]]) -> dict[str, str]:
+    """The units that are reached from roots, at once or in turn, by the unit that each was first reached from.
+
+    A root is among them when another unit leads to it.
+    """
+    found: dict[str, str] = {}
+    queue = list(dict.fromkeys(roots))
+    known = set(queue)
+    for unit in queue:  # grows on the way
+        for other in following(unit):
+            if other != unit:
+                found.setdefault(other, unit)
+            if other not in known:
+                known.add(other)
+                queue.append(other)
+    return found
+
+
+def find_cycle(order: t.Mapping[str, t.Sequence[str]]) -> tuple[str, ...]:
+    """One cycle of a directed graph, rotated so that its smallest name comes first; empty when there is none."""
+    done: set[str] = set()
+    for root in sorted(order):
+        if root in done:
+            continue
+        path: list[str] = [root]
+        on_path = {root: 0}
+        stack = [iter(order[root])]
+        while stack:
+            following = next(stack[-1], None)
+            if following is None:
+                done.add(path[-1])
+                del on_path[path.pop()]
+                stack.pop()
+            elif following in on_path:
+                return _rotate(tuple(path[on_path[following] :]))
+            elif following not in done and following in order:
+                on_path[following] = len(path)
+                path.append(following)
+                stack.append(iter(order[following]))
+    return ()
+
+
+def _rotate(cycle: tuple[str, ...]) -> tuple[str, ...]:
+    start_at = cycle.index(min(cycle))
+    return cycle[start_at:] + cycle[:start_at]

@@ -12,8 +12,7 @@ from __future__ import annotations
 import itertools
 import typing as t
 
-from .edges import Edge, stop_passes
-from .reach import find_cycle
+from .edges import Edge, find_cycle, stop_passes
 
 START = "start"
 STOP = "stop"

@@ -14,12 +14,12 @@ import stat
 import typing as t
 
 from .._graph.edges import declared
-from .._lint.facts import HostFacts, PathFact, Questions
+from .._lint.core import HostFacts, PathFact, Questions
 from .._lint.host import is_executable
 from .._lint.values import looks_secret
 from .._syntax.lines import read_unit
 from .._syntax.names import is_template, parse_unit_name
-from .._syntax.text import UnitSyntaxError, from_bytes
+from .._syntax.words import UnitSyntaxError, from_bytes
 from .manager import Manager
 from .reader import Reader
 from .regular import read_regular

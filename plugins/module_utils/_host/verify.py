@@ -16,7 +16,7 @@ import typing as t
 from .._lint.judge import WHOLE, PendingFile
 from .._model import ERROR, INFO, UNIT_MODE, WARNING, Finding
 from .._syntax.names import template_of
-from .._syntax.text import to_bytes
+from .._syntax.words import to_bytes
 from .systemd import Reply, Runner, SystemdError
 
 _RECURSIVE_ERRORS_SINCE = 250  # systemd-analyze verify --recursive-errors= (NEWS of 250)

@@ -11,8 +11,18 @@ from .._graph.edges import declared, flag, triggered
 from .._model import INFO, WARNING, Setting, Unit
 from .._syntax.effective import effective_settings, is_set, last_setting
 from .._syntax.names import template_of, unit_type
-from .core import INSTALL, Command, Context, Diagnostic, RuleTable, exec_commands, exec_section, literal
-from .facts import PathFact, Questions
+from .core import (
+    INSTALL,
+    Command,
+    Context,
+    Diagnostic,
+    PathFact,
+    Questions,
+    RuleTable,
+    exec_commands,
+    exec_section,
+    literal,
+)
 from .links import dependencies
 from .values import PATH_CONDITIONS, conditions, never_here
 

@@ -12,10 +12,69 @@ from .._model import INFO, WARNING, Setting, Unit
 from .._syntax.effective import effective_settings, is_set, last_setting, unit_names_in, value_of
 from .._syntax.names import UNIT_TYPES, unit_type
 from .._values.calendar import parse_calendar
-from .core import INSTALL, Context, Diagnostic, RuleTable, exec_section, service_type
-from .tables import CGROUP_V1, LEGACY, LEGACY_VALUES, MOVED_TO_UNIT, TARGETS, nearest_target
+from .core import INSTALL, Context, Diagnostic, RuleTable, exec_section, nearest, service_type
 
 RULES = RuleTable()
+
+# systemd.special(7): targets that every systemd host has
+_TARGET_NAMES = """\
+basic bluetooth boot-complete default emergency exit factory-reset final first-boot-complete getty getty-pre graphical
+graphical-session graphical-session-pre halt hibernate hybrid-sleep initrd initrd-fs initrd-root-device initrd-root-fs
+initrd-switch-root initrd-usr-fs integritysetup integritysetup-pre kexec local-fs local-fs-pre machines multi-user
+network network-online network-pre nss-lookup nss-user-lookup paths poweroff printer reboot remote-cryptsetup
+remote-fs remote-fs-pre remote-veritysetup rescue rpcbind runlevel0 runlevel1 runlevel2 runlevel3 runlevel4 runlevel5
+runlevel6 shutdown sigpwr sleep slices smartcard sockets soft-reboot sound suspend suspend-then-hibernate swap sysinit
+system-update system-update-pre time-set time-sync timers umount usb-gadget veritysetup veritysetup-pre cryptsetup
+cryptsetup-pre ssh-access sysctl tpm2 xdg-desktop-autostart session session-slice background storage-target-mode
+"""
+TARGETS = frozenset(f"{name}.target" for name in _TARGET_NAMES.split())
+
+
+def nearest_target(name: str) -> str:
+    """The well-known target that was probably meant; empty when none is near."""
+    return nearest(name if "." in name else name + ".target", TARGETS, 0.8)
+
+
+# old directive (or value) of any section: what to write instead. systemd still takes them.
+LEGACY = {
+    "StartLimitInterval": "StartLimitIntervalSec= in [Unit]",
+    "BindTo": "BindsTo=",
+    "RequiresOverridable": "Requires=",
+    "RequisiteOverridable": "Requisite=",
+    "PropagateReloadTo": "PropagatesReloadTo=",
+    "PropagateReloadFrom": "ReloadPropagatedFrom=",
+    "OnFailureIsolate": "OnFailureJobMode=isolate",
+    "IgnoreOnSnapshot": "nothing: snapshots are gone since 228",
+    "PermissionsStartOnly": "a '+' before the commands that need root",
+    "ReadWriteDirectories": "ReadWritePaths=",
+    "ReadOnlyDirectories": "ReadOnlyPaths=",
+    "InaccessibleDirectories": "InaccessiblePaths=",
+    "NetClass": "nothing: it is gone since 227",
+    "Capabilities": "CapabilityBoundingSet= or AmbientCapabilities=",
+    "SysVStartPriority": "After= and Before=",
+    "BusPolicy": "a policy file of D-Bus",
+}
+# in [Service] since before 229; they belong to [Unit] now
+MOVED_TO_UNIT = ("StartLimitBurst", "StartLimitAction", "FailureAction", "RebootArgument")
+LEGACY_VALUES = {
+    ("StandardOutput", "syslog"): "journal",
+    ("StandardError", "syslog"): "journal",
+    ("StandardOutput", "syslog+console"): "journal+console",
+    ("StandardError", "syslog+console"): "journal+console",
+}
+
+# systemd.resource-control(5), "Deprecated options": what the old control group hierarchy had
+CGROUP_V1 = {
+    "CPUShares": "CPUWeight= (1 to 10000, 100 is usual; 1024 shares are weight 100)",
+    "StartupCPUShares": "StartupCPUWeight=",
+    "MemoryLimit": "MemoryMax=",
+    "BlockIOAccounting": "IOAccounting=",
+    "BlockIOWeight": "IOWeight=",
+    "StartupBlockIOWeight": "StartupIOWeight=",
+    "BlockIODeviceWeight": "IODeviceWeight=",
+    "BlockIOReadBandwidth": "IOReadBandwidthMax=",
+    "BlockIOWriteBandwidth": "IOWriteBandwidthMax=",
+}
 
 
 @RULES.rule("enabled-without-install", WARNING)

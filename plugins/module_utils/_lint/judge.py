@@ -4,15 +4,111 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
+from .._graph.build import merge
 from .._model import SEVERITIES, Finding, Setting, Unit
 from .._syntax.lines import read_unit
-from .._syntax.text import UnitSyntaxError
+from .._syntax.names import template_of
+from .._syntax.words import UnitSyntaxError
 from .._values.validate import validate
-from .core import Rule
-from .facts import HostFacts
-from .run import lint
+from . import install, links, restart, startup, values
+from .core import Context, Diagnostic, HostFacts, Rule
+
+RULES: tuple[Rule, ...] = (*restart.RULES, *links.RULES, *startup.RULES, *values.RULES, *install.RULES)
+
+
+def lint(
+    units: t.Sequence[Unit],
+    release: int,
+    facts: HostFacts | None = None,
+    enabled: t.Collection[str] = (),
+    today: datetime.date | None = None,
+    host_rules: t.Sequence[Rule] = (),
+) -> list[Finding]:
+    """Findings of all rules about a set of units, in the order of the units, then of the rules.
+
+    :param units: fragments and drop-ins of the set; several of one name are read together, in the order given.
+    :param release: systemd release of the target.
+    :param facts: what the target says.
+    :param enabled: names of the units that the caller is about to enable.
+    :param today: the date to judge calendar expressions on; default is this day.
+    :param host_rules: more rules: ``host.RULES`` where there are facts.
+    """
+    rules = (*RULES, *host_rules)
+    given = merge(units)
+    # drop-ins alone are judged together with the host's fragment; where that is unknown only their own lines can be
+    dropins = {unit.name: unit for unit in units if unit.dropin}
+    for name in [unit.name for unit in units if not unit.dropin]:
+        dropins.pop(name, None)
+    bare = {name: unit for name in dropins if (unit := _host_fragment(name, facts)) is not None}
+    judged = {name: _whole(unit, bare.get(name), dropins.get(name)) for name, unit in given.items()}
+    context = Context(judged, release, facts, enabled, today)
+    before = context.with_units(bare)
+    findings: list[Finding] = []
+    for name, unit in judged.items():
+        found = _run(rules, unit, context)
+        findings += _introduced(found, rules, bare[name], before) if name in bare else found
+    return findings
+
+
+def _whole(given: Unit, fragment: Unit | None, dropin: Unit | None) -> Unit:
+    if fragment is not None:
+        return Unit(given.name, [*fragment.settings, *given.settings])
+    return given if dropin is None else Unit(given.name, given.settings, dropin.dropin, given.path)
+
+
+def _host_fragment(name: str, facts: HostFacts | None) -> Unit | None:
+    """The host's own unit that drop-ins of this name add to; None when it is unknown."""
+    for candidate in (name, template_of(name)):
+        text = facts.units.get(candidate) if facts is not None and candidate else None
+        if text is not None:
+            try:
+                return Unit(name, read_unit(name, text).settings)
+            except UnitSyntaxError:
+                return None
+    return None
+
+
+def _run(rules: t.Iterable[Rule], unit: Unit, context: Context) -> list[Finding]:
+    there = {setting.directive for setting in unit.settings}
+    return [
+        _finding(rule, unit, diagnostic)
+        for rule in rules
+        if (rule.lines_only or not unit.dropin) and not (rule.directives and there.isdisjoint(rule.directives))
+        for diagnostic in rule.check(unit, context)
+    ]
+
+
+def _introduced(found: list[Finding], rules: t.Iterable[Rule], bare: Unit, before: Context) -> list[Finding]:
+    """The findings that the drop-ins of the set brought: the host has them not without.
+
+    :param bare: the host's unit without the drop-ins of the set.
+    :param before: the set with such units.
+    """
+    ids = {finding.rule for finding in found}
+    old = _run([rule for rule in rules if rule.id in ids], bare, before) if ids else []
+    known = {(finding.rule, finding.message) for finding in old}
+    return [finding for finding in found if (finding.rule, finding.message) not in known]
+
+
+def _finding(rule: Rule, unit: Unit, diagnostic: Diagnostic) -> Finding:
+    setting = diagnostic.setting
+    return Finding(
+        rule=rule.id,
+        severity=diagnostic.severity if diagnostic.severity in SEVERITIES else rule.severity,
+        unit=unit.name,
+        message=diagnostic.message,
+        hint=diagnostic.hint,
+        path=setting.path if setting is not None and setting.path else unit.path,
+        line=setting.line if setting is not None else 0,
+        section=setting.section if setting is not None else "",
+        directive=setting.directive if setting is not None else "",
+        value=setting.value if setting is not None else "",
+        source="lint",
+    )
+
 
 # About the unit as a whole; everything else is about one line of one file.
 WHOLE = ("missing-directive", "refused-unit")

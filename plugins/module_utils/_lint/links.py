@@ -10,8 +10,7 @@ import typing as t
 from .._graph.edges import STOPPED_WITH, UNIT_DIRECTIVES
 from .._model import INFO, WARNING, Setting, Unit
 from .._syntax.effective import unit_names_in, value_of
-from .._syntax.names import unit_type
-from .._syntax.specifiers import IN_UNIT_NAMES, expand_specifiers
+from .._syntax.names import IN_UNIT_NAMES, expand_specifiers, unit_type
 from .core import Context, Diagnostic, RuleTable, exec_commands, service_type
 
 RULES = RuleTable()

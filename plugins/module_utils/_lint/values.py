@@ -9,19 +9,110 @@ import typing as t
 
 from .._model import INFO, WARNING, Setting, Unit
 from .._syntax.effective import effective_settings
-from .._syntax.specifiers import expand_specifiers
-from .core import Context, Diagnostic, RuleTable, assignments, exec_section, literal
-from .tables import (
-    CAPABILITIES,
-    CONDITION_VALUES,
-    condition_hint,
-    is_boolean,
-    is_comparison,
-    nearest_capability,
-    virtualization_matches,
-)
+from .._syntax.names import expand_specifiers
+from .._values.base import is_bool
+from .._values.numbers import parse_bool, parse_size
+from .core import Context, Diagnostic, RuleTable, assignments, exec_section, literal, nearest
 
 RULES = RuleTable()
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# capabilities(7), up to CAP_CHECKPOINT_RESTORE (Linux 5.9), the newest there is
+CAPABILITIES = frozenset(
+    f"CAP_{name}"
+    for name in _words(
+        "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE "
+        "NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT "
+        "SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE "
+        "AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON "
+        "BPF CHECKPOINT_RESTORE"
+    )
+)
+
+_CONTAINERS = _words("openvz lxc lxc-libvirt systemd-nspawn docker podman rkt wsl proot pouch container-other")
+_MACHINES = _words(
+    "kvm amazon qemu bochs xen uml vmware oracle microsoft zvm parallels bhyve qnx acrn powervm apple sre google "
+    "vm-other"
+)
+# systemd.unit(5), "Conditions and Asserts", of release 262; systemd does not report an unknown word
+CONDITION_VALUES = {
+    "Virtualization": _CONTAINERS | _MACHINES | {"vm", "container", "none", "private-users"},
+    "Architecture": _words(
+        "native arm64 arm64-be arm arm-be alpha arc arc-be cris x86-64 x86 ia64 loongarch64 m68k mips64-le mips64 "
+        "mips-le mips nios2 parisc64 parisc ppc64-le ppc64 ppc ppc-le riscv32 riscv64 s390x s390 sh64 sh sparc64 "
+        "sparc tilegx"
+    ),
+    "Security": _words("selinux apparmor tomoyo ima smack audit uefi-secureboot tpm2 cvm measured-uki measured-os"),
+}
+
+
+def is_comparison(kind: str, value: str) -> bool:
+    """True when ConditionMemory= or ConditionCPUs= can read the value."""
+    number = re.sub(r"^(?:<=|>=|<>|==|!=|<|>|=)", "", value).strip()
+    if kind == "CPUs":
+        return number.isascii() and number.isdigit()
+    try:
+        parse_size(number)
+    except ValueError:
+        return False
+    return True
+
+
+def virtualization_matches(wanted: str, found: str) -> bool:
+    """Whether ConditionVirtualization=``wanted`` is met where ``systemd-detect-virt`` prints ``found``."""
+    if is_bool(wanted):
+        return parse_bool(wanted) == (found != "none")
+    if wanted == "vm":
+        return found in _MACHINES
+    if wanted == "container":
+        return found in _CONTAINERS
+    return wanted == "private-users" or (wanted == found and found != "none")
+
+
+def nearest_capability(word: str) -> str:
+    """Advice for a name that is not a capability."""
+    parts = re.split("[,;|]", word)
+    if len(parts) > 1:
+        return "separate capabilities by blanks"
+    name = word.upper()
+    candidate = name if name.startswith("CAP_") else "CAP_" + name
+    if candidate in CAPABILITIES:
+        return f"write {candidate}"
+    near = nearest(candidate, CAPABILITIES) or "a name of capabilities(7), for example CAP_NET_BIND_SERVICE"
+    return f"write {near}"
+
+
+_EXAMPLES = {
+    "ACPower": "write true or false",
+    "FirstBoot": "write yes or no",
+    "CPUs": "write a number, for example >=4",
+    "Memory": "write a size, for example >=4G",
+    "Capability": "write a name of capabilities(7), for example CAP_NET_ADMIN",
+    "Architecture": "write one of systemd's names, for example x86-64 or arm64",
+    "Virtualization": "write yes, no, vm, container or a name that systemd-detect-virt prints",
+    "Security": "write one of selinux, apparmor, smack, audit, ima, tomoyo, uefi-secureboot, tpm2",
+}
+_ARCHITECTURES = {
+    "x86_64": "x86-64",
+    "amd64": "x86-64",
+    "aarch64": "arm64",
+    "i386": "x86",
+    "i686": "x86",
+    "armhf": "arm",
+}
+
+
+def condition_hint(kind: str, value: str) -> str:
+    """Advice for a value that a condition does not know."""
+    if kind == "Architecture" and value.lower() in _ARCHITECTURES:
+        return f"write {_ARCHITECTURES[value.lower()]}"
+    near = nearest(value.lower(), CONDITION_VALUES.get(kind, frozenset()))
+    return f"write {near}" if near else _EXAMPLES[kind]
+
 
 SECRET_NAME = re.compile(r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY"
                          r"|SECRET_?KEY|CREDENTIALS?)(?:_\d+)?$", re.IGNORECASE)  # fmt: skip
@@ -130,9 +221,9 @@ def _condition_problem(kind: str, value: str) -> str:
     if not literal(value):
         return ""
     known = CONDITION_VALUES.get(kind)
-    if known is not None and value not in known and not (kind == "Virtualization" and is_boolean(value)):
+    if known is not None and value not in known and not (kind == "Virtualization" and is_bool(value)):
         return f"'{value}' is not a value that Condition{kind}= knows"
-    if kind in ("ACPower", "FirstBoot") and not is_boolean(value):
+    if kind in ("ACPower", "FirstBoot") and not is_bool(value):
         return f"Condition{kind}= wants yes or no, not '{value}'"
     if kind in ("CPUs", "Memory") and not is_comparison(kind, value):
         return f"'{value}' is not a comparison that Condition{kind}= can read"

@@ -13,7 +13,7 @@ from .._syntax.header import header, read_header
 from .._syntax.lines import parse
 from .._syntax.names import instance_name, is_template, unit_name_problem
 from .._syntax.render import render, settings_from_mapping
-from .._syntax.text import UnitSyntaxError
+from .._syntax.words import UnitSyntaxError
 from .options import DeclarationError
 
 _DROPIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,240}\Z")

@@ -21,7 +21,7 @@ from .._host.unit_path import Found, UnitFiles
 from .._model import ERROR, WARNING, Finding, Setting, Unit
 from .._syntax.lines import parse
 from .._syntax.names import UNIT_TYPES, is_template, parse_unit_name, template_of
-from .._syntax.text import UnitSyntaxError, from_bytes
+from .._syntax.words import UnitSyntaxError, from_bytes
 from .._values.typed import TypedValues
 
 ASPECTS = ("definition", "files", "state", "security", "dependencies", "journal", "drift")

@@ -13,7 +13,7 @@ from .._engine.desired import DesiredUnit
 from .._engine.plan import Plan
 from .._engine.state import HostState
 from .._model import MISSING, File
-from .._syntax.text import from_bytes
+from .._syntax.words import from_bytes
 
 Record = dict[str, dict[str, t.Any]]  # path -> entry, as Store.read_record documents it
 

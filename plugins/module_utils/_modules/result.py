@@ -15,7 +15,7 @@ from .._engine.store import TransactionError
 from .._host.journal import number_of
 from .._model import File
 from .._syntax.names import is_template
-from .._syntax.text import from_bytes
+from .._syntax.words import from_bytes
 
 States = t.Mapping[str, t.Mapping[str, str]]  # unit -> properties as systemctl show prints them
 

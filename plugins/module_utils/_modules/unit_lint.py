@@ -16,7 +16,7 @@ from .._lint import judge as _check
 from .._model import SEVERITIES, Finding, Setting, Unit
 from .._syntax.lines import read_unit
 from .._syntax.names import unit_name_problem
-from .._syntax.text import UnitSyntaxError, from_bytes
+from .._syntax.words import UnitSyntaxError, from_bytes
 
 _MAX_BYTES = 4 << 20  # what is larger is no unit file
 

@@ -7,18 +7,16 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .text import (
+from .words import (
     NOT_UTF8,
     WHITESPACE,
     UnitSyntaxError,
-    from_bytes,
-    shorten,
-)
-from .words import (
     WordReader,
     c_escape,
     escape_specifiers,
+    from_bytes,
     quote,
+    shorten,
     word_reader,
 )
 

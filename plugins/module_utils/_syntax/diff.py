@@ -10,8 +10,7 @@ import typing as t
 from .._model import Setting
 from .commands import parse_exec
 from .effective import Key, effective
-from .text import UnitSyntaxError
-from .words import quoted_words, raw_words
+from .words import UnitSyntaxError, quoted_words, raw_words
 
 # Directives that fill one list together, so that the order between them counts: the order of a socket unit's file
 # descriptors, and the data for standard input.

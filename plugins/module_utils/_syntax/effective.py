@@ -12,7 +12,7 @@ import typing as t
 
 from .. import _catalog
 from .._model import Setting, Unit
-from .specifiers import IN_UNIT_NAMES, expand_specifiers
+from .names import IN_UNIT_NAMES, expand_specifiers
 
 # Parsers whose directives form one list that an empty value of any of them clears.
 _RESET_TOGETHER = frozenset(("timer", "path_spec", "socket_listen", "load_credential", "set_credential"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 from .render import RenderError
-from .text import shorten
+from .words import shorten
 
 MANAGED = "# Managed by unitcraft.systemd"
 _SET = "# Set: "

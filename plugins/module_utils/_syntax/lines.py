@@ -10,7 +10,7 @@ import typing as t
 from .. import _catalog
 from .._model import Setting, Unit
 from .names import unit_type
-from .text import (
+from .words import (
     NOT_UTF8,
     WHITESPACE,
     UnitSyntaxError,

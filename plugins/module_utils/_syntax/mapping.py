@@ -11,8 +11,7 @@ from .. import _catalog
 from .._model import Setting
 from .effective import effective
 from .render import ENVIRONMENT_NAME
-from .text import NOT_UTF8, UnitSyntaxError
-from .words import raw_words, split_words
+from .words import NOT_UTF8, UnitSyntaxError, raw_words, split_words
 
 
 def mapping_from_settings(settings: t.Sequence[Setting]) -> dict[str, dict[str, t.Any]]:

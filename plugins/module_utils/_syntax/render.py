@@ -19,14 +19,16 @@ from .. import _catalog
 from .._model import Setting
 from .commands import exec_quote
 from .lines import LONG_LINE_MAX
-from .text import (
+from .words import (
     NOT_UTF8,
     WHITESPACE,
     UnitSyntaxError,
+    c_escape,
+    escape_specifiers,
     from_bytes,
+    quote,
     shorten,
 )
-from .words import c_escape, escape_specifiers, quote
 
 LINE_WIDTH = 100  # a list of words is written on one line up to this width, then one word a line
 

@@ -11,10 +11,15 @@ import functools
 import re
 import typing as t
 
-from .._syntax.names import full_unit_name, instance_name, is_template
-from .._syntax.specifiers import NAME_SPECIFIERS, name_specifier, replace_specifiers
-from .._syntax.text import WHITESPACE
-from .._syntax.words import split_words, word_reader
+from .._syntax.names import (
+    NAME_SPECIFIERS,
+    full_unit_name,
+    instance_name,
+    is_template,
+    name_specifier,
+    replace_specifiers,
+)
+from .._syntax.words import WHITESPACE, split_words, word_reader
 from .numbers import parse_bool, quoted
 
 NAME_MAX = 255

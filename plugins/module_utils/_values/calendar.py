@@ -9,8 +9,7 @@ import re
 import typing as t
 
 from .base import Context, Grammars, empty_or, expand
-from .numbers import INT_MAX, decimal
-from .timespans import parse_span
+from .numbers import INT_MAX, decimal, parse_span
 
 _SHORTHANDS = {
     word: event

@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 
 from .._syntax.commands import parse_exec
-from .._syntax.text import WHITESPACE
-from .._syntax.words import c_unescape
+from .._syntax.words import WHITESPACE, c_unescape
 from .base import (
     LINE_MAX,
     NAME_MAX,

@@ -11,7 +11,7 @@ import ipaddress
 import re
 
 from .._syntax.names import UNIT_NAME_MAX, unit_name_problem
-from .._syntax.text import WHITESPACE
+from .._syntax.words import WHITESPACE
 from .base import (
     LINE_MAX,
     NAME_MAX,

@@ -11,8 +11,7 @@ import re
 import typing as t
 
 from .._syntax.names import UNIT_NAME_MAX
-from .._syntax.text import WHITESPACE
-from .._syntax.words import _unescape_one, word_reader
+from .._syntax.words import WHITESPACE, _unescape_one, word_reader
 from .base import (
     NAME_MAX,
     PATH_MAX,

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 
-from .._syntax.text import WHITESPACE
-from .._syntax.words import split_words
+from .._syntax.words import WHITESPACE, split_words
 from .base import (
     Context,
     Grammar,

@@ -25,16 +25,18 @@ from .base import (
     words,
 )
 from .numbers import (
+    INFINITY,
     INT_MAX,
     UINT64_MAX,
     parse_integer,
     parse_mode,
+    parse_nanoseconds,
     parse_percent,
     parse_permyriad,
     parse_size,
+    parse_span,
     parse_unsigned,
 )
-from .timespans import INFINITY, parse_nanoseconds, parse_span
 
 
 def in_range(low: int, high: int) -> Grammar:

@@ -10,12 +10,10 @@ import typing as t
 from .. import _catalog
 from .._model import Setting
 from .._syntax.effective import Effective, Key, effective
-from .._syntax.text import WHITESPACE, UnitSyntaxError
-from .._syntax.words import quoted_words, split_words
+from .._syntax.words import WHITESPACE, UnitSyntaxError, quoted_words, split_words
 from .base import Context
-from .numbers import parse_bool, parse_integer, parse_mode, parse_size
+from .numbers import INFINITY, parse_bool, parse_integer, parse_mode, parse_nanoseconds, parse_size, parse_span
 from .scalars import GRAMMARS, parse_limit
-from .timespans import INFINITY, parse_nanoseconds, parse_span
 
 # Where systemd decodes C escapes, and where a backslash or a quote is plain; else a backslash protects what follows.
 _C_ESCAPES = frozenset(("environ", "unset_environ", "log_extra_fields", "bind_paths", "exec_directories"))

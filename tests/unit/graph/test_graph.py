@@ -14,9 +14,9 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges imp
     SHOW_PROPERTIES,
     STOP_PROPERTIES,
     UNIT_DIRECTIVES,
+    spread,
 )
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.live import from_show
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.reach import spread
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from case_files import load
 

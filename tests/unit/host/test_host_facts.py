@@ -8,7 +8,7 @@ import pathlib
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import facts as _host_facts
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.facts import Questions
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Questions
 
 FILES = {
     "usr/bin/tool": (0o755, ""),

@@ -10,14 +10,13 @@ import typing as t
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _model
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host as _lint_host
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import registry, run
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import start_limit as _start_limit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import judge, restart
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Rule
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.run import lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.judge import lint
 from case_files import CASES, load
 from lint_cases import read_facts, read_units
 
-RULES = (*registry.RULES, *_lint_host.RULES)
+RULES = (*judge.RULES, *_lint_host.RULES)
 TOPICS = ("restart", "links", "startup", "host", "install")
 CASES_OF_RULES = [case for topic in TOPICS for case in load(f"lint/{topic}")]
 
@@ -68,7 +67,7 @@ def test_every_finding_has_message_hint_and_source(case: dict[str, t.Any]) -> No
 def test_a_rule_says_nothing_without_its_directives(case: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaving rules out by the directives they name leaves no finding out."""
     expected = findings(case)
-    for module in (run, _lint_host):
+    for module in (judge, _lint_host):
         monkeypatch.setattr(module, "RULES", tuple(rule._replace(directives=()) for rule in module.RULES))
     assert findings(case) == expected
 
@@ -100,8 +99,8 @@ def test_needed(case: dict[str, t.Any]) -> None:
 
 @pytest.mark.parametrize("case", load("lint/start_limit"))
 def test_start_limit(case: dict[str, t.Any]) -> None:
-    policy = _start_limit.Policy(**case["policy"])
-    verdict = _start_limit.start_limit_verdict(policy, case.get("run_seconds", 0), case.get("failure", "exit-code"))
+    policy = restart.Policy(**case["policy"])
+    verdict = restart.start_limit_verdict(policy, case.get("run_seconds", 0), case.get("failure", "exit-code"))
     assert [verdict.gives_up, verdict.starts, verdict.seconds, verdict.certain] == case["verdict"]
 
 

@@ -10,8 +10,7 @@ import typing as t
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Rule
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.registry import RULES
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.run import lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.judge import RULES, lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values.validate import validate
 from case_files import load
 from lint_cases import read_facts, read_units, shown_units

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _model
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import run as _lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import judge as _lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import options
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_info as _module_info
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_lint as _module_lint

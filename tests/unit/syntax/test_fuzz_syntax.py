@@ -32,17 +32,15 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.render i
     render,
     settings_from_mapping,
 )
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import (
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import (
     WHITESPACE,
     UnitSyntaxError,
-    from_bytes,
-    to_bytes,
-)
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import (
     c_escape,
     c_unescape,
+    from_bytes,
     quote,
     split_words,
+    to_bytes,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -11,9 +11,14 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.diff import changed_settings, same_meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import LONG_LINE_MAX, parse, read_unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import (
+    IN_UNIT_NAMES,
+    NAME_SPECIFIERS,
+    expand_specifiers,
     full_unit_name,
+    has_other_specifiers,
     instance_name,
     is_template,
+    name_specifier,
     parse_unit_name,
     split_unit_name,
     template_of,
@@ -22,15 +27,13 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names im
     unit_type,
     unit_unescape,
 )
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.specifiers import (
-    IN_UNIT_NAMES,
-    NAME_SPECIFIERS,
-    expand_specifiers,
-    has_other_specifiers,
-    name_specifier,
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import (
+    UnitSyntaxError,
+    c_unescape,
+    quote,
+    split_words,
+    to_bytes,
 )
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError, to_bytes
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import c_unescape, quote, split_words
 from case_files import load
 
 

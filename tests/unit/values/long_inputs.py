@@ -14,16 +14,15 @@ import json
 import sys
 import time
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.facts import HostFacts
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.run import lint
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import HostFacts
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.judge import lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import exec_quote, parse_exec
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.diff import changed_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import parse, read_unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.mapping import mapping_from_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import unit_escape, unit_unescape
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.text import UnitSyntaxError
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import split_words
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import UnitSyntaxError, split_words
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 
 LINES = 100_000

@@ -14,7 +14,7 @@ import typing as t
 import pytest
 import yaml
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog
-from ansible_collections.unitcraft.systemd.plugins.module_utils._values import check, numbers, timespans
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values import numbers, validate
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values.calendar import parse_calendar
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,12 +35,12 @@ PARSED = [
 
 @pytest.mark.parametrize(("function", "text", "wanted"), PARSED)
 def test_parse_functions(function: str, text: str, wanted: t.Any) -> None:
-    call = getattr(numbers, function, None) or getattr(timespans, function)
+    call = getattr(numbers, function)
     if wanted == "refused":
         with pytest.raises(ValueError):
             call(text)
     else:
-        assert call(text) == (timespans.INFINITY if wanted == "infinity" else wanted)
+        assert call(text) == (numbers.INFINITY if wanted == "infinity" else wanted)
 
 
 @pytest.mark.parametrize(("event", "after", "wanted"), [tuple(case) for case in load("calendar.yml")])
@@ -65,7 +65,7 @@ def test_a_release_brings_or_ends_a_value(case: dict[str, t.Any], release: int, 
     directive = _catalog.get(*place.split("."), release)
     assert directive is not None
     value = re.sub(r"(\w)\*(\d+)$", lambda match: match.group(1) * int(match.group(2)), value)
-    problem = check.check(directive, value, release, "a@3.service", case.get("scope", "system"))
+    problem = validate.check(directive, value, release, "a@3.service", case.get("scope", "system"))
     assert (problem is None) == taken
 
 
@@ -88,5 +88,5 @@ TEXTS = st.one_of(st.lists(PIECES, max_size=8).map("".join), st.text(max_size=40
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(value=TEXTS, release=st.sampled_from([247, 250, 252, 255, 257, 260, 262]))
 def test_no_text_breaks_a_grammar(parser: str, value: str, release: int) -> None:
-    problem = check.check(ONE_OF_EACH[parser], value, release, "a@b.service")
+    problem = validate.check(ONE_OF_EACH[parser], value, release, "a@b.service")
     assert problem is None or (problem.message and problem.hint.startswith("write "))
