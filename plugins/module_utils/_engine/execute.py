@@ -17,7 +17,6 @@ from .._host.manager import Manager
 from .._host.show import States
 from .._host.systemd import SystemdError
 from .._model import DOWN, Failure
-from .files import from_json
 from .health import failures_in_words, judge, limits_of
 from .host import Host, Target
 from .jobs import Limits, job_complaints, wait_for_jobs
@@ -25,13 +24,6 @@ from .plan import Plan
 from .snapshot import Snapshot, reset_failed, undo
 from .store import Store, TransactionError
 from .timer_hold import daemon_reload
-
-_KEYS: dict[type, str] = {
-    str: "id boot scope user root",
-    bool: "runtime daemon_reload",
-    list: "files names reloads",
-    dict: "links units",
-}  # of a snapshot
 
 
 def run(plan: Plan, host: Target, store: Store, snapshot: Snapshot, rollback: bool = True) -> States:
@@ -202,49 +194,28 @@ def recover(store: Store) -> str:
 
     :raises TransactionError: when it cannot be undone now.
     """
+    reported, intent = "a run was interrupted", None
     try:
         intent = store.read_intent()
-        _require_shape(intent)
-    except ValueError as error:
-        return f"a run was interrupted, and what it began cannot be undone: {error}. {_set_aside(store)}"
-    if intent is None:
-        return ""
-    begun = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(intent["begun"]))
-    reported = f"a run that began at {begun} was interrupted"
-    if intent["root"] and not os.path.isdir(intent["root"]):
-        store.forget_intent()
-        return f"{reported}; the root it worked on, {intent['root']}, is gone"
-    try:
+        if intent is None:
+            return ""
+        begun = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(intent["begun"]))
+        reported = f"a run that began at {begun} was interrupted"
+        if intent["root"] and not os.path.isdir(intent["root"]):
+            store.forget_intent()
+            return f"{reported}; the root it worked on, {intent['root']}, is gone"
         left_over = _recover(intent)
+        names = ", ".join(intent["names"][:5]) + (" and more" if len(intent["names"]) > 5 else "")
         store.forget_intent()
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        malformed = f"the snapshot is malformed ({error})"
+        return f"{reported}, and what it began cannot be undone: {malformed}. {_set_aside(store)}"
     except Exception as error:
         reported = f"{reported}, and what it began cannot be undone: {describe_error(error)}"
-        if intent["user"] or intent["root"]:
+        if intent and (intent["user"] or intent["root"]):
             return f"{reported}. {_set_aside(store)}"
         raise TransactionError(f"{reported}. The snapshot stays in {store.folder}") from error
-    names = ", ".join(map(str, intent["names"][:5])) + (" and more" if len(intent["names"]) > 5 else "")
     return "; ".join([f"{reported}; what it had begun was undone first ({names})", *left_over])
-
-
-def _require_shape(intent: Snapshot | None) -> None:
-    """Check a snapshot that was read.
-
-    :raises ValueError: for a mapping that is not one.
-    """
-    if intent is None:
-        return
-    for kind, keys in _KEYS.items():
-        for key in keys.split():
-            if not isinstance(intent.get(key), kind):
-                raise ValueError(f"{key} is missing or of the wrong type")
-    try:
-        for file in intent["files"]:
-            from_json(file)
-        for unit in intent["units"].values():
-            _ = unit["active"], unit["invocation"], unit["oneshot"]
-        time.gmtime(intent["begun"]), intent["linger"]
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"files or units are malformed: {type(error).__name__} {error}") from None
 
 
 def _recover(intent: Snapshot) -> list[str]:
@@ -253,7 +224,7 @@ def _recover(intent: Snapshot) -> list[str]:
         problem = host.unit_folder.problem()
     if problem:
         raise SystemdError(problem)
-    return undo(intent, host)
+    return undo(intent, host, later=True)
 
 
 def _set_aside(store: Store) -> str:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import posixpath
 import secrets
 import time
 import typing as t
@@ -12,7 +14,7 @@ from .._host.manager import RELOAD_TIMEOUT
 from .._host.show import States
 from .._host.systemd import SystemdError
 from .._model import MISSING, RUNNING, UP_OR_STARTING, Change, File
-from .._syntax.names import is_template
+from .._syntax.names import is_template, template_of
 from .files import from_json, to_json
 from .host import Target
 from .jobs import has_job
@@ -43,7 +45,11 @@ def take_snapshot(
         "user": host.user,
         "runtime": host.runtime,
         "root": host.root,
-        "files": [to_json(change.path, change.before) for change in plan.changes if change.path],
+        "files": [
+            {**to_json(change.path, change.before), "after": _mark(change.after)}
+            for change in plan.changes
+            if change.path
+        ],
         "names": related,
         "links": {link: target for link, target in links.items() if enables(link, target, related)},
         "units": {unit: _unit_before(live.get(unit, {})) for unit in touched if not is_template(unit)},
@@ -62,24 +68,49 @@ def _unit_before(state: t.Mapping[str, str]) -> dict[str, t.Any]:
     }
 
 
-def undo(snapshot: Snapshot, host: Target) -> list[str]:
+def _mark(file: File) -> str:
+    return f"{file.kind} {file.target} {hashlib.sha256(file.data).hexdigest()}"
+
+
+def undo(snapshot: Snapshot, host: Target, later: bool = False) -> list[str]:
     """Put back files, links, masks and run state as the snapshot holds them.
 
     It may be run again, also halfway through: it compares with what is there and changes only what differs.
 
+    :param later: by a later run, which leaves alone what was changed since.
     :returns: what could not be undone, in words.
     :raises SystemdError: when systemd does not answer.
     :raises OSError: when a file cannot be put back.
     """
-    return _Undo(snapshot, host).run()
+    return _Undo(snapshot, host, later).run()
 
 
 class _Undo:
-    def __init__(self, snapshot: Snapshot, host: Target) -> None:
+    def __init__(self, snapshot: Snapshot, host: Target, later: bool) -> None:
         self.snapshot = snapshot
         self.host = host
-        self.before: t.Mapping[str, t.Mapping[str, t.Any]] = snapshot["units"]
         self.left_over: list[str] = []
+        self.files = dict(map(from_json, snapshot["files"]))
+        # A reboot has emptied the folder.
+        self.is_gone = snapshot["runtime"] and snapshot["boot"] != host.boot_id()
+        kept = self._units_changed_since() if later and not self.is_gone else set()
+        self.names = names = [unit for unit in snapshot["names"] if kept.isdisjoint((unit, template_of(unit)))]
+        self.before: t.Mapping[str, t.Mapping[str, t.Any]] = {
+            unit: before for unit, before in snapshot["units"].items() if unit in names
+        }
+
+    def _units_changed_since(self) -> set[str]:
+        """The units of files that are neither as before the run nor as it left them."""
+        units = set()
+        for path, before in list(self.files.items()):
+            now = _mark(self.host.read_file(path))
+            marks = [entry.get("after", now) for entry in self.snapshot["files"] if entry["path"] == path]
+            if now not in (_mark(before), *marks):
+                del self.files[path]
+                folder, name = posixpath.split(path)
+                units.add(posixpath.basename(folder)[: -len(".d")] if folder.endswith(".d") else name)
+                self.left_over.append(f"{path} has been changed since; it and what its unit does stay as they are")
+        return units
 
     def run(self) -> list[str]:
         host = self.host
@@ -165,24 +196,28 @@ class _Undo:
     def _restore_files(self) -> bool:
         """Bring files and links back to what the snapshot holds; True when anything differed."""
         host, snapshot = self.host, self.snapshot
-        if snapshot["runtime"] and snapshot["boot"] != host.boot_id():
-            return False  # the reboot has emptied the folder
-        files = dict(map(from_json, snapshot["files"]))
+        if self.is_gone:
+            return False
+        files, paths = self.files, [entry["path"] for entry in snapshot["files"]]
         now = {path: host.read_file(path) for path in files}
         changes = [Change("", path, now[path], file, "", "") for path, file in files.items() if now[path] != file]
-        changes += self._link_changes(files)
+        changes += self._link_changes(paths)
         host.change_files(changes, snapshot["id"])
-        host.clean_folders([*files, *(change.path for change in changes)], snapshot["id"])
+        host.clean_folders([*paths, *(change.path for change in changes)], snapshot["id"])
         return bool(changes)
 
     def _link_changes(self, files: t.Container[str]) -> list[Change]:
         """What brings the links of the snapshot's units back, but for those that are among its files."""
         host, snapshot = self.host, self.snapshot
-        before = {f"{host.folder}/{link}": target for link, target in snapshot["links"].items()}
+        before = {
+            f"{host.folder}/{link}": target
+            for link, target in snapshot["links"].items()
+            if enables(link, target, self.names)
+        }
         now = {
             f"{host.folder}/{link}": target
             for link, target in host.list_links().items()
-            if enables(link, target, snapshot["names"])
+            if enables(link, target, self.names)
         }
         differing = [
             path for path in sorted({*before, *now}) if path not in files and before.get(path) != now.get(path)

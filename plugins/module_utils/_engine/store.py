@@ -9,7 +9,6 @@ import errno
 import fcntl
 import json
 import os
-import pwd
 import sys
 import time
 import typing as t
@@ -49,7 +48,7 @@ class Store:
     Each scope and each user has its own three: a user can hold up the runs for that user alone.
 
     :param folder: root-only folder; made when it is first needed.
-    :param user: name of the user for scope ``user``; empty means the user who runs us.
+    :param user: name of the user for scope ``user``.
     :ivar problems: what was wrong with our files, in words.
     """
 
@@ -58,7 +57,7 @@ class Store:
             folder = os.path.expanduser("~/.local/state/unitcraft")
         self.folder = folder or STATE_FOLDER
         self._scope = scope
-        self._user = (user or _own_name()) if scope == "user" else ""
+        self._user = user
         self._lock = -1
         self.problems: list[str] = []
 
@@ -69,13 +68,13 @@ class Store:
         return os.path.join(self.folder, f"{stem}{owner}{dot}{kind}")
 
     def set_aside(self, name: str) -> str:
-        """Rename one of our files that is of no use, so that it is in nobody's way; returns its new path.
+        """Rename one of our files that is of no use; returns its new path.
 
         :raises OSError: when that is impossible.
         """
         stem, dot, kind = self.path(name).rpartition(".")
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        kept = f"{stem}-set-aside-{stamp}-{os.getpid()}{dot}{kind}"
+        kept = f"{stem}-set-aside-{stamp}{dot}{kind}"
         os.rename(self.path(name), kept)
         with contextlib.suppress(OSError):
             _files.flush_folder(self.folder)
@@ -189,8 +188,7 @@ class Store:
                 with contextlib.suppress(OSError):
                     kept = f" It is kept as {self.set_aside('deployed.json')}."
             self.problems.append(
-                f"{path} is not a record of ours: {error}.{kept} Drift and triggers are told again once each unit has"
-                " been deployed anew"
+                f"{path} is not a record of ours: {error}.{kept} Drift is told after the next deployment"
             )
             return {}
 
@@ -223,11 +221,3 @@ class Store:
         """
         data = json.dumps({"format": FORMAT, "files": record}, indent=1, sort_keys=True)
         _files.replace_file(self.path("deployed.json"), data.encode("ascii"))
-
-
-def _own_name() -> str:
-    uid = os.geteuid()
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

@@ -10,15 +10,10 @@ import stat
 import typing as t
 
 
-class NotReadableError(OSError):
-    """The path leads to what is not a regular file, or to a file that is too large; ``strerror`` says which."""
-
-
 def open_regular(path: str, most: int) -> t.BinaryIO:
     """Open a regular file of at most *most* bytes; it may grow, so read no more than these.
 
-    :raises NotReadableError: for anything but a regular file, and for a larger one.
-    :raises OSError: when it cannot be opened.
+    :raises OSError: for anything else too; ``strerror`` says what it is.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     stream = open(handle, "rb")  # noqa: SIM115  the caller closes it
@@ -30,7 +25,7 @@ def open_regular(path: str, most: int) -> t.BinaryIO:
         problem = f"it has {info.st_size} bytes, and at most {most} are read"
     if problem:
         stream.close()
-        raise NotReadableError(errno.EINVAL, problem, path)
+        raise OSError(errno.EINVAL, problem, path)
     return stream
 
 

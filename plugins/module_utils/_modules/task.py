@@ -42,7 +42,7 @@ class Task:
         self.check_mode = check_mode
         self.warnings: list[str] = []
         self.result: dict[str, t.Any] = {"changed": False, "actions": [], "diff": [], "findings": [], "units": {}}
-        self.store = Store(scope=params["scope"], user=params["user"] or "")
+        self.store = Store()
         self.drift: dict[str, list[dict[str, str]]] = {}
 
     def run(self) -> dict[str, t.Any]:
@@ -61,6 +61,7 @@ class Task:
         params = self.params
         check_set_options(params)
         host = Host(Manager(params["scope"], params["user"] or "", params["runtime"], params["root"] or ""))
+        self.store = Store(scope=host.scope, user=host.user)
         desired = desired_units(self.items, host.folder, params["set_name"], self.listed)
         with host.manager.as_owner():
             problem = host.unit_folder.problem()

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import typing
+
 import case_files
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.execute import run
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.planner import make_plan
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.snapshot import take_snapshot, undo
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.store import Store, TransactionError
-from engine.simulated import SimulatedHost, desired_of
+from engine.simulated import SimulatedHost, desired_of, file_of
 
 RUNS = case_files.load("transaction/runs")
 FAILS = case_files.load("transaction/fails")
@@ -145,3 +147,44 @@ def test_to_undo_twice_is_to_undo_once(outcome):
     once = (outcome.host.disk(), outcome.host.runs())
     undo(outcome.snapshot, outcome.host)
     assert (outcome.host.disk(), outcome.host.runs()) == once
+
+
+class TestALaterRunUndoesOnlyWhatIsAsTheKilledOneLeftIt:
+    """Attack 2: an administrator has repaired a.service meanwhile, and b.service is as the killed run left it."""
+
+    CASE: typing.ClassVar = {
+        "files": {f"{name}.service": f"[Service]\nExecStart=/bin/{name}\n" for name in "ab"},
+        "running": ["a.service", "b.service"],
+    }
+
+    @pytest.fixture
+    def host(self):
+        host = SimulatedHost(**self.CASE)
+        desired = desired_of([{"name": f"{name}.service", "text": "[Service]\nExecStart=/bin/c\n"} for name in "ab"])
+        state = host.state(desired)
+        plan = make_plan(state, desired)
+        snapshot = take_snapshot(plan, host, state.live, state.links)
+        host.change_files(plan.changes, "")
+        self.become(host, "a.service", "/bin/repaired")
+        host.load()
+        host.job("restart", ["a.service", "b.service"])
+        self.left_over = undo(snapshot, host, later=True)
+        return host
+
+    def become(self, host, unit, command):
+        host.files[f"{host.folder}/{unit}"] = file_of(f"[Service]\nExecStart={command}\n")
+
+    def test_files(self, host):
+        assert "/bin/repaired" in host.disk()["a.service"]
+        assert host.disk()["b.service"] == self.CASE["files"]["b.service"]
+
+    def test_programs(self, host):
+        assert host.runs() == {"a.service": "/bin/repaired", "b.service": "/bin/b"}
+
+    def test_told(self, host):
+        assert self.left_over == [
+            "/etc/systemd/system/a.service has been changed since; it and what its unit does stay as they are"
+        ]
+
+    def test_the_repaired_one_is_not_even_stopped(self, host):
+        assert [call for call in host.calls if call.startswith("stop") and "a.service" in call] == []

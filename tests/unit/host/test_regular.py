@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import host as _host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.host import UnitFolder
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.regular import NotReadableError, read_regular
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.regular import read_regular
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.unit_lint import lint
 
@@ -32,7 +32,7 @@ def trap(request, tmp_path):
 
 
 def test_trap_is_refused(trap):
-    with pytest.raises(NotReadableError, match="it is not a regular file"):
+    with pytest.raises(OSError, match="it is not a regular file"):
         read_regular(trap, 100)
 
 
@@ -43,7 +43,7 @@ def test_trap_as_a_trigger(trap):
 
 def test_large_file_is_refused_with_the_limit(tmp_path):
     (tmp_path / "a").write_bytes(b"12345")
-    with pytest.raises(NotReadableError, match="it has 5 bytes, and at most 4 are read"):
+    with pytest.raises(OSError, match="it has 5 bytes, and at most 4 are read"):
         read_regular(str(tmp_path / "a"), 4)
 
 
