@@ -64,6 +64,19 @@ def test_a_unit_that_refuses_to_be_stopped_runs_on(target):
     target.sh("rm /etc/systemd/system/t-a.service; systemctl daemon-reload; systemctl stop t-a")
 
 
+def test_a_follower_that_refuses_to_be_started_by_name_comes_back(target):
+    text = "[Service]\nExecStart=/bin/sleep {}\nExecStop=/bin/sh -c 'exit {}'\n"
+    follower = "[Unit]\nRequires=t-a.service\nAfter=t-a.service\nRefuseManualStart=true\n" + SLEEP
+    units = [("t-a.service", text.format(1000, 0)), ("t-b.service", follower)]
+    units.append(("t-c.service", "[Unit]\nWants=t-b.service\n" + SLEEP))
+    target.units([{"name": name, "content": content} for name, content in units])
+    target.sh("systemctl start t-c")
+    target.wait_for("systemctl is-active t-b")
+    result = target.unit("t-a", content=text.format(2000, 1))
+    assert said(result) == ["write t-a.service", "daemon-reload", "restart t-a.service", "restart t-b.service"]
+    assert target.show("t-b", "ActiveState") == "active"
+
+
 # The start limit
 
 

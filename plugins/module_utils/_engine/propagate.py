@@ -74,6 +74,7 @@ class _Propagation:
 
     def add(self) -> None:
         plan = self.plan
+        self._restart_in_one_job()
         for unit, source in self._closure(plan.stop):
             if unit not in plan.stop:
                 self._add_stopped(unit, source)
@@ -86,6 +87,18 @@ class _Propagation:
                 reason = plan.take_out(unit, plan.restart) or f"it depends on {source}, which is restarted"
                 plan.take_out(unit, plan.reload, plan.left_running)
                 plan.restarted_with[unit] = reason
+
+    def _restart_in_one_job(self) -> None:
+        """Restart what would be stopped and started, where a follower may not be started by its name.
+
+        systemd then brings the follower back; the stop commands are those of the new definition.
+        """
+        plan = self.plan
+        if any(unit.endswith(".socket") for unit in (*plan.stop_start, *plan.start)):
+            return  # a socket can only be bound while its service is down
+        for unit in list(plan.stop_start):
+            if any(self.state.value(name, "CanStart") == "no" for name, _source in self._closure({unit: ""})):
+                plan.restart[unit] = plan.stop_start.pop(unit)
 
     def _add_stopped(self, unit: str, source: str) -> None:
         """A unit that goes down with one that is stopped for good comes back only when it has a reason to."""
