@@ -54,6 +54,8 @@ class Task:
         """
         try:
             return self._run()
+        except OSError as error:
+            raise SystemdError(f"{error.filename or 'a file'} cannot be read: {error.strerror}") from error
         finally:
             self.store.unlock()  # some keep the process for their next task, as Mitogen does
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import store
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import PlanError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.options import (
     DeclarationError,
     set_options,
@@ -50,3 +51,11 @@ def test_neither_does_one_after_a_failure(run):
 def test_a_probe_that_can_never_be_answered_is_refused(run):
     with pytest.raises(DeclarationError, match=r"a.service: health: probes\[0\]: tcp: 'localhost' is not host:port"):
         run(health={"probes": [{"tcp": "localhost"}]})
+
+
+def test_a_file_that_cannot_be_read_is_named(run, monkeypatch):
+    """Attack 3: a user may take the rights on a folder away."""
+    error = PermissionError(13, "Permission denied", "/x")
+    monkeypatch.setattr(Task, "_run", lambda _self: (_ for _ in ()).throw(error))
+    with pytest.raises(SystemdError, match="/x cannot be read: Permission denied"):
+        run()
