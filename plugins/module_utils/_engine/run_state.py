@@ -179,7 +179,7 @@ class _RunState:
 
     def _allows(self, directive: str, live: str) -> bool:
         """Whether systemd starts or stops the unit by its name, by its new text, or else as it is loaded."""
-        if self.changed or not self.now.value(self.unit, live):
+        if self.changed or not self.now.value(self.unit, live) or self.now.value(self.unit, "LoadState") != "loaded":
             return not flag(Unit(self.unit, self._after()), "Unit", directive, False)
         return self.now.value(self.unit, live) == "yes"
 
