@@ -26,7 +26,11 @@ def test_a_reload_that_fails_is_a_failure(target):
 
 
 def test_a_failed_reload_undoes_the_task(target):
-    wanted = {"name": "t-a.service", "content": SLEEP + "ExecReload=/bin/test ! -e /run/t-broken\n", "state": "started"}
+    wanted = {
+        "name": "t-a.service",
+        "content": SLEEP + "ExecReload=/usr/bin/test ! -e /run/t-broken\n",
+        "state": "started",
+    }
     target.units([wanted])
     target.sh("touch /run/t-broken")
     changed = wanted["content"] + "Nice=3\n"
