@@ -43,7 +43,7 @@ def test_every_kind_of_unit_also_in_check_mode(target):
 
 
 def test_units_of_a_user(target):
-    target.sh("id t-alice >/dev/null 2>&1 || useradd --create-home t-alice")
+    target.sh("id t-alice >/dev/null 2>&1 || useradd --uid 4100 --create-home t-alice")
     result = target.unit("t-u", sections={"Service": SLEEP}, state="started", scope="user", user="t-alice", linger=True)
     assert not result.get("failed"), result.get("msg")
     told = info(target, "t-u", "t-*", scope="user", user="t-alice", what=ALL)["units"]["t-u.service"]
