@@ -74,7 +74,7 @@ options:
           - V(reloaded) fails when the program does not accept its new configuration, and then puts the old state
             back.
           - V(absent) stops and disables the unit and removes its file, or removes only the drop-in.
-            Of a template with O(instances) it stops and disables only these, and keeps the file.
+            Of a template with O(units[].instances) it stops and disables only these, and keeps the file.
         type: str
         choices: [present, started, stopped, restarted, reloaded, absent]
         default: present
