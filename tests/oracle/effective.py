@@ -89,6 +89,8 @@ class Case(t.NamedTuple):
             if name != self.directive and not (grouped and self.parser in ("socket_listen", "timer", "path_spec")):
                 lines.append(f"{name}={value.replace('STEM', stem)}")
         partners = PARTNERS.get(self.directive, ()) if self.section == own else ()
+        if self.directive == "Type" and "dbus" not in self.values:
+            partners = ()
         return "\n".join([*lines, *(line.replace("STEM", stem) for line in partners)]) + "\n"
 
     @property
@@ -151,7 +153,7 @@ class Values:
             kind = chance.random()
             if kind < 0.12:
                 value = ""
-            elif kind < 0.3:
+            elif kind < (0.3 if parser in typed.GRAMMARS else 0.17):
                 value = self.bad_one(parser, name, chance)
             else:
                 value = self.good_one(parser, name, chance)
@@ -327,8 +329,9 @@ def facts_of(host: ask.Host) -> question.Facts:
     for line in "".join(containers.run(host.name, argv, check=False).stdout for argv in commands).splitlines():
         if line.startswith("@"):
             members = groups.setdefault(line.strip(), [])
-        elif line.startswith(" ") and not line.strip().startswith("#"):
-            members.append(line.strip())
+        else:  # after # stands what the kernel lacks, or a sentence
+            member = re.fullmatch(r" +(?:# )?([a-z0-9_@-]+)(?: \(.*)?", line)
+            members += [member.group(1)] if member else []
     return question.Facts(int(memory), int(tasks), statuses, groups, frozenset(calls.split()))
 
 

@@ -55,6 +55,9 @@ class Facts(t.NamedTuple):
     calls: frozenset[str]  # the system calls that its libseccomp knows
 
 
+_PLAIN = ("string", "managed_oom_rules")  # parsers that know no specifiers
+
+
 class Question(t.NamedTuple):
     """One value to compare."""
 
@@ -83,7 +86,7 @@ class Question(t.NamedTuple):
         return base.Context(name, section, ltype, self.release, self.unit, "system")
 
     def expand(self, text: str) -> str:
-        return base.expand(text, self.context)
+        return text if self.directive.parser in _PLAIN else base.expand(text, self.context)
 
 
 Rule = t.Callable[[Question, t.Any], bool]  # whether our value is the one that is shown
@@ -92,6 +95,8 @@ Rule = t.Callable[[Question, t.Any], bool]  # whether our value is the one that 
 def plain_path(path: str) -> str:
     """A path without repeated slashes, ``.`` parts and a slash at the end."""
     parts = [part for part in path.split("/") if part not in ("", ".")]
+    while path.startswith("/") and parts[:1] == [".."]:  # refused before 255
+        del parts[0]
     return ("/" if path.startswith("/") else "") + "/".join(parts)
 
 

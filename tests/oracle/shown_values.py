@@ -94,7 +94,10 @@ def _of_numbers(names: str) -> t.Callable[[Question, t.Any], bool]:
 
 def _path(case: Question, ours: t.Any) -> bool:
     """A - in front of a working directory is shown as !."""
-    return simple_path(case, str(ours)) in (case.text, re.sub("^!", "-", case.text))
+    return case.expand(str(ours)) == case.text or simple_path(case, str(ours)) in (
+        case.text,
+        re.sub("^!", "-", case.text),
+    )
 
 
 def _hostname(case: Question, ours: t.Any) -> bool:
@@ -129,6 +132,8 @@ def _device(case: Question, ours: t.Any) -> bool:
 
 
 def _share(case: Question, ours: t.Any) -> bool:
+    if case.text == ours:
+        return True
     part = numbers.parse_permyriad(str(ours), case.release, bounded=False)
     return str((part * (2**32 - 1) + 5000) // 10000) == case.text
 

@@ -32,7 +32,7 @@ _INVERTED = frozenset(
         "syscall_log",
     )
 )
-_EACH_ONCE = frozenset(("environ", "pass_environ", "unset_environ", "syscall_archs"))
+_EACH_ONCE = frozenset(("environ", "pass_environ", "unset_environ", "syscall_archs", "managed_oom_rules"))
 _FIRST_COUNTS = "trigger_unit"  # of several values systemd keeps the first
 # Lists that may be a boolean instead: the boolean that stands for everything.
 _LIST_OR_BOOLEAN = {"Delegate": True, "DelegateNamespaces": True, "RestrictNamespaces": False}
@@ -94,7 +94,7 @@ class TypedValues:
         if entry.joins == "colons":
             return [part for text in texts for part in _split(known.parser, text, ":") if part]
         found = [word for text in texts for word in self._words(known, text)]
-        return _last_of_each(found) if known.parser in _EACH_ONCE else found
+        return _last_of_each(found, known.parser) if known.parser in _EACH_ONCE else found
 
     def _context(self, known: _catalog.Directive) -> Context:
         # The type of a unit without a name is that of its own section.
@@ -146,9 +146,9 @@ def _split(parser: str, text: str, separators: str = WHITESPACE) -> list[str]:
         return split_words(text, unquote, separators=separators, relax=True, unescape_relax=True)
 
 
-def _last_of_each(words: t.Iterable[str]) -> list[str]:
+def _last_of_each(words: t.Iterable[str], parser: str) -> list[str]:
     """``A=1 B=2 A=3`` is ``A=3 B=2``."""
-    return list({word.partition("=")[0]: word for word in words}.values())
+    return list({word.partition("=")[0] if parser == "environ" else word: word for word in words}.values())
 
 
 def seconds(text: str) -> float | int | str | None:
