@@ -60,7 +60,7 @@ FOLLOWED = [
 @pytest.mark.parametrize(
     ("change", "steps"),
     FOLLOWED,
-    ids=[f"{section}: {list(text)}" for change, _ in FOLLOWED for section, text in change.items()],
+    ids=[f"{section}: {list(text)}" for change, _unused in FOLLOWED for section, text in change.items()],
 )
 def test_what_changes_decides_what_happens(target, change, steps):
     before = target.unit("t-a", sections={"Service": SLEEP}, state="started")["units"]["t-a.service"]["main_pid"]

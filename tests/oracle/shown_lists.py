@@ -48,7 +48,7 @@ def _commands(case: Question, ours: t.Any) -> bool:
         mine.append((f"sh {argv}" if "|" in marks else argv, flags))
     if case.about + "Ex" not in case.theirs:
         return mine and [(argv, "yes" if "ignore-failure" in flags else "no") for argv, flags in mine] == theirs
-    return [(argv, flags) for argv, flags in mine] == [(argv, set(flags.split())) for argv, flags in theirs]
+    return mine == [(argv, set(flags.split())) for argv, flags in theirs]
 
 
 def _once(case: Question, ours: t.Any) -> bool:

@@ -128,7 +128,9 @@ def _settle():
     """Wait until no job of the test's units is queued: what somebody did just before this may still be under way."""
     end = time.monotonic() + 10
     while time.monotonic() < end:
-        jobs = subprocess.run(["systemctl", "list-jobs", "--no-legend", "--plain"], capture_output=True, text=True)
+        jobs = subprocess.run(
+            ["systemctl", "list-jobs", "--no-legend", "--plain"], capture_output=True, text=True, check=False
+        )
         if " m-" not in jobs.stdout and "run-m" not in jobs.stdout:
             return
         time.sleep(0.05)
@@ -154,13 +156,17 @@ def _files_below(folder):
 
 def _units(prefix):
     argv = [*prefix, "systemctl", *(["--user"] if prefix else [])]
-    listed = subprocess.run([*argv, "list-units", "--all", "--plain", "--no-legend"], capture_output=True, text=True)
+    ask = [*argv, "list-units", "--all", "--plain", "--no-legend"]
+    listed = subprocess.run(ask, capture_output=True, text=True, check=False)
     names = {line.split()[0] for line in listed.stdout.split("\n") if line.strip()}
     names = {name for name in names if not name.endswith(NOISE) and not name.startswith(NOISY_NAMES)}
     if not names:
         return {}
     shown = subprocess.run(
-        [*argv, "show", f"--property={PROPERTIES}", "--", *sorted(names)], capture_output=True, text=True
+        [*argv, "show", f"--property={PROPERTIES}", "--", *sorted(names)],
+        capture_output=True,
+        text=True,
+        check=False,
     ).stdout
     units = {}
     for block in shown.split("\n\n"):

@@ -348,7 +348,10 @@ def spread(roots: t.Iterable[str], following: t.Callable[[str], t.Iterable[str]]
     found: dict[str, str] = {}
     queue = list(dict.fromkeys(roots))
     known = set(queue)
-    for unit in queue:  # grows on the way
+    place = 0
+    while place < len(queue):
+        unit = queue[place]
+        place += 1
         for other in following(unit):
             if other != unit:
                 found.setdefault(other, unit)

@@ -56,6 +56,6 @@ def test_a_probe_that_can_never_be_answered_is_refused(run):
 def test_a_file_that_cannot_be_read_is_named(run, monkeypatch):
     """Attack 3: a user may take the rights on a folder away."""
     error = PermissionError(13, "Permission denied", "/x")
-    monkeypatch.setattr(Task, "_run", lambda _self: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(Task, "_run", lambda _self: (none for none in ()).throw(error))
     with pytest.raises(SystemdError, match="/x cannot be read: Permission denied"):
         run()
