@@ -69,7 +69,8 @@ def test_the_timer_has_not_fired(host):
 def test_the_state_folder_is_root_s_alone(host):
     folder = host.file("/var/lib/unitcraft")
     assert (folder.user, folder.mode) == ("root", 0o700)
-    assert set(folder.listdir()) == {"deployed.json", "lock"}
+    assert host.check_output(r"find /var/lib/unitcraft -type f -not \( -user root -perm 600 \)") == ""
+    assert set(folder.listdir()) == {"deployed.json", "lock", "deployed-user-alice.json", "lock-user-alice"}
 
 
 def test_the_user_s_unit_runs_without_a_login(host):
