@@ -331,7 +331,7 @@ def facts_of(host: ask.Host) -> question.Facts:
             members = groups.setdefault(line.strip(), [])
         else:  # after # stands what the kernel lacks, or a sentence
             member = re.fullmatch(r" +(?:# )?([a-z0-9_@-]+)(?: \(.*)?", line)
-            members += [member.group(1)] if member else []
+            members.extend([member.group(1)] if member else [])
     return question.Facts(int(memory), int(tasks), statuses, groups, frozenset(calls.split()))
 
 
