@@ -90,77 +90,75 @@ def seconds(times: t.Mapping[str, t.Sequence[float]], *names: str) -> str:
 
 def limits(found: Figures) -> list[Line]:
     """Every promise that these figures can be held against."""
-    lines: list[Line] = []
-    if "sets" in found:
-        size, times = max(found["sets"].items(), key=lambda item: int(item[0]))
-        floor = number(middle(times, "ping", "script changed") / middle(times, "ping", "query"))
-        lines += [
-            Line(f"first run of {size} units, to the limit", ratio(times, "first", "ping", "script first"), 1.6),
-            Line(
-                f"unchanged run of {size} units, to ping and one query",
-                ratio(times, "unchanged", "ping", "query"),
-                1.3,
-                **{kind: _with_query(times, kind) for kind in ("empty", "loaded")},
-            ),
-            Line(f"one changed of {size} units, to the limit", ratio(times, "changed", "ping", "script changed"), 1.5),
-            # The other way to read that promise; what a bare script needs is then the least that can be had.
-            Line(
-                f"the same, to ping and one query (ping and a bare script: {floor})",
-                ratio(times, "changed", "ping", "query"),
-                1.5,
-            ),
-        ]
+    promises = (
+        ("sets", _set_limits),
+        ("loops", _loop_limits),
+        ("counts", _count_limits),
+        ("one", _one_limits),
+        ("info", _info_limits),
+        ("lint", _lint_limits),
+        ("payload", _payload_limits),
+    )
+    return [line for name, function in promises if name in found for line in function(found)]
+
+
+def _set_limits(found: Figures) -> t.Iterator[Line]:
+    size, times = max(found["sets"].items(), key=lambda item: int(item[0]))
+    floor = number(middle(times, "ping", "script changed") / middle(times, "ping", "query"))
+    yield Line(f"first run of {size} units, to the limit", ratio(times, "first", "ping", "script first"), 1.6)
+    yield Line(
+        f"unchanged run of {size} units, to ping and one query",
+        ratio(times, "unchanged", "ping", "query"),
+        1.3,
+        **{kind: _with_query(times, kind) for kind in ("empty", "loaded")},
+    )
+    yield Line(f"one changed of {size} units, to the limit", ratio(times, "changed", "ping", "script changed"), 1.5)
+    # The other way to read that promise; what a bare script needs is then the least that can be had.
+    yield Line(
+        f"the same, to ping and one query (ping and a bare script: {floor})",
+        ratio(times, "changed", "ping", "query"),
+        1.5,
+    )
+
+
+def _loop_limits(found: Figures) -> t.Iterator[Line]:
     for size, times_as_fast in (("50", 50), ("300", 100)):
         times = _loop_times(found, size)
-        for kind in ("first", "unchanged") if size in found.get("loops", {}) else ():
+        for kind in ("first", "unchanged") if size in found["loops"] else ():
             name = next(name for name in times if name.startswith(f"loop {kind}"))
-            lines.append(
-                Line(
-                    f"loop of {size} units to ours, {kind} run",
-                    ratio(times, name, f"units {kind}"),
-                    times_as_fast,
-                    True,
-                )
-            )
-    if "counts" in found:
-        counts = found["counts"]
-        lines += [
-            Line("daemon-reloads in the first run of 300 units", counts["first"]["reloads"], 1),
-            Line("daemon-reloads in the unchanged run", counts["unchanged"]["reloads"], 0),
-            Line(
-                "memory of the module at 300 units, the most of three runs",
-                max(run["memory_kib"] for run in counts.values()) / 1024,
-                60,
-                unit=" MiB",
-            ),
-        ]
-    if "one" in found:
-        one = found["one"]
-        least = {kind: ratio(one, kind, "ping") for kind in ("empty", "loaded") if kind in one}
-        lines.append(Line("unit with nothing to do, to ping", ratio(one, "unit", "ping"), 1.25, **least))
-    if "info" in found:
-        lines.append(
-            Line(
-                "unit_info of 300 units, to ping and one systemctl show",
-                ratio(found["info"], "unit_info", "ping", "show"),
-                1.5,
-            )
-        )
-    if "lint" in found:
-        judged = found["lint"]
-        least = {kind: ratio(judged, kind, "verify") for kind in ("empty", "loaded") if kind in judged}
-        lines.append(
-            Line(
-                "unit_lint of 500 units on the host, to one systemd-analyze verify",
-                ratio(judged, "unit_lint", "verify"),
-                1.0,
-                **least,
-            )
-        )
-    for module, most in PAYLOAD.items() if "payload" in found else ():
-        sent = found["payload"][module]["own"] / 1000
-        lines.append(Line(f"what {module} sends of ours", sent, most, unit=" kB"))
-    return lines
+            what = f"loop of {size} units to ours, {kind} run"
+            yield Line(what, ratio(times, name, f"units {kind}"), times_as_fast, True)
+
+
+def _count_limits(found: Figures) -> t.Iterator[Line]:
+    counts = found["counts"]
+    memory = max(run["memory_kib"] for run in counts.values()) / 1024
+    yield Line("daemon-reloads in the first run of 300 units", counts["first"]["reloads"], 1)
+    yield Line("daemon-reloads in the unchanged run", counts["unchanged"]["reloads"], 0)
+    yield Line("memory of the module at 300 units, the most of three runs", memory, 60, unit=" MiB")
+
+
+def _one_limits(found: Figures) -> t.Iterator[Line]:
+    one = found["one"]
+    least = {kind: ratio(one, kind, "ping") for kind in ("empty", "loaded") if kind in one}
+    yield Line("unit with nothing to do, to ping", ratio(one, "unit", "ping"), 1.25, **least)
+
+
+def _info_limits(found: Figures) -> t.Iterator[Line]:
+    figure = ratio(found["info"], "unit_info", "ping", "show")
+    yield Line("unit_info of 300 units, to ping and one systemctl show", figure, 1.5)
+
+
+def _lint_limits(found: Figures) -> t.Iterator[Line]:
+    judged = found["lint"]
+    least = {kind: ratio(judged, kind, "verify") for kind in ("empty", "loaded") if kind in judged}
+    figure = ratio(judged, "unit_lint", "verify")
+    yield Line("unit_lint of 500 units on the host, to one systemd-analyze verify", figure, 1.0, **least)
+
+
+def _payload_limits(found: Figures) -> t.Iterator[Line]:
+    for module, most in PAYLOAD.items():
+        yield Line(f"what {module} sends of ours", found["payload"][module]["own"] / 1000, most, unit=" kB")
 
 
 def _with_query(times: Figures, kind: str) -> float | None:
