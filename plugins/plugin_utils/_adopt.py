@@ -213,7 +213,7 @@ def _prove(text: str, items: t.Sequence[Item], variable: str) -> None:
     """
     try:
         root = yaml.compose(text, Loader=_Loader)
-        loaded = yaml.load(text, Loader=_Loader)  # a SafeLoader with one harmless tag more
+        loaded = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader with one harmless tag more
     except yaml.YAMLError as error:
         raise AdoptError(f"the declaration cannot be loaded back: {error}") from error
     # The node and not the mapping: a key that occurs twice is lost in the latter.

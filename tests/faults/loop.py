@@ -141,7 +141,7 @@ def write_program(path, text):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as stream:
         stream.write(text)
-    os.chmod(path, 0o755)
+    os.chmod(path, 0o755)  # noqa: S103  a program
 
 
 def write_tracing_wrapper(verb, tracer):

@@ -81,7 +81,7 @@ def test_adopted_units_mean_the_same_and_load_the_same(target):
     told = on_target.call(name, ASK, {"names": ["*" + t for t in TYPES], "what": ["files", "state"]})["units"]
     units = {n: u for n, u in told.items() if not u["masked"] and u["id"] == n and u["origin"] == "vendor"}
     text = _adopt.write(_adopt.declare(units, vendor=True))
-    declared = yaml.load(text, Loader=Loader)["systemd_units"]
+    declared = yaml.load(text, Loader=Loader)["systemd_units"]  # noqa: S506  a SafeLoader with a tag more
     assert _adopt.differences(units, declared, vendor=True) == []
 
     fragments = [item for item in declared if not item.get("dropin") and ("sections" in item or "content" in item)]
@@ -133,7 +133,7 @@ def test_folding_means_the_same(target):
     told = on_target.call(name, ASK, {"names": ["*"], "what": ["files", "state"]})["units"]
     units = {n: u for n, u in told.items() if not u["masked"] and u["id"] == n}
     text = _adopt.write(_adopt.declare(units, "fold", vendor=True))
-    declared = yaml.load(text, Loader=Loader)["systemd_units"]
+    declared = yaml.load(text, Loader=Loader)["systemd_units"]  # noqa: S506  a SafeLoader with a tag more
     assert _adopt.differences(units, declared, "fold", vendor=True) == []
     folded = [n for n, u in units.items() if len(u["files"]) > 1]
     print(f"\n{release}: {len(declared)} declarations, {len(folded)} units with drop-ins")

@@ -136,7 +136,7 @@ def page(report: dict[str, t.Any], graphviz: bool = True) -> str:
             drawings[key] = subprocess.run(
                 ["dot", "-Tsvg"], input=graph["dot"], capture_output=True, text=True, check=True
             ).stdout
-    environment = jinja2.Environment(trim_blocks=True)  # as Ansible renders it: escaping is the template's job
+    environment = jinja2.Environment(trim_blocks=True)  # noqa: S701  as Ansible renders it: escaping is the template's job
     environment.filters["unitcraft.systemd.audit_counts"] = _report.counts
     environment.filters["regex_replace"] = lambda text, pattern, new: re.sub(pattern, new, text)
     environment.globals["lookup"] = lambda _kind, path: (folder / path).read_text()

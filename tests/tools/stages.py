@@ -71,6 +71,12 @@ def stage_dead(context: Context) -> None:
     context.tool("vulture", "plugins", "roles", "playbooks", "tests", "tests/run", "extensions", "docs")
 
 
+def stage_security(context: Context) -> None:
+    """Bandit's rules, which ruff has; the workflows of GitHub, whose actions zizmor wants by commit."""
+    context.tool("ruff", "check", "--no-cache", "--select", "S", ".", "tests/run")
+    context.tool("zizmor", "--offline", "--no-progress", "--color", "never", "--pedantic", ".github")
+
+
 def stage_unit(context: Context) -> None:
     toolchain.ensure_unit_tests()
     coverage = ("--cov", "--cov-report=term", f"--cov-fail-under={MINIMUM_COVERAGE}")
@@ -289,6 +295,7 @@ STAGES = (
     Stage("ruff", "ruff check", stage_ruff, ("python",)),
     Stage("types", "mypy, strict, of module_utils", stage_types, ("python",)),
     Stage("dead", "vulture: code that nothing uses", stage_dead, ("python",)),
+    Stage("security", "bandit's rules, and zizmor for the workflows", stage_security, ("python",)),
     Stage("images", "systemd containers for 247, 252, 257, 262", stage_images, ("system",)),
     Stage("unit", "unit tests with coverage", stage_unit, ("python",), tail=50),
     Stage("molecule", "scenarios on four systemd releases", stage_molecule, ("python", "images"), tail=40),

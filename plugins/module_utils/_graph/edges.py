@@ -272,7 +272,7 @@ def _paths_of_processes(unit: Unit) -> t.Iterator[str]:
             for word in setting.value.split():
                 yield f"{base}/{word.partition(':')[0]}"
     if flag(unit, section, "PrivateTmp", False):
-        yield "/var/tmp"
+        yield "/var/tmp"  # noqa: S108  what PrivateTmp= needs mounted
 
 
 def _paths_of_type(unit: Unit) -> t.Iterator[str]:

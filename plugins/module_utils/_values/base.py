@@ -166,7 +166,7 @@ def check_base64(text: str, c: Context) -> None:
 # What stands in for values of the host: only their form counts. The slice (%r) is not yet known when a line is read.
 _HOST = {
     "a": "x86-64", "b": "b" * 32, "g": "root", "G": "0", "H": "host", "h": "/root", "l": "host", "m": "0" * 32,
-    "o": "linux", "q": "host", "s": "/bin/sh", "T": "/tmp", "u": "root", "U": "0", "v": "6.1", "V": "/var/tmp",
+    "o": "linux", "q": "host", "s": "/bin/sh", "T": "/tmp", "u": "root", "U": "0", "v": "6.1", "V": "/var/tmp",  # noqa: S108  places of systemd.unit(5)
     "w": "1", "A": "", "B": "", "M": "", "W": "", "C": "/var/cache", "D": "/usr/share", "d": "/run/credentials/unit",
     "E": "/etc", "L": "/var/log", "S": "/var/lib", "t": "/run", "c": "/system.slice/unit", "r": "",
     "R": "", "y": "/etc/systemd/system/unit", "Y": "/etc/systemd/system",

@@ -358,7 +358,7 @@ def _socket_bind_item(text: str, c: Context) -> None:
             stage = 2
         elif stage < 3:
             stage = 3
-            if token != "any":
+            if token != "any":  # noqa: S105  a word of the value
                 _port_range(token, c.release)
         else:
             raise ValueError(f"{quoted(token)} is left over")
