@@ -59,6 +59,8 @@ options:
   ignore:
     description:
       - Findings to suppress, as C(rule) or C(rule:unit).
+      - A comment in the unit file suppresses a rule for the next assignment, C(# unitcraft:) C(ignore=RULE), or for the
+        whole file, C(# unitcraft:) C(ignore-file=RULE).
     type: list
     elements: str
     default: []

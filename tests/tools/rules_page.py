@@ -41,6 +41,7 @@ TOPICS: dict[str, t.Sequence[Rule]] = {
     "_lint/values.md": values.RULES,
     "_lint/install.md": install.RULES,
     "_lint/host.md": host.RULES,
+    "_lint/comments.md": (),
     "_host/reader.md": (),
 }
 HEAD = """\

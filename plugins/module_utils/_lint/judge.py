@@ -13,7 +13,7 @@ from .._syntax.lines import read_unit
 from .._syntax.names import template_of
 from .._syntax.words import UnitSyntaxError
 from .._values.validate import validate
-from . import install, links, restart, startup, values
+from . import comments, install, links, restart, startup, values
 from .core import Context, Diagnostic, HostFacts, Rule
 
 RULES: tuple[Rule, ...] = (*restart.RULES, *links.RULES, *startup.RULES, *values.RULES, *install.RULES)
@@ -129,6 +129,28 @@ class PendingFile(t.NamedTuple):
     read: Unit | None = None
 
 
+def pending_files(texts: t.Iterable[tuple[str, str, str, str]]) -> list[PendingFile]:
+    """The texts with the whole unit each belongs to: its fragment, then its drop-ins by file name.
+
+    :param texts: unit, drop-in (empty for a fragment), path, text.
+    """
+    files = sorted(enumerate(texts), key=lambda item: (bool(item[1][1]), item[1][1]))
+    whole: dict[str, list[Setting]] = {}
+    read: dict[int, Unit] = {}
+    for number, (unit, dropin, path, text) in files:
+        try:
+            read[number] = read_unit(unit, text, path, dropin)
+        except UnitSyntaxError:
+            continue
+        if not dropin or unit in whole:  # otherwise the fragment is not among what is checked
+            whole.setdefault(unit, []).extend(read[number].settings)
+    fragments = {unit for _number, (unit, dropin, _path, _text) in files if not dropin}
+    return [
+        PendingFile(*text, whole.get(text[0]) if text[0] in fragments and not text[1] else None, read.get(number))
+        for number, text in sorted(files)
+    ]
+
+
 class Target(t.NamedTuple):
     """What the units are judged for.
 
@@ -165,7 +187,23 @@ def check(pending: t.Sequence[PendingFile], target: Target, enabled: t.Collectio
             judged = validate(whole, target.release, target.known_directives, target.scope)
             findings += [finding for finding in judged if finding.rule in WHOLE and finding not in findings]
     facts = target.facts(units) if target.facts is not None and units else None
-    return findings + lint(units, target.release, facts, enabled, host_rules=target.host_rules)
+    findings += lint(units, target.release, facts, enabled, host_rules=target.host_rules)
+    return _by_comments(findings, pending)
+
+
+def _by_comments(findings: t.Sequence[Finding], pending: t.Sequence[PendingFile]) -> list[Finding]:
+    """Leave out what the comments of the texts leave out, and say what is wrong with those comments."""
+    known = {comments.RULE, *comments.OTHER_RULES, *(rule.id for rule in RULES)}
+    left = list(findings)
+    for file in pending:
+        try:
+            ignored = comments.read_comments(file.text, known)
+        except UnitSyntaxError:
+            continue
+        if ignored is not None:
+            left = [f for f in left if (f.unit, f.path) != (file.unit, file.path) or not ignored.covers(f)]
+            left += [f for f in comments.unclear_findings(ignored, file.unit, file.path) if not ignored.covers(f)]
+    return left
 
 
 def ignored(findings: t.Sequence[Finding], ignore: t.Collection[str]) -> list[Finding]:

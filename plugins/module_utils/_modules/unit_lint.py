@@ -5,20 +5,15 @@
 from __future__ import annotations
 
 import gc
-import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._host.regular import read_regular
 from .._host.systemd import Runner, SystemdError
+from .._host.unit_files import PathProblem, UnitFile, find_unit_files, place_of, read_unit_file
 from .._lint import judge as _check
-from .._model import SEVERITIES, Finding, Setting, Unit
-from .._syntax.lines import read_unit
+from .._model import ERROR, SEVERITIES, Finding
 from .._syntax.names import unit_name_problem
-from .._syntax.words import UnitSyntaxError, from_bytes
-
-_MAX_BYTES = 4 << 20  # what is larger is no unit file
 
 
 class LintError(Exception):
@@ -82,15 +77,11 @@ def lint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     runner = Runner()
     here = _release_here(runner, needed=params["systemd_version"] is None or params["verify"])
     release = params["systemd_version"] or here
-    texts: list[tuple[str, str, str, str]] = []
-    findings: list[Finding] = []
-    for path in params["paths"]:
-        for file in _unit_files(path):
-            _read(file, texts, findings)
+    texts, findings = _read(params["paths"])
     texts += [_declared(item) for item in params["units"]]
     # Another release than this host's: the host can then tell neither its keys nor what its verify would say.
     known = runner.known_directives() if release == here else None
-    candidates = _candidates(texts)
+    candidates = _check.pending_files(texts)
     findings += _check.check(candidates, _check.Target(release, known))
     if params["verify"]:
         # Here, as in _declared: what few tasks need is loaded by those.
@@ -102,7 +93,7 @@ def lint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {
         "changed": False,
         "findings": [finding._asdict() for finding in findings],
-        "checked": [path or name for name, _dropin, path, _text in texts],
+        "checked": [file.path or file.unit for file in texts],
         "systemd_version": release,
         "stopping": findings,
     }
@@ -117,76 +108,35 @@ def _release_here(runner: Runner, needed: bool) -> int:
         return 0
 
 
-def _unit_files(path: str) -> list[str]:
-    """The unit files and drop-ins that a path stands for.
+def _read(paths: t.Sequence[str]) -> tuple[list[UnitFile], list[Finding]]:
+    """The texts of all unit files below *paths*, and a finding for each that cannot be read.
 
-    :raises LintError: when there is no such path, or no unit file in it.
+    :raises LintError: for a path that is no unit file and holds none.
     """
-    if os.path.isfile(path):
-        return [path]
-    if not os.path.isdir(path):
-        raise LintError(f"paths: there is no file or folder {path} on this host; correct the path, or leave it out")
-    found = []
-    for folder, _folders, names in os.walk(path):
-        for name in sorted(names):
-            whole = os.path.join(folder, name)
-            is_dropin = name.endswith(".conf") and folder.endswith(".d")
-            if not os.path.islink(whole) and (is_dropin or not unit_name_problem(name)):
-                found.append(whole)
-    if not found:
-        raise LintError(f"paths: {path} holds no unit file and no drop-in (NAME.d/*.conf); name a folder that does")
-    return sorted(found)
-
-
-def _read(path: str, texts: list[tuple[str, str, str, str]], findings: list[Finding]) -> None:
-    """Add a file as (unit, drop-in, path, text), or a finding when it cannot be read."""
-    folder, name = os.path.split(path)
-    unit, dropin = name, ""
-    if name.endswith(".conf") and folder.endswith(".d"):
-        unit, dropin = os.path.basename(folder)[: -len(".d")], name[: -len(".conf")]
-    problem = unit_name_problem(unit)
-    if problem and not (dropin and "." not in unit):
-        raise LintError(f"paths: {path} is no unit file: {problem}")
+    texts, findings = [], []
     try:
-        data = read_regular(path, _MAX_BYTES)
-    except OSError as error:
-        findings.append(Finding("syntax", "error", unit, f"{path} cannot be read: {error.strerror}", path=path))
-        return
-    texts.append((unit, dropin, path, from_bytes(data)))
+        for file in (file for path in paths for file in find_unit_files(path)):
+            try:
+                texts.append(read_unit_file(file))
+            except OSError as error:
+                words = f"{file} cannot be read: {error.strerror}"
+                findings.append(Finding("syntax", ERROR, place_of(file)[0], words, path=file))
+    except PathProblem as problem:
+        raise LintError(f"paths: {problem}") from None
+    return texts, findings
 
 
-def _declared(item: t.Mapping[str, t.Any]) -> tuple[str, str, str, str]:
+def _declared(item: t.Mapping[str, t.Any]) -> UnitFile:
     name = item["name"] if "." in item["name"] else f"{item['name']}.service"
     problem = unit_name_problem(name)
     if problem:
         raise LintError(f"units: name: {problem}")
     if item["content"] is not None:
-        return name, item["dropin"] or "", "", item["content"]
+        return UnitFile(name, item["dropin"] or "", "", item["content"])
     from .._syntax import render as _render
 
     try:
         text = _render.render(_render.settings_from_mapping(name, item["sections"]))
     except _render.RenderError as error:
         raise LintError(str(error)) from None
-    return name, item["dropin"] or "", "", text
-
-
-def _candidates(texts: t.Sequence[tuple[str, str, str, str]]) -> list[_check.PendingFile]:
-    """The texts with the whole unit each belongs to: its fragment, then its drop-ins by file name."""
-    whole: dict[str, list[Setting]] = {}
-    read: dict[int, Unit] = {}
-    for number in sorted(range(len(texts)), key=lambda number: (bool(texts[number][1]), texts[number][1])):
-        unit, dropin, path, text = texts[number]
-        try:
-            read[number] = read_unit(unit, text, path, dropin)
-        except UnitSyntaxError:
-            continue
-        if not dropin or unit in whole:  # otherwise the fragment is not among what is checked
-            whole.setdefault(unit, []).extend(read[number].settings)
-    fragments = {unit for unit, dropin, _path, _text in texts if not dropin}
-    return [
-        _check.PendingFile(
-            unit, dropin, path, text, whole.get(unit) if unit in fragments and not dropin else None, read.get(number)
-        )
-        for number, (unit, dropin, path, text) in enumerate(texts)
-    ]
+    return UnitFile(name, item["dropin"] or "", "", text)

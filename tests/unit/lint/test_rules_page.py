@@ -8,7 +8,7 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import host
+from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import comments, host, judge
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Rule
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.judge import RULES, lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values.validate import validate
@@ -27,7 +27,9 @@ COMPANY = {param.values[0]["rule"]: param.values[0] for param in load("rule_exam
 def found(rule: str, example: str) -> set[str]:
     """Ids of what validation and lint find in an example on any release, with the company that the rule needs."""
     company = COMPANY.get(rule, {})
-    units = read_units({**company.get("units", {}), **shown_units(example)})
+    shown = shown_units(example)
+    units = read_units({**company.get("units", {}), **shown})
+    pending = judge.pending_files((name, "", "", text) for name, text in shown.items())
     facts = read_facts(company.get("facts"))
     findings = [
         finding
@@ -35,6 +37,7 @@ def found(rule: str, example: str) -> set[str]:
         for finding in [
             *(finding for unit in units for finding in validate(unit, release)),
             *lint(units, release, facts, company.get("enabled", ()), host_rules=host.RULES),
+            *judge.check(pending, judge.Target(release)),
         ]
     ]
     return {finding.rule for finding in findings}
@@ -66,7 +69,7 @@ def test_no_rule_is_left_out() -> None:
 
 
 def test_every_rule_of_lint_and_validation_has_an_example() -> None:
-    rules = {rule.id for rule in (*RULES, *host.RULES)} | {section.rule for section in MIRRORED}
+    rules = {rule.id for rule in (*RULES, *host.RULES)} | {section.rule for section in MIRRORED} | {comments.RULE}
     assert {section.rule for section in SECTIONS if section.examples} == rules
 
 
@@ -80,6 +83,11 @@ def test_validation_has_no_other_rules() -> None:
     cases = [param.values[0] for param in load("validate/units")]
     ids = {finding[0] for case in cases for finding in case.get("findings", ())}
     assert ids <= {section.rule for section in MIRRORED}
+
+
+def test_comments_know_every_rule_without_a_table_of_its_own() -> None:
+    others = {rule.id for rule in host.RULES} | {section.rule for section in MIRRORED} | {"verify", "max-exposure"}
+    assert others == comments.OTHER_RULES
 
 
 def test_company_is_for_rules_that_have_an_example() -> None:
