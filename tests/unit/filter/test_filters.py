@@ -17,7 +17,16 @@ from ansible.errors import AnsibleFilterError
 from case_files import load
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-NAMES = ("to_unit", "from_unit", "exec_quote", "unit_escape", "unit_unescape", "unit_graph", "linked_units")
+NAMES = (
+    "to_unit",
+    "from_unit",
+    "exec_quote",
+    "unit_escape",
+    "unit_unescape",
+    "unit_graph",
+    "linked_units",
+    "service_units",
+)
 
 
 GRAPH = """\
@@ -66,6 +75,8 @@ def test_in_a_template(tmp_path: pathlib.Path) -> None:
         "unit_graph": "{'a.target': '[Unit]\nAfter=b.target\n'} | unitcraft.systemd.unit_graph(format='mermaid')",
         "linked_units": "([{'chain': ['a', 'b']}] | unitcraft.systemd.linked_units(release=252)).units"
         " | map(attribute='name')",
+        "service_units": "({'a': {'command': ['/a'], 'schedule': 'daily'}} | unitcraft.systemd.service_units).units"
+        " | map(attribute='name')",
     }
     assert set(expressions) == set(NAMES)
     task = {"ansible.builtin.debug": {"msg": {name: f"{{{{ {text} }}}}" for name, text in expressions.items()}}}
@@ -90,4 +101,5 @@ def test_in_a_template(tmp_path: pathlib.Path) -> None:
         "unit_unescape": "a/b",
         "unit_graph": GRAPH,
         "linked_units": ["a.service", "b.service"],
+        "service_units": ["a.service", "a.timer"],
     }

@@ -1,0 +1,134 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""Declared services -> what the roles ``services`` and ``service`` apply: items of ``units``, accounts, packages."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _service_keys
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils._service_files import Entry, file_entries
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils._service_keys import Service, ServiceError
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils._service_units import (
+    ENCRYPTED_SINCE,
+    service_sections,
+    timer_sections,
+)
+
+
+def apply(declared: t.Any, release: int = 0, prefix: str = "") -> dict[str, t.Any]:
+    """What makes the hosts have these services.
+
+    :param declared: ``{NAME: {key: value}}``.
+    :param release: systemd's release on the host, for example 252; 0 when it is not known.
+    :param prefix: see ``Service``.
+    :returns: ``units`` (items), ``accounts``, ``packages`` and ``needs_release``: whether the result depends on the
+        release.
+    :raises ServiceError: at the first mistake.
+    """
+    services = _service_keys.read(declared, prefix)
+    for service in services:
+        _check_release(service, release)
+    present = [service for service in services if not service.is_gone]
+    packages = [package for service in present for package in service["packages"]]
+    return {
+        "units": [item for service, files in _shared(services) for item in _items(service, files, release)],
+        "accounts": _accounts(services),
+        "packages": list(dict.fromkeys(packages)),
+        "needs_release": any(_depends_on_release(service) for service in present),
+    }
+
+
+def _depends_on_release(service: Service) -> bool:
+    return service["hardening"] == "strict" or bool(service["secrets"] and service["secrets_as"] == "encrypted")
+
+
+def _check_release(service: Service, release: int) -> None:
+    encrypts = service["secrets"] and service["secrets_as"] == "encrypted" and not service.is_gone
+    if encrypts and 0 < release < ENCRYPTED_SINCE:
+        raise ServiceError(
+            f"{service.key('secrets_as')} is 'encrypted', which came with systemd {ENCRYPTED_SINCE}; this host has"
+            f" {release}: use credentials"
+        )
+
+
+def _shared(services: t.Sequence[Service]) -> t.Iterator[tuple[Service, list[Entry]]]:
+    """Each service with its files. A directory that several declare alike is the first one's; it stays for the last."""
+    files = {service.name: file_entries(service) for service in services}
+    kept = {entry["path"] for entries in files.values() for entry in entries if entry.get("state") != "absent"}
+    seen: list[Entry] = []
+    for service in services:
+        own = []
+        for entry in files[service.name]:
+            is_folder = entry.get("directory") or "_if_empty" in entry
+            if is_folder and (entry in seen or ("_if_empty" in entry and entry["path"] in kept)):
+                continue
+            seen.append(entry)
+            own.append(entry)
+        yield service, own
+
+
+def _items(service: Service, files: list[Entry], release: int) -> list[dict[str, t.Any]]:
+    instances = {"instances": service["instances"]} if service.is_template else {}
+    if service.is_gone:
+        # The timer as well, even without a schedule: an earlier run may have made it.
+        return [
+            {"name": f"{service.stem}.timer", "state": "absent"},
+            {"name": f"{service.stem}.service", "state": "absent", **_more(service, files)},
+        ]
+    item: dict[str, t.Any] = {
+        "name": f"{service.stem}.service",
+        "sections": service_sections(service, release),
+        "state": "present" if service.is_scheduled else service["state"],
+    }
+    if not service.is_scheduled:
+        item["enabled"] = service["enabled"]
+    item.update(instances)
+    item.update(_more(service, files))
+    if service["health"]:
+        item["health"] = service["health"]
+    if not service.is_scheduled:
+        return [item]
+    timer = {
+        "name": f"{service.stem}.timer",
+        "sections": timer_sections(service),
+        "state": service["state"],
+        "enabled": service["enabled"],
+        **instances,
+    }
+    return [item, timer]
+
+
+def _more(service: Service, files: list[Entry]) -> dict[str, t.Any]:
+    found: dict[str, t.Any] = {"files": files} if files else {}
+    if service["release"]:
+        found["release"] = {"path": f"/opt/{service.name}", **service["release"]}
+    return found
+
+
+def _accounts(services: t.Sequence[Service]) -> list[dict[str, t.Any]]:
+    """Users to make when missing, or to remove when this collection made them; each once.
+
+    The comment tells who made a user: ``comments`` has the one for a user alone, and the one for a user whose group was
+    made with it.
+    """
+    accounts: dict[str, dict[str, t.Any]] = {}
+    # A user that one service leaves and another one has stays.
+    for service in sorted(services, key=lambda service: service.is_gone):
+        if not service.own_account or service["user"] in accounts:
+            continue
+        group = "" if service["group"] == service["user"] else service["group"]
+        accounts[service["user"]] = {
+            "user": service["user"],
+            "group": group,
+            "comments": [
+                f"Service {service.name} (unitcraft.systemd)",
+                f"Service {service.name} (unitcraft.systemd with group {group})",
+            ],
+            "state": "absent" if service.is_gone else "present",
+        }
+    return list(accounts.values())

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Declared services -> items of ``units``, accounts and packages: the cases of cases/services."""
+
+from __future__ import annotations
+
+import copy
+import pathlib
+
+import pytest
+import yaml
+from ansible_collections.unitcraft.systemd.plugins.module_utils import _model
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.render import render, settings_from_mapping
+from ansible_collections.unitcraft.systemd.plugins.module_utils._values.validate import validate
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _services
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils._service_keys import KEYS, ServiceError
+from case_files import load
+
+RELEASE = 257
+ROLE = pathlib.Path(__file__).parents[3] / "roles" / "service"
+
+
+def items_of(case):
+    given = {"command": ["/usr/bin/app"], **case["given"]}
+    return _services.apply({"app": given}, case.get("release", RELEASE))["units"]
+
+
+def part(whole, wanted):
+    """What *whole* has of the keys of *wanted*, within mappings too."""
+    if isinstance(wanted, dict) and isinstance(whole, dict):
+        return {key: part(whole.get(key), value) for key, value in wanted.items()}
+    return whole
+
+
+@pytest.mark.parametrize("case", load("services/units"))
+def test_unit_of_a_service(case):
+    service = items_of(case)[0]
+    assert part(service["sections"], case.get("sections", {})) == case.get("sections", {})
+    assert part(service, case.get("item", {})) == case.get("item", {})
+    there = {name for section in service["sections"].values() for name in section}
+    assert there.isdisjoint(case.get("lacks", []))
+
+
+@pytest.mark.parametrize("case", load("services/units"))
+def test_timer_of_a_service(case):
+    timers = [item for item in items_of(case) if item["name"].endswith(".timer")]
+    assert [timer["sections"] for timer in timers] == ([case["timer"]] if "timer" in case else [])
+    assert all(part(timer, case["timer_item"]) == case["timer_item"] for timer in timers)
+
+
+@pytest.mark.parametrize("case", load("services/units"))
+def test_units_are_good_on_their_release(case):
+    release = case.get("release", RELEASE) or RELEASE
+    for item in items_of(case):
+        text = render(settings_from_mapping(item["name"], item["sections"]))
+        found = validate(read_unit(item["name"], text, item["name"]), release)
+        assert not [finding.message for finding in found if finding.severity == _model.ERROR]
+
+
+@pytest.mark.parametrize("case", load("services/files"))
+def test_files_of_a_service(case):
+    item = next(item for item in items_of(case) if item["name"] == "app.service")
+    assert item["files"] == case["files"]
+
+
+@pytest.mark.parametrize("case", load("services/sets"))
+def test_set_of_services(case):
+    answer = _services.apply(case["services"], case.get("release", RELEASE))
+    answer["items"] = [
+        [item["name"], [entry["path"] for entry in item.get("files", [])]] for item in answer.pop("units")
+    ]
+    expected = {key: value for key, value in case.items() if key in answer}
+    assert {key: answer[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize("case", load("services/refused"))
+def test_mistake_is_told(case):
+    with pytest.raises(ServiceError) as caught:
+        _services.apply(case["services"], case.get("release", RELEASE), case.get("prefix", ""))
+    assert case["error"] in str(caught.value)
+    assert "told-to-nobody" not in str(caught.value)
+
+
+def test_what_is_declared_stays_as_it_is():
+    declared = {"a": {"command": ["/a"], "files": [{"dest": "/f", "src": "f"}], "sections": {"Service": {"Nice": 1}}}}
+    before = copy.deepcopy(declared)
+    _services.apply(declared)
+    assert declared == before
+
+
+def test_keys_are_the_variables_of_the_role():
+    defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
+    assert {f"service_{key}" for key in KEYS} | {"service_name"} >= set(defaults)
