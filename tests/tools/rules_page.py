@@ -18,7 +18,7 @@ import typing as t
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / ".ansible/collections"))
+sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "cli")]
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import (
     host,
@@ -29,20 +29,19 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import (
     values,
 )
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint.core import Rule
+from unitcraft import rule_texts
 
 PAGE = ROOT / "docs/rules.md"
 MODULE_UTILS = ROOT / "plugins/module_utils"
 # Text of a topic -> its rules; those that systemd and the reader of unit files report have no record.
 TOPICS: dict[str, t.Sequence[Rule]] = {
-    "_values/validate.md": (),
+    **dict.fromkeys(rule_texts.TOPICS, ()),
     "_lint/restart.md": restart.RULES,
     "_lint/links.md": links.RULES,
     "_lint/startup.md": startup.RULES,
     "_lint/values.md": values.RULES,
     "_lint/install.md": install.RULES,
     "_lint/host.md": host.RULES,
-    "_lint/comments.md": (),
-    "_host/reader.md": (),
 }
 HEAD = """\
 <!-- SPDX-License-Identifier: GPL-3.0-or-later -->
@@ -82,15 +81,9 @@ def read_topic(path: str) -> tuple[str, list[Section]]:
 
     :param path: below ``plugins/module_utils``.
     """
-    lines = (MODULE_UTILS / path).read_text(encoding="utf-8").partition("\n")[2]  # without the line of the license
-    introduction, *parts = re.split(r"^## ", lines, flags=re.MULTILINE)
-    sections = [part.partition("\n")[::2] for part in parts]
-    return introduction.strip(), [Section(rule, text.strip(), tuple(_BLOCK.findall(text))) for rule, text in sections]
-
-
-def what_it_finds(rule: Rule) -> str:
-    """Severity and the docstring of the check in one line."""
-    return f"Severity: {rule.severity}. {(rule.check.__doc__ or '').splitlines()[0]}"
+    topic = rule_texts.split((MODULE_UTILS / path).read_text(encoding="utf-8"))
+    sections = [Section(rule, text, tuple(_BLOCK.findall(text + "\n"))) for rule, text in topic.sections.items()]
+    return topic.introduction, sections
 
 
 def page() -> str:
@@ -103,7 +96,7 @@ def page() -> str:
         for section in sections:
             text += f"\n### `{section.rule}`\n"
             if section.rule in records:
-                text += f"{what_it_finds(records[section.rule])}\n\n"
+                text += f"{rule_texts.headline(records[section.rule])}\n\n"
             text += f"{section.text}\n"
     return text
 
