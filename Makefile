@@ -65,11 +65,16 @@ property: ## random sets of units, then random histories with accidents, on real
 	$(IN_SANDBOX) tests/property/run.py --count $${COUNT:-20} --seed $${SEED:-1}
 
 clean: demo-clean ## remove what the other targets made in the checkout
-	rm -rf .venv .venv-importer .cache .coverage
+	rm -rf .venv .venv-importer .cache .coverage dist
 
 .PHONY: docs
 docs: ## the site of guides, modules, filters and roles, into .cache/docs/html
 	python3 tests/run docs
+
+.PHONY: dist
+dist: ## the linter unitcraft, which needs no Ansible: one file that Python runs, and a wheel, into dist
+	python3 tests/run python
+	.venv/bin/python tests/tools/dist.py
 
 .PHONY: reading
 reading: ## what unit_info and adopt make of every unit of the four images, against systemctl cat and show

@@ -64,7 +64,7 @@ def _read(path: str) -> str:
     package = sys.modules[__package__]
     for folder in package.__path__:
         try:
-            data: bytes = package.__loader__.get_data(os.path.join(folder, path))  # type: ignore[union-attr]
+            data: bytes = vars(package)["__loader__"].get_data(os.path.join(folder, path))
         except OSError:
             continue
         return data.decode("utf-8")

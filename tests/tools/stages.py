@@ -68,7 +68,7 @@ def stage_types(context: Context) -> None:
 def stage_dead(context: Context) -> None:
     """Code that nothing uses; the white list stands in pyproject.toml."""
     context.tool("vulture")
-    context.tool("vulture", "plugins", "roles", "playbooks", "tests", "tests/run", "extensions", "docs")
+    context.tool("vulture", "cli", "plugins", "roles", "playbooks", "tests", "tests/run", "extensions", "docs")
 
 
 def stage_security(context: Context) -> None:
@@ -252,6 +252,22 @@ def installed_only() -> dict[str, str]:
     return {"ANSIBLE_COLLECTIONS_PATH": str(toolchain.CACHE / "build" / "installed")}
 
 
+def stage_dist(context: Context) -> None:
+    """The linter as archive and wheel, built twice to the same bytes, and run by the oldest Python of this machine."""
+    built = [toolchain.CACHE / "dist" / number for number in ("1", "2")]
+    for folder in built:
+        context.tool("python", CHECKOUT / "tests" / "tools" / "dist.py", folder)
+    names = [sorted(path.name for path in folder.iterdir()) for folder in built]
+    differing = [name for name in names[0] if (built[0] / name).read_bytes() != (built[1] / name).read_bytes()]
+    if names[0] != names[1] or differing:
+        raise StageError(f"two builds of the linter differ: {names}, {differing}")
+    unit = toolchain.CACHE / "dist" / "web.service"
+    unit.write_text("[Service]\nType=exec\nExecStart=/usr/bin/web\n")
+    archive = built[0] / "unitcraft.pyz"
+    for arguments in (("lint", unit), ("explain", "kill-mode-none"), ("graph", unit), ("calendar", "daily")):
+        context.run(toolchain.oldest_python(), "-I", archive, *arguments)
+
+
 def stage_importer(context: Context) -> None:
     """What a Galaxy server asks of the tarball. In an environment of its own: it pins old versions."""
     context.tool("python", "-m", "galaxy_importer.main", tarball(), environment="importer", cwd=tarball().parent)
@@ -304,6 +320,7 @@ STAGES = (
     Stage("sandbox", "the sandbox leaves nothing behind", stage_sandbox, ("python", "images")),
     Stage("sanity", "ansible-test sanity, nothing ignored", stage_sanity, ("python",)),
     Stage("build", "tarball, offline install, ansible-doc", stage_build, ("python",)),
+    Stage("dist", "the linter as archive and wheel", stage_dist, ("python",)),
     Stage("install", "site playbook of the tarball", stage_install, ("build", "images")),
     Stage("lint", "ansible-lint (production)", stage_lint, ("python",)),
     Stage("docs", "antsibull-docs, the site of guides and plugins, changelog", stage_docs, ("python",)),

@@ -161,6 +161,13 @@ def all_python_folders() -> list[str]:
     return [str(folder) for folder in sorted(root.glob("versions/3.*/bin"), key=lambda path: path.parent.name)]
 
 
+def oldest_python() -> str:
+    """The oldest interpreter here that the collection supports on a target."""
+    path = os.pathsep.join([*all_python_folders(), os.environ.get("PATH", os.defpath)])
+    found = (shutil.which(f"python3.{minor}", path=path) for minor in range(9, 16))
+    return next(filter(None, found), sys.executable)
+
+
 # --- virtual environments -----------------------------------------------------------------------------------------
 
 

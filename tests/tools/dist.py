@@ -1,0 +1,105 @@
+#!/usr/bin/env python
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Build the linter that needs no Ansible: a zip archive that Python runs, and a wheel.
+
+    tests/tools/dist.py [FOLDER]        (dist by default)
+
+The same checkout always gives the same bytes: names in order, and the time of the last commit as that of every file.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+WINGS = ("_catalog.py", "_model.py", "_syntax", "_values", "_graph", "_lint")
+# Of the wing that knows a host only what reads files.
+OF_THE_HOST = ("_host/regular.py", "_host/unit_files.py", "_host/reader.md")
+ARCHIVE = "unitcraft.pyz"
+_MAIN = "from unitcraft.__main__ import main\n\nraise SystemExit(main())\n"
+
+
+def lay_out(folder: Path) -> Path:
+    """Copy program, grammar and rules side by side; returns the package."""
+    package = folder / "unitcraft"
+    leave_out = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "cli", folder, ignore=leave_out, dirs_exist_ok=True)
+    utils = ROOT / "plugins" / "module_utils"
+    for name in WINGS:
+        if (utils / name).is_dir():
+            shutil.copytree(utils / name, package / name, ignore=leave_out)
+        else:
+            shutil.copy(utils / name, package)
+    (package / "_host").mkdir()
+    for name in OF_THE_HOST:
+        shutil.copy(utils / name, package / name)
+    for wing in package.glob("_*/"):
+        (wing / "__init__.py").touch()  # without it a zip archive does not hold a package
+    shutil.copy(ROOT / "LICENSE", folder)
+    version = collection_version()
+    (package / "built.py").write_text(f'"""Written by tests/tools/dist.py."""\n\nVERSION = "{version}"\n')
+    initial = package / "__init__.py"
+    initial.write_text(f'{initial.read_text(encoding="utf-8")}\n__version__ = "{version}"\n', encoding="utf-8")
+    return package
+
+
+def collection_version() -> str:
+    """The release that galaxy.yml names."""
+    lines = (ROOT / "galaxy.yml").read_text(encoding="utf-8").splitlines()
+    return next(line.split()[1] for line in lines if line.startswith("version:"))
+
+
+def time_of_commit() -> int:
+    """Seconds since 1970; never before 1980, the first year that a zip archive can name."""
+    command = ["git", "log", "-1", "--format=%ct"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return max(int(shown), 315_619_200)
+
+
+def write_archive(package: Path, target: Path, moment: int) -> None:
+    """Write the archive that `python3 unitcraft.pyz`, or the file itself, runs."""
+    year, month, day, hour, minute, second = time.gmtime(moment)[:6]
+    date = (year, month, day, hour, minute, second)
+    files = sorted(path for path in package.rglob("*") if path.is_file())
+    with target.open("wb") as stream:
+        stream.write(b"#!/usr/bin/env python3\n")
+        with zipfile.ZipFile(stream, "w") as archive:
+            for path in files:
+                entry = zipfile.ZipInfo(path.relative_to(package.parent).as_posix(), date)
+                archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo("__main__.py", date), _MAIN, zipfile.ZIP_DEFLATED)
+    target.chmod(target.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def write_wheel(folder: Path, target: Path, moment: int) -> None:
+    """Write the wheel, by flit."""
+    options = ["--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--quiet"]
+    command = [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", str(target), str(folder)]
+    subprocess.run(command, check=True, env={**os.environ, "SOURCE_DATE_EPOCH": str(moment)})
+
+
+def main() -> None:
+    target = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "dist")
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    moment = time_of_commit()
+    with tempfile.TemporaryDirectory(prefix="unitcraft-dist-") as scratch:
+        package = lay_out(Path(scratch))
+        write_archive(package, target / ARCHIVE, moment)
+        write_wheel(Path(scratch), target, moment)
+    for path in sorted(target.iterdir()):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
