@@ -33,7 +33,7 @@ def test_what_a_user_makes_impossible_holds_up_no_other(target, mallory):
     assert not target.unit("t-a", sections=SLEEP).get("failed")
     target.sh(f"su {mallory} -c 'cd ~/.config/systemd; rm user; mkdir user; chmod 0 user'")
     result = target.unit("t-u", sections=SLEEP, scope="user", user=mallory, linger=True)
-    assert f"/home/{mallory}/.config/systemd/user/t-u.service cannot be read: Permission denied" in result["msg"]
+    assert f"/home/{mallory}/.config/systemd/user cannot be read: Permission denied" in result["msg"]
     assert target.sh("cd /var/lib/unitcraft; ls intent*").startswith(f"intent-user-{mallory}-set-aside-")
 
 
@@ -44,6 +44,45 @@ def test_a_trigger_of_a_user_is_read_as_this_user(target, mallory):
     result = target.unit("t-u", sections=SLEEP, scope="user", user=mallory, linger=True, triggers=["/run/t-secret"])
     assert result["failed"]
     assert "triggers: /run/t-secret cannot be read: Permission denied" in result["msg"]
+
+
+SWAP = """
+cd /opt/t-image/etc
+while [ -e /run/t-swap ]; do mv -T systemd was; ln -s /run/t-outside systemd; rm systemd; mv -T was systemd; done
+"""
+
+
+def test_the_owner_of_an_image_cannot_lead_us_out_of_it(target):
+    """Attack 5 (security-5): of 25 runs of version 0.1, 14 wrote where the owner wanted them to."""
+    target.sh("mkdir -p /opt/t-image/etc/systemd/system /opt/t-image/usr/lib/systemd /run/t-outside/system")
+    target.sh("touch /opt/t-image/usr/lib/systemd/libsystemd-shared-252.so /run/t-swap")
+    target.write("/run/t-swap.sh", SWAP)
+    target.sh("sh /run/t-swap.sh >/dev/null 2>&1 &")
+    try:
+        wanted = {**SLEEP, "Install": {"WantedBy": "multi-user.target"}}
+        for number in range(12):
+            target.unit(f"t-{number}", sections=wanted, enabled=True, root="/opt/t-image", verify=False)
+        assert target.sh("find /run/t-outside -type f -o -type l") == ""
+    finally:
+        target.sh("rm -f /run/t-swap; sleep 0.5; rm -rf /opt/t-image /var/lib/unitcraft")
+
+
+def test_units_of_an_image_are_enabled_in_a_copy(target):
+    """security-5: what systemctl does there is done in the image, by handles; nothing of the copy stays."""
+    target.sh("mkdir -p /opt/t-image/usr/lib/systemd/system /opt/t-image/opt; ln -s usr/lib /opt/t-image/lib")
+    target.sh("touch /opt/t-image/usr/lib/systemd/libsystemd-shared-252.so")
+    text = "[Service]\nExecStart=/bin/sleep 1\n[Install]\nWantedBy=multi-user.target\nAlias=t-alias.service\n"
+    target.write("/opt/t-image/opt/t-b.service", text)
+    target.write(
+        "/opt/t-image/usr/lib/systemd/system/t-a.service", text.replace("t-alias", "t-other") + "Also=t-b.service\n"
+    )
+    target.sh("ln -s /opt/t-b.service /opt/t-image/usr/lib/systemd/system/t-b.service")
+    found = "cd /opt/t-image/etc/systemd/system; find . -type l -printf '%p %l\n' | sort"
+    target.unit("t-a", enabled=True, root="/opt/t-image")
+    assert "./multi-user.target.wants/t-a.service /usr/lib/systemd/system/t-a.service" in target.sh(found)
+    assert "./t-alias.service" in target.sh(found)
+    target.unit("t-a", enabled=False, root="/opt/t-image")
+    assert target.sh(f"{found}; ls -d /tmp/unitcraft-root-* 2>/dev/null; rm -rf /opt/t-image") == ""
 
 
 def test_a_status_text_is_no_property(target):

@@ -9,23 +9,25 @@ import contextlib
 import os
 import typing as t
 
+from .._host.below import open_folder, opened
 from .._model import UNIT_MODE, Change, File
 
 TEMPORARY = ".#unitcraft-"  # systemd passes over hidden files and over names that end in no unit type
 _FLUSH_TOGETHER = 8  # from this many files on, one flush of the file system is cheaper than one of each file
 
 
-def apply(changes: t.Sequence[Change], token: str) -> None:
+def apply(changes: t.Sequence[Change], token: str, base: str = "") -> None:
     """Make every change: first write all new texts beside their places and flush them, then rename them into place.
 
     A full disk shows while the new texts are written, when no unit file has been touched yet.
 
     :param token: goes into the names of temporary files, so that ``remove_temporary`` finds those of a killed run.
+    :param base: see ``open_folder``.
     :raises OSError: with the path in ``filename``.
     """
     staged: list[tuple[int, str, Change]] = []
     with contextlib.ExitStack() as stack:
-        folders = _Folders(stack)
+        folders = _Folders(stack, base)
         try:
             for number, change in enumerate(changes):
                 if change.after.kind in ("file", "link"):
@@ -47,21 +49,20 @@ def apply(changes: t.Sequence[Change], token: str) -> None:
             if change.after.kind == "missing":
                 _remove(folders, change.path)
         folders.flush()
-    remove_empty_folders(change.path for change in changes if change.after.kind == "missing")
+    remove_empty_folders([change.path for change in changes if change.after.kind == "missing"], base)
 
 
 class _Folders:
-    """Open folders by path, each once. A folder that is a link is refused by the kernel."""
+    """Open folders by path, each once."""
 
-    def __init__(self, stack: contextlib.ExitStack) -> None:
+    def __init__(self, stack: contextlib.ExitStack, base: str) -> None:
         self._stack = stack
+        self._base = base
         self._open: dict[str, int] = {}
 
     def open(self, path: str, create: bool = True) -> int:
         if path not in self._open:
-            if create and not os.path.isdir(path):
-                make_folder(path)
-            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            handle = open_folder(path, self._base, create)
             self._stack.callback(os.close, handle)
             self._open[path] = handle
         return self._open[path]
@@ -69,21 +70,6 @@ class _Folders:
     def flush(self) -> None:
         for handle in self._open.values():
             os.fsync(handle)
-
-
-def make_folder(path: str, mode: int = 0o755) -> None:
-    """Make a folder and its parents, each flushed into its own parent."""
-    parent = os.path.dirname(path)
-    if not os.path.isdir(parent):
-        make_folder(parent, mode)
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(path, mode)
-    os.chmod(path, mode)
-    handle = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _create(folder: int, name: str, file: File) -> None:
@@ -123,50 +109,22 @@ def _remove(folders: _Folders, path: str) -> None:
         os.unlink(os.path.basename(path), dir_fd=folders.open(os.path.dirname(path), create=False))
 
 
-def remove_empty_folders(paths: t.Iterable[str]) -> None:
+def remove_empty_folders(paths: t.Iterable[str], base: str = "") -> None:
     """Remove the ``.d``, ``.wants`` and ``.requires`` folders of removed files, where nothing else is in them."""
-    for folder in {os.path.dirname(path) for path in paths}:
-        if folder.endswith((".d", ".wants", ".requires", ".upholds")):
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
+    for place in {os.path.dirname(path) for path in paths}:
+        if place.endswith((".d", ".wants", ".requires", ".upholds")):
+            outer, name = os.path.split(place)
+            with contextlib.suppress(OSError), opened(outer, base) as handle:
+                os.rmdir(name, dir_fd=handle)
 
 
-def remove_temporary(paths: t.Iterable[str], token: str) -> None:
+def remove_temporary(paths: t.Iterable[str], token: str, base: str = "") -> None:
     """Remove what a killed run left under temporary names beside some paths."""
-    for folder in {os.path.dirname(path) for path in paths}:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            for name in os.listdir(folder):
+    for place in {os.path.dirname(path) for path in paths}:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), opened(place, base) as handle:
+            for name in os.listdir(handle):
                 if name.startswith(f"{TEMPORARY}{token}-"):
-                    os.unlink(os.path.join(folder, name))
-
-
-def replace_file(path: str, data: bytes, mode: int = 0o600) -> None:
-    """Write one file of our own, atomically and durably."""
-    folder, name = os.path.split(path)
-    temporary = f"{path}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-    try:
-        with open(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(handle)
-        os.rename(temporary, os.path.join(folder, name))
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    flush_folder(folder)
-
-
-def flush_folder(path: str) -> None:
-    """Have the names in a folder on disk."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+                    os.unlink(name, dir_fd=handle)
 
 
 def to_json(path: str, file: File) -> dict[str, t.Any]:

@@ -9,13 +9,13 @@ import typing as t
 
 from .._graph.edges import STOP_PROPERTIES
 from .._host.show import States
+from .._model import File
 from .._syntax.names import instance_name, is_template, split_unit_name, template_of
 from .desired import DesiredUnit
 from .host import Host
+from .image import UNIT_FOLDERS
 from .links import MASK_TARGET, enables
 from .state import HostState
-
-_FOLDERS = ("/etc/systemd/", "/run/systemd/", "/usr/local/lib/systemd/", "/usr/lib/systemd/", "/lib/systemd/")
 
 
 def read_state(
@@ -122,22 +122,23 @@ class _Reading:
                 if path and path not in self.state.files:
                     self.state.files[path] = self.folder.read_through(path)
 
-    def _places(self, name: str) -> list[str]:
-        """Where files of a unit stand, in the order in which systemd looks."""
+    def _places(self, name: str) -> dict[str, File]:
+        """The files of a unit, in the order in which systemd looks for them."""
         kind = os.path.basename(self.host.folder)
-        paths = [f"{self.host.folder}/{name}", *(f"{self.host.root}{folder}{kind}/{name}" for folder in _FOLDERS)]
-        return [path for path in dict.fromkeys(paths) if os.path.lexists(path)]
+        paths = [f"{self.host.folder}/{name}", *(f"{self.host.root}{folder}{kind}/{name}" for folder in UNIT_FOLDERS)]
+        found = {path: self.folder.look(path) for path in dict.fromkeys(paths)}
+        return {path: file for path, file in found.items() if file.kind != "missing"}
 
     def _fragment_below(self, name: str) -> str:
         """The fragment that a unit has below its masks; empty when there is none."""
-        found = [path for path in self._places(name) if not _is_mask(path)]
+        found = [path for path, file in self._places(name).items() if not _is_mask(file)]
         template = template_of(name)
         return found[0] if found else self._fragment_below(template) if template else ""
 
     def _offline_state(self, name: str) -> dict[str, str]:
         """What can be said of a unit without a manager: where its file is, and whether links enable it."""
-        for path in self._places(name):
-            if _is_mask(path):
+        for path, file in self._places(name).items():
+            if _is_mask(file):
                 below = self._fragment_below(name)
                 return {"Id": name, "LoadState": "masked", "UnitFileState": "masked", "FragmentPath": below}
             enabled = any(enables(link, target, (name,)) for link, target in self.state.links.items())
@@ -146,8 +147,8 @@ class _Reading:
         return {"Id": name, "LoadState": "not-found"}
 
 
-def _is_mask(path: str) -> bool:
-    return os.path.islink(path) and os.readlink(path) == MASK_TARGET
+def _is_mask(file: File) -> bool:
+    return file.kind == "link" and file.target == MASK_TARGET
 
 
 def _is_plain_socket(name: str) -> bool:

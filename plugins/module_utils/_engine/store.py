@@ -14,7 +14,7 @@ import time
 import typing as t
 
 from .._model import Failure
-from . import files as _files
+from .own_files import flush_folder, make_folder, replace_file
 
 STATE_FOLDER = "/var/lib/unitcraft"
 LOCK_TIMEOUT = 300.0  # seconds to wait for another run on this host
@@ -77,7 +77,7 @@ class Store:
         kept = f"{stem}-set-aside-{stamp}{dot}{kind}"
         os.rename(self.path(name), kept)
         with contextlib.suppress(OSError):
-            _files.flush_folder(self.folder)
+            flush_folder(self.folder)
         return kept
 
     def lock(self, timeout: float = LOCK_TIMEOUT) -> None:
@@ -87,7 +87,7 @@ class Store:
         :raises OSError: when the folder cannot be used.
         """
         if not os.path.isdir(self.folder):
-            _files.make_folder(self.folder, 0o700)
+            make_folder(self.folder, 0o700)
         self._lock = os.open(self.path("lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         end = time.monotonic() + timeout
         while True:
@@ -124,7 +124,7 @@ class Store:
 
         :raises OSError: when that is impossible.
         """
-        _files.replace_file(self.path("intent.json"), json.dumps(intent).encode("ascii"))
+        replace_file(self.path("intent.json"), json.dumps(intent).encode("ascii"))
 
     def has_intent(self) -> bool:
         """Whether a run was interrupted."""
@@ -171,7 +171,7 @@ class Store:
         with contextlib.suppress(
             OSError
         ):  # it is gone; should it come back with a power failure, that is undone and said
-            _files.flush_folder(self.folder)
+            flush_folder(self.folder)
 
     # Record
 
@@ -220,4 +220,4 @@ class Store:
         :raises OSError: when that is impossible; the old one stays.
         """
         data = json.dumps({"format": FORMAT, "files": record}, indent=1, sort_keys=True)
-        _files.replace_file(self.path("deployed.json"), data.encode("ascii"))
+        replace_file(self.path("deployed.json"), data.encode("ascii"))

@@ -12,6 +12,7 @@ import re
 import time
 import typing as t
 
+from .below import own_path
 from .systemd import QUERY_TIMEOUT, Runner, SystemdError, shown
 
 RELOAD_TIMEOUT = 300.0  # seconds; small boards with many units need minutes for a daemon-reload
@@ -30,7 +31,7 @@ class Manager:
     def __init__(self, scope: str = "system", user: str = "", runtime: bool = False, root: str = "") -> None:
         self.scope = scope
         self.runtime = runtime
-        self.root = root.rstrip("/")
+        self.root = _image(root)
         self.account = _account(user) if scope == "user" else None
         self.runner = Runner(scope, self.account)
         self.command = self.runner.command
@@ -166,6 +167,19 @@ class Manager:
                     f"the user manager of {name} does not run; set linger: true, or have {name} log in before this task"
                 )
             time.sleep(0.05)
+
+
+def _image(root: str) -> str:
+    """The path of an image without links, which others could point elsewhere; empty for none."""
+    if not root:
+        return ""
+    try:
+        image = own_path(root)
+    except (ValueError, OSError) as error:
+        raise SystemdError(f"root: {error}") from None
+    if not image:
+        raise SystemdError("root: / is the running host itself; leave root out")
+    return image
 
 
 def _account(user: str) -> pwd.struct_passwd:

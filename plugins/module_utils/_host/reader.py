@@ -14,12 +14,12 @@ import typing as t
 
 from .._model import ERROR, WARNING, Finding
 from .._syntax.names import parse_unit_name
+from .below import opened, real_path
 from .manager import Manager
 from .systemd import SystemdError
 from .unit_path import FILE, FOLDER, LINK, Entry, UnitFiles
 
 MAX_BYTES = 4 << 20  # a unit file above this is not read; the largest ones of distributions have 10 kB
-_MAX_LINKS = 40  # as the kernel follows, path_resolution(7)
 _SUBFOLDERS = (".d", ".wants", ".requires", ".upholds")
 
 # systemd.unit(5), "Unit File Load Path"
@@ -126,8 +126,7 @@ class Reader:
                 real = self.real(path)
                 if real == "/dev/null":  # which need not exist in an image
                     return Content(b"")
-                place = self._below(real)
-                handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+                handle = self._open(real)
             except OSError as error:
                 return Content(None, None if path in self._broken else _cannot_read(path, error))
             with open(handle, "rb") as stream:
@@ -156,6 +155,14 @@ class Reader:
 
     def _below(self, path: str) -> str:
         return self._root + path
+
+    def _open(self, real: str) -> int:
+        """Open a file; in an image, where others may swap a part of the path meanwhile, by handles."""
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        if not self._root:
+            return os.open(real, flags)
+        with opened(self._below(os.path.dirname(real))) as handle:
+            return os.open(os.path.basename(real), flags | os.O_NOFOLLOW, dir_fd=handle)
 
     def _names(self, folder: str) -> list[str]:
         try:
@@ -219,30 +226,8 @@ class Reader:
         return "{}/{}".format(self.real(folder).rstrip("/"), name)
 
     def real(self, path: str) -> str:
-        """Like realpath(3), but inside of the root. A missing part is kept as it is.
-
-        :raises OSError: ELOOP for a loop.
-        """
-        if not self._root:
-            return os.path.realpath(path)
-        todo, done, links = [part for part in path.split("/") if part][::-1], "", 0
-        while todo:
-            part = todo.pop()
-            if part == "..":
-                done = done.rpartition("/")[0]
-            elif part != ".":
-                try:
-                    target = os.readlink(f"{self._root}{done}/{part}")
-                except OSError:
-                    done = f"{done}/{part}"
-                    continue
-                links += 1
-                if links > _MAX_LINKS:
-                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-                if target.startswith("/"):
-                    done = ""
-                todo += [p for p in target.split("/") if p][::-1]
-        return done or "/"
+        """Like realpath(3), but inside of the root; see ``below.real_path``."""
+        return real_path(path, self._root)
 
 
 def _manager_path(default: t.Sequence[str]) -> list[str]:

@@ -10,12 +10,14 @@ import stat
 import typing as t
 
 
-def open_regular(path: str, most: int) -> t.BinaryIO:
+def open_regular(path: str, most: int, folder: int | None = None) -> t.BinaryIO:
     """Open a regular file of at most *most* bytes; it may grow, so read no more than these.
 
+    :param folder: handle of the folder that the path starts from; then a link at its end is refused.
     :raises OSError: for anything else too; ``strerror`` says what it is.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    handle = os.open(path, flags if folder is None else flags | os.O_NOFOLLOW, dir_fd=folder)
     stream = open(handle, "rb")  # noqa: SIM115  the caller closes it
     info = os.fstat(handle)
     problem = ""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import host as _host
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.host import UnitFolder
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import unit_folder
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.unit_folder import UnitFolder
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.regular import read_regular
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import SystemdError
@@ -49,7 +49,7 @@ def test_large_file_is_refused_with_the_limit(tmp_path):
 
 def test_large_trigger_is_refused_with_the_limit(tmp_path):
     with open(tmp_path / "a", "wb") as stream:
-        stream.truncate(_host._MAX_TRIGGER + 1)
+        stream.truncate(unit_folder._MAX_TRIGGER + 1)
     with pytest.raises(SystemdError, match=f"at most {1 << 30} are read"):
         UnitFolder(Manager()).checksum(str(tmp_path / "a"))
 
