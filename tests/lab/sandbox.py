@@ -34,6 +34,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent.parent
 CGROUP_ROOT = Path("/sys/fs/cgroup")
+PROC = Path("/proc")
 # Set to a lock to be released while this program restarts in the shared namespace, then to "yes".
 INSIDE = "UNITCRAFT_SANDBOX_INSIDE"
 LOCK = "/run/lock/unitcraft-sandbox"
@@ -141,10 +142,10 @@ def enter_mounts() -> None:
 
 def shared_member() -> int:
     """Process id of a sandbox or of a container's monitor in another mount namespace that has cgroup2 alone; or 0."""
-    here = os.readlink("/proc/self/ns/mnt")
-    for entry in Path("/proc").iterdir():
+    here = os.readlink(PROC / "self" / "ns" / "mnt")
+    for entry in PROC.iterdir():
         try:
-            if not entry.name.isdigit() or os.readlink(entry / "ns" / "mnt") == here:
+            if not entry.name.isdigit() or os.readlink(entry / "ns" / "mnt") == here or not is_roots(entry):
                 continue
             known = (entry / "comm").read_text().strip() == "conmon" or is_sandbox(int(entry.name))
             if known and (entry / "root" / str(CGROUP_ROOT).lstrip("/") / "cgroup.controllers").exists():
@@ -153,6 +154,16 @@ def shared_member() -> int:
             # It has ended meanwhile.
             continue
     return 0
+
+
+def is_roots(process: Path) -> bool:
+    """Whether a process is root's, in our own user namespace: anybody can call one `conmon`, and is root in his own.
+
+    Not the owner of /proc/PID: that is root too for a process that may not be traced.
+    """
+    uids = re.search(r"^Uid:(.*)$", (process / "status").read_text(), re.MULTILINE)
+    same = os.readlink(process / "ns" / "user") == os.readlink(PROC / "self" / "ns" / "user")
+    return same and uids is not None and uids.group(1).split() == ["0"] * 4
 
 
 def finish_mounts() -> None:

@@ -154,3 +154,35 @@ def test_other_users_go_on_under_sudo(monkeypatch):
     monkeypatch.setattr(sandbox.shutil, "which", lambda _name: None)
     with pytest.raises(SystemExit, match="install sudo"):
         sandbox.become_root()
+
+
+# security-6: processes that could lead us into their mount namespace, and whether they may
+
+TRUSTED = {
+    "security-6 a monitor of root": ({}, 7),
+    "security-6 of a user": ({"uids": "1000 1000 1000 1000"}, 0),
+    "security-6 of a user who runs a program with the set-user-ID bit": ({"uids": "1000 0 0 0"}, 0),
+    "security-6 of root in a namespace of a user": ({"user": "user:[2]"}, 0),
+    "security-6 another program": ({"comm": "sleep"}, 0),
+    "security-6 where we are already": ({"mnt": "mnt:[1]"}, 0),
+}
+
+
+@pytest.mark.parametrize(("about", "found"), TRUSTED.values(), ids=list(TRUSTED))
+def test_whose_mount_namespace_is_entered(monkeypatch, tmp_path, about, found):
+    def process(name, uids="0 0 0 0", user="user:[1]", mnt="mnt:[2]", comm="conmon"):
+        (tmp_path / name / "ns").mkdir(parents=True)
+        (tmp_path / name / "ns" / "mnt").symlink_to(mnt)
+        (tmp_path / name / "ns" / "user").symlink_to(user)
+        (tmp_path / name / "comm").write_text(comm + "\n")
+        (tmp_path / name / "status").write_text("Name:\tx\nUid:\t" + uids.replace(" ", "\t") + "\nGid:\t0\n")
+        controllers = tmp_path / name / "root/sys/fs/cgroup/cgroup.controllers"
+        controllers.parent.mkdir(parents=True)
+        controllers.write_text("cpu")
+
+    process("self", mnt="mnt:[1]")
+    process("7", **about)
+    monkeypatch.setattr(sandbox, "PROC", tmp_path)
+    monkeypatch.setattr(sandbox, "is_sandbox", lambda _pid: False)
+    monkeypatch.setattr(sandbox, "CGROUP_ROOT", sandbox.Path("/sys/fs/cgroup"))
+    assert sandbox.shared_member() == found
