@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 IN_SANDBOX := python3 tests/lab/sandbox.py run .venv/bin/python
 
-.PHONY: help demo demo-shell demo-clean test oracle meaning effects faults bench property worker graph clean
+.PHONY: help demo demo-shell demo-clean test oracle meaning effects faults bench property mutations worker graph clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ property: ## random sets of units, then random histories with accidents, on real
 	python3 tests/run images python
 	$(IN_SANDBOX) tests/live/random_sets.py --count $${COUNT:-20} --seed $${SEED:-1}
 	$(IN_SANDBOX) tests/property/run.py --count $${COUNT:-20} --seed $${SEED:-1}
+
+mutations: ## put defects of version 0.1 back, one at a time, and see that the state machine finds them
+	python3 tests/run images python
+	$(IN_SANDBOX) tests/property/mutations.py --seed $${SEED:-1}
 
 clean: demo-clean ## remove what the other targets made in the checkout
 	rm -rf .venv .venv-importer .cache .coverage dist

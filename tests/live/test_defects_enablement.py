@@ -36,7 +36,7 @@ def test_a_unit_that_only_enables_another_one(target):
         {"name": "t-b.service", "content": SLEEP + INSTALL},
     ]
     target.units(units)
-    assert said(target.unit("t-a", enabled=True)) == ["enable t-a.service", "daemon-reload"]
+    assert said(target.unit("t-a", enabled=True)) == ["enable t-a.service", "enable t-b.service", "daemon-reload"]
     assert target.show("t-b", "UnitFileState") == "enabled"
     assert said(target.unit("t-a", enabled=True)) == []
 

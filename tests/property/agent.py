@@ -21,8 +21,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
+import warnings
 
 PLUGINS = "ansible_collections.unitcraft.systemd.plugins"
 FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/etc/systemd/user")
@@ -34,6 +36,9 @@ PROPERTIES = (
 # Moves without anybody's doing: sessions, devices, what systemd does on its own schedule or while it reads.
 NOISE = (".device", ".scope", ".slice")
 NOISY_NAMES = ("systemd-tmpfiles-clean.", "run-r", "run-u", "user@", "user-runtime-dir@", "dbus.service", "-.mount")
+OWN_UNITS = ("m-*", "run-mmnt.mount")
+MOST_SETTLE = 10.0  # seconds that a job may take
+LOOP_SETTLE = 1.0  # seconds that a restart after a failure may take
 KEPT_FROM_VENDOR = "m-"  # of the vendor's folder only the units of the test are looked at
 
 
@@ -48,6 +53,25 @@ def preload():
             if not found.ispkg:
                 importlib.import_module(f"{PLUGINS}.module_utils{place}.{found.name}")
     return {name: importlib.import_module(f"{PLUGINS}.modules.{name}") for name in ("unit", "units", "unit_info")}
+
+
+class Pulse:
+    """Notices when this container gets no processor: then a call that is late says nothing about the call."""
+
+    def __init__(self):
+        self.longest = 0.0
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def _beat(self):
+        while True:
+            begun = time.monotonic()
+            time.sleep(0.1)
+            self.longest = max(self.longest, time.monotonic() - begun - 0.1)
+
+    def take(self):
+        """The longest standstill since this was asked last, in seconds."""
+        longest, self.longest = self.longest, 0.0
+        return longest
 
 
 def call_module(modules, ask):
@@ -110,30 +134,33 @@ def shell(ask):
 
 def look(ask):
     """The host: files of the unit folders, units of the system manager and of the users that are named."""
-    _settle()
-    files = {}
     homes = {user: pwd.getpwnam(user).pw_dir for user in ask["users"]}
+    end = time.monotonic() + MOST_SETTLE
+    while True:
+        managers = {"system": _units([])}
+        for user in ask["users"]:
+            uid = pwd.getpwnam(user).pw_uid
+            if os.path.exists(f"/run/user/{uid}/systemd/private"):
+                managers[user] = _units(["runuser", "-u", user, "--", "env", f"XDG_RUNTIME_DIR=/run/user/{uid}"])
+        moving = [state for units in managers.values() for state in units.values() if _moves(state)]
+        # A service that systemd starts again and again is never at rest.
+        if not moving or time.monotonic() > (end if any(map(_has_job, moving)) else end - MOST_SETTLE + LOOP_SETTLE):
+            break
+        time.sleep(0.05)
+    files = {}
     for folder in (*FOLDERS, *(f"{home}/.config/systemd/user" for home in homes.values())):
         files.update(_files_below(folder))
-    managers = {"system": _units([])}
-    for user in ask["users"]:
-        uid = pwd.getpwnam(user).pw_uid
-        if os.path.exists(f"/run/user/{uid}/systemd/private"):
-            managers[user] = _units(["runuser", "-u", user, "--", "env", f"XDG_RUNTIME_DIR=/run/user/{uid}"])
     intents = [str(path) for path in pathlib.Path(RECORDS).rglob("*intent*")]
     return {"files": files, "units": managers, "intents": intents}
 
 
-def _settle():
-    """Wait until no job of the test's units is queued: what somebody did just before this may still be under way."""
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
-        jobs = subprocess.run(
-            ["systemctl", "list-jobs", "--no-legend", "--plain"], capture_output=True, text=True, check=False
-        )
-        if " m-" not in jobs.stdout and "run-m" not in jobs.stdout:
-            return
-        time.sleep(0.05)
+def _has_job(state):
+    return state.get("Job", "0") not in ("", "0")
+
+
+def _moves(state):
+    """Whether what somebody did just before this is still under way."""
+    return _has_job(state) or state["ActiveState"] in ("activating", "deactivating", "reloading", "refreshing")
 
 
 def _files_below(folder):
@@ -155,20 +182,21 @@ def _files_below(folder):
 
 
 def _units(prefix):
+    """All that is known of the units of the test, and whether each other unit of the host runs."""
     argv = [*prefix, "systemctl", *(["--user"] if prefix else [])]
-    ask = [*argv, "list-units", "--all", "--plain", "--no-legend"]
-    listed = subprocess.run(ask, capture_output=True, text=True, check=False)
-    names = {line.split()[0] for line in listed.stdout.split("\n") if line.strip()}
-    names = {name for name in names if not name.endswith(NOISE) and not name.startswith(NOISY_NAMES)}
-    if not names:
-        return {}
-    shown = subprocess.run(
-        [*argv, "show", f"--property={PROPERTIES}", "--", *sorted(names)],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout
+    asked = [
+        subprocess.Popen([*argv, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        for words in (
+            ["list-units", "--all", "--full", "--plain", "--no-legend"],
+            ["show", f"--property={PROPERTIES}", "--", *OWN_UNITS],
+        )
+    ]
+    listed, shown = (process.communicate()[0] for process in asked)
     units = {}
+    for line in listed.split("\n"):
+        words = line.split(None, 4)
+        if len(words) > 3 and not words[0].endswith(NOISE) and not words[0].startswith(NOISY_NAMES):
+            units[words[0]] = {"Id": words[0], "LoadState": words[1], "ActiveState": words[2], "SubState": words[3]}
     for block in shown.split("\n\n"):
         state = dict(line.split("=", 1) for line in block.split("\n") if "=" in line)
         if state.get("Id"):
@@ -188,12 +216,17 @@ def _command_of(pid):
 
 def main():
     sys.path.insert(0, sys.argv[1])
+    # What a child does between its fork and its end takes no lock of the thread that it lacks.
+    warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
     modules = preload()
+    pulse = Pulse()
     verbs = {"module": lambda ask: call_module(modules, ask), "shell": shell, "look": look}
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         ask = json.loads(line)
-        print(json.dumps(verbs[ask["verb"]](ask)), flush=True)
+        pulse.take()
+        answer = verbs[ask["verb"]](ask)
+        print(json.dumps({**answer, "stalled": pulse.take()}), flush=True)
 
 
 if __name__ == "__main__":

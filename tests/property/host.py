@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import pathlib
 import subprocess
+import time
 import typing as t
 
 from lab import containers
@@ -18,19 +20,23 @@ AGENT = pathlib.Path(__file__).with_name("agent.py")
 USERS = ("malice",)
 # The longest that a module call may take: its own limits for health and jobs are far below.
 MODULE_SECONDS = 90.0
+# A container that got no processor for so long has not shown how long a call takes.
+STALL_SECONDS = 3.0
 
 CLEAN = """
-systemctl list-units --all --plain --no-legend 'm-*' | awk '{print $1}' | xargs -r systemctl kill -s KILL
-systemctl stop 'm-*' 'run-mmnt.mount' 2>/dev/null
-for folder in /etc/systemd/system /run/systemd/system /usr/lib/systemd/system /etc/systemd/user; do
-    find $folder -name '*m-*' -not -path '*/system-*' -delete 2>/dev/null
-    find $folder \\( -name 'm-*.d' -o -name 'm-*.wants' -o -name 'm-*.requires' \\) -exec rm -rf {} + 2>/dev/null
-    rm -f $folder/run-mmnt.mount
-done
+cd /
+systemctl kill -s KILL 'm-*' 2>/dev/null
+systemctl stop 'm-*' run-mmnt.mount 2>/dev/null
+find /etc/systemd/system /run/systemd/system /usr/lib/systemd/system /etc/systemd/user \\
+    \\( -name 'm-*' -o -name 'run-mmnt.mount' \\) -prune -exec rm -rf {} +
 rm -rf /run/m-* /run/mmnt /opt/m-* /var/lib/unitcraft /home/malice/.config/systemd
 systemctl daemon-reload
 systemctl reset-failed
 """
+
+
+class Lost(Exception):
+    """The container or the machine failed, not what is tested: the history says nothing."""
 
 
 class Reply(t.NamedTuple):
@@ -44,24 +50,36 @@ class Reply(t.NamedTuple):
 
 
 class Host:
-    """One container. It starts when it is first asked, and again when it was lost."""
+    """One container. It starts when it is first asked, and again when it was lost.
+
+    :ivar seconds: how long each kind of question took altogether; ``asked`` is how often it was put.
+    """
 
     def __init__(self, release: str, name: str) -> None:
         self.release = release
         self.name = name
         self.agent: subprocess.Popen[str] | None = None
+        self.seconds: collections.Counter[str] = collections.Counter()
+        self.asked: collections.Counter[str] = collections.Counter()
 
-    def ask(self, verb: str, **given: t.Any) -> t.Any:
-        """One question to the agent. A container that died is a failure of the test's own."""
-        agent = self.agent or self.start()
-        assert agent.stdin and agent.stdout
-        agent.stdin.write(json.dumps({"verb": verb, **given}) + "\n")
-        agent.stdin.flush()
-        line = agent.stdout.readline()
-        if not line:
+    def ask(self, verb: str, label: str = "", **given: t.Any) -> t.Any:
+        """One question to the agent; ``label`` is what its time is counted as.
+
+        :raises Lost: when the container or its agent ended.
+        """
+        begun = time.monotonic()
+        try:
+            agent = self.agent or self.start()
+            assert agent.stdin and agent.stdout
+            agent.stdin.write(json.dumps({"verb": verb, **given}) + "\n")
+            agent.stdin.flush()
+            answer = json.loads(agent.stdout.readline())
+        except (OSError, ValueError, containers.ContainerError) as error:
             self.stop()
-            raise ConnectionError(f"the container ended while it was asked to {verb} {given}")
-        return json.loads(line)
+            raise Lost(f"the container was lost when it was asked to {label or verb}: {error}") from error
+        self.seconds[label or verb] += time.monotonic() - begun
+        self.asked[label or verb] += 1
+        return answer
 
     def start(self) -> subprocess.Popen[str]:
         if self.name not in containers.running():
@@ -75,8 +93,8 @@ class Host:
         argv += ["python3", "/opt/property/agent.py", live_target.LIBRARY]
         self.agent = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.agent.stdout
-        if json.loads(self.agent.stdout.readline() or '""') != "ready":
-            raise ConnectionError("the agent did not start")
+        if json.loads(self.agent.stdout.readline()) != "ready":
+            raise ValueError("the agent did not start")
         return self.agent
 
     def stop(self) -> None:
@@ -92,8 +110,13 @@ class Host:
             self.agent = None
 
     def reboot(self) -> None:
+        """As a machine would; raises Lost when it does not come up again."""
         self.hang_up()
-        containers.reboot(self.name)
+        try:
+            containers.reboot(self.name)
+        except containers.ContainerError as error:
+            self.stop()
+            raise Lost(str(error)) from error
 
     def shell(self, script: str) -> str:
         """Output of a script, whatever it ended with."""
@@ -105,7 +128,11 @@ class Host:
     def units(self, arguments: t.Mapping[str, t.Any], check: bool = False) -> Reply:
         """Call module ``units``."""
         given = {**arguments, "_ansible_check_mode": check, "_ansible_diff": True, "_ansible_version": "2.21"}
-        ended = self.ask("module", module="units", arguments=given, seconds=MODULE_SECONDS)
+        label = "check mode" if check else "real run"
+        ended = self.ask("module", label, module="units", arguments=given, seconds=MODULE_SECONDS)
+        if ended["seconds"] > MODULE_SECONDS / 2 and ended["stalled"] > STALL_SECONDS:
+            self.stop()
+            raise Lost(f"the machine stood still for {ended['stalled']:.0f} s while a module ran")
         try:
             result = json.loads(ended["out"])
         except ValueError:
@@ -114,4 +141,4 @@ class Host:
 
     def clean(self) -> None:
         """As if no history had been there."""
-        self.shell(CLEAN)
+        self.ask("shell", "clean", script=CLEAN)

@@ -14,6 +14,8 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
+from property.unsteady import ending, units_of, unsteady
+
 UP = ("active", "activating", "reloading", "refreshing")
 STARTS = ("start", "restart")
 MOVES = ("start", "stop", "restart", "reload", "reset-failed")
@@ -38,11 +40,13 @@ class Step(t.NamedTuple):
     items: t.Sequence[t.Mapping[str, t.Any]]
     before: Seen
     predicted: t.Any  # reply of check mode
-    after_check: Seen
+    after_check: Seen  # empty when nobody looked
     real: t.Any
     after: Seen
     again: t.Any  # None when the real run failed
     after_again: Seen
+    known: t.Sequence[t.Mapping[str, t.Any]]  # all items that are or were just declared
+    sick: bool  # programs that fail now and then do
     disturbed: bool  # something happened since the last application that succeeded
     light: bool  # nothing but descriptions or the order of keys changed since then
 
@@ -55,7 +59,8 @@ def judge(step: Step) -> None:
             _manners(name, reply)
     if step.after["intents"]:
         raise Violation("manners", f"the run left its intent behind: {step.after['intents']}")
-    _same(step.before, step.after_check, "agreement", "check mode moved")
+    if step.after_check:
+        _same(step, step.before, step.after_check, "check mode moved")
     if step.real.result.get("failed"):
         _failure(step)
         return
@@ -92,7 +97,7 @@ def _manners(name: str, reply: t.Any) -> None:
 
 def _failure(step: Step) -> None:
     real = step.real.result
-    differences = list(_differences(step.before, step.after, invocations=False))
+    differences = list(_differences(step, step.before, step.after, invocations=False))
     if step.predicted.result.get("failed"):
         if differences:
             raise Violation("back", f"refused ({real['msg']}), and yet {'; '.join(differences)}")
@@ -103,12 +108,15 @@ def _failure(step: Step) -> None:
         return
     if real.get("not_undone"):
         raise Violation("back", f"rolled_back is true beside not_undone: {real['not_undone']}")
+    if "start limit was hit" in real["msg"] and not ending(step.known, step.sick):
+        raise Violation("needless", f"a start limit is used up by restarts that were asked for: {real['msg']}")
     if differences:
         raise Violation("back", f"rolled_back is true, and {'; '.join(differences)}. {real['msg']}")
 
 
-def _differences(before: Seen, after: Seen, invocations: bool = True) -> t.Iterator[str]:
-    """In words: files, links and units that are not as before."""
+def _differences(step: Step, before: Seen, after: Seen, invocations: bool = True) -> t.Iterator[str]:
+    """In words: files, links and units that are not as before; units that move by themselves are left out."""
+    left_out = unsteady(step.known, step.sick) | ending(step.known, step.sick)
     for path in sorted({*before["files"], *after["files"]}):
         was, now = before["files"].get(path), after["files"].get(path)
         if was != now:
@@ -117,7 +125,7 @@ def _differences(before: Seen, after: Seen, invocations: bool = True) -> t.Itera
         olds, news = before["units"].get(manager, {}), after["units"].get(manager, {})
         for unit in sorted({*olds, *news}):
             words = _moved(olds.get(unit, {}), news.get(unit, {}), invocations)
-            if words:
+            if words and unit not in left_out:
                 yield f"{unit} {words}"
 
 
@@ -129,22 +137,23 @@ def _file_words(entry: t.Sequence[t.Any] | None) -> str:
 
 def _moved(was: t.Mapping[str, str], now: t.Mapping[str, str], invocations: bool) -> str:
     """How a unit moved, in words; empty when it did not."""
-    if _restless(was) and _restless(now):
+    if _restarted_by_systemd(was, now):
         return ""
     old, new = _activity(was), _activity(now)
-    if old != new:
+    if old != new and {old, new} != {"inactive", "failed"}:
         return f"was {old} and is {new}"
     if was.get("Command", "") != now.get("Command", "") and new == "active":
         return f"ran {was.get('Command')!r} and runs {now.get('Command')!r}"
     one, other = was.get("InvocationID", ""), now.get("InvocationID", "")
-    if invocations and one != other and other and not _restless(now):
+    if invocations and one != other and other:
         return f"has run anew, and is {new}"
     return ""
 
 
-def _restless(state: t.Mapping[str, str]) -> bool:
-    """A service that systemd starts again and again moves by itself."""
-    return state.get("SubState", "").startswith("auto-restart") or state.get("NRestarts", "0") not in ("0", "")
+def _restarted_by_systemd(was: t.Mapping[str, str], now: t.Mapping[str, str]) -> bool:
+    """A service with Restart= that ended moves by itself."""
+    waits = any(state.get("SubState", "").startswith("auto-restart") for state in (was, now))
+    return waits or now.get("NRestarts", "0") not in ("0", was.get("NRestarts", "0"))
 
 
 def _activity(state: t.Mapping[str, str]) -> str:
@@ -152,10 +161,10 @@ def _activity(state: t.Mapping[str, str]) -> str:
     return "active" if active in UP else active
 
 
-def _same(before: Seen, after: Seen, group: str, what: str) -> None:
-    differences = list(_differences(before, after))
+def _same(step: Step, before: Seen, after: Seen, what: str) -> None:
+    differences = list(_differences(step, before, after))
     if differences:
-        raise Violation(group, f"{what} something: {'; '.join(differences)}")
+        raise Violation("agreement", f"{what} something: {'; '.join(differences)}")
 
 
 # --- agreement ----------------------------------------------------------------------------------------------------
@@ -171,12 +180,37 @@ def _agreement(step: Step) -> None:
     if bool(moving) != bool(real["changed"]):
         raise Violation("agreement", f"changed is {real['changed']} with the actions {_short(real['actions'])}")
     if again.get("failed"):
+        failed = {failure["unit"] for failure in again.get("failed_units", ())}
+        if _reloads_in_vain(step) or failed & (ending(step.known, step.sick) | unsteady(step.known, step.sick)):
+            return
         raise Violation("agreement", f"a second run fails: {again['msg']}")
-    lasting = {item["name"] for item in step.items if item.get("state") in ("restarted", "reloaded")}
-    if not lasting and (again["changed"] or [a for a in again["actions"] if a["action"] != "none"]):
+    done = [action for action in again["actions"] if action["action"] != "none"]
+    if _runs_each_time(step):
+        done = [action for action in done if action["action"] not in MOVES]
+    elif not done:
+        _same(step, step.after, step.after_again, "a second run moved")
+    if done:
         raise Violation("agreement", f"a second run does {_short(again['actions'])}")
-    if not lasting:
-        _same(step.after, step.after_again, "agreement", "a second run moved")
+
+
+def _reloads_in_vain(step: Step) -> bool:
+    """Whether a run has to fail now that the unit runs: its reload does."""
+    return any(item.get("state") == "reloaded" and reload_fails(item) for item in step.items)
+
+
+def reload_fails(item: t.Mapping[str, t.Any]) -> bool:
+    """Whether the command that reloads the item's unit always fails."""
+    return item.get("sections", {}).get("Service", {}).get("ExecReload") == "/bin/false"
+
+
+def _runs_each_time(step: Step) -> bool:
+    """Whether a second run has to start something: by its state, or since what was started has ended."""
+    for item in step.items:
+        if item.get("state") in ("restarted", "reloaded"):
+            return True
+        if item.get("state") == "started" and any(unit in ending(step.known, step.sick) for unit in units_of(item)):
+            return True
+    return False
 
 
 def _short(actions: Actions) -> list[str]:
@@ -218,15 +252,16 @@ def _told_units(step: Step) -> None:
     """Every unit of the host that moved is named by an action, and every action has moved its unit."""
     actions = step.real.result["actions"]
     named = {action["unit"] for action in actions if action["action"] in MOVES}
+    left_out = unsteady(step.known, step.sick)
     for manager, olds in step.before["units"].items():
         news = step.after["units"].get(manager, {})
         for unit in sorted({*olds, *news}):
             words = _moved(olds.get(unit, {}), news.get(unit, {}), True)
             aliases = {unit, *news.get(unit, {}).get("Names", "").split(), *olds.get(unit, {}).get("Names", "").split()}
-            if words and not aliases & named:
+            if words and not aliases & (named | left_out):
                 raise Violation("told", f"{unit} {words}, and no action says so: {_short(actions)}")
     for action in actions:
-        if action["action"] in ("restart", "start", "stop"):
+        if action["action"] in ("restart", "start", "stop") and action["unit"] not in left_out:
             _happened(action, step)
 
 
@@ -252,7 +287,7 @@ def _reported(step: Step) -> None:
     """What the reply says of the units is what is there."""
     for unit, told in step.real.result.get("units", {}).items():
         state = _state_of(step.after, unit)
-        if "@." in unit or _restless(state) or not state:
+        if "@." in unit or unit in unsteady(step.known, step.sick) | ending(step.known, step.sick) or not state:
             continue
         if _activity({"ActiveState": told.get("active_state") or "inactive"}) != _activity(state):
             raise Violation("told", f"{unit} is reported {told.get('active_state')} and is {state['ActiveState']}")
@@ -266,37 +301,51 @@ def _declared(item: t.Mapping[str, t.Any], step: Step) -> None:
     name = item["name"]
     if item.get("dropin"):
         return
+    left_out = unsteady(step.known, step.sick) | ending(step.known, step.sick)
     for unit in [name.replace("@.", f"@{instance}.") for instance in item.get("instances", [])] or [name]:
         if "@." in unit:
             continue
         state = _state_of(step.after, unit)
-        if item.get("state") == "started" and _activity(state) != "active" and not _may_have_ended(item, state):
+        if item.get("state") == "started" and _activity(state) != "active" and unit not in left_out:
             raise Violation("told", f"{unit} is declared started, the run succeeded, and it is {_activity(state)}")
         if item.get("state") in ("stopped", "absent") and _activity(state) == "active":
             raise Violation("told", f"{unit} is declared {item['state']}, the run succeeded, and it is active")
+        if reload_fails(item) and _named(step, "reload", unit) and not _has_dropins(name, step):
+            raise Violation("told", f"{unit} is reloaded, its reload must fail, and the run succeeded")
         if item.get("masked") and state and state.get("LoadState") != "masked":
             raise Violation("told", f"{unit} is declared masked, and it is {state.get('LoadState')}")
         if state.get("NeedDaemonReload") == "yes":
             raise Violation("needless", f"{unit} runs by a definition that is older than its file")
-        _enabled(item, unit, state)
+        _enabled(item, unit, state, step)
 
 
-def _enabled(item: t.Mapping[str, t.Any], unit: str, state: t.Mapping[str, str]) -> None:
+def _named(step: Step, action: str, unit: str) -> bool:
+    return any(done["action"] == action and done["unit"] == unit for done in step.real.result["actions"])
+
+
+def _enabled(item: t.Mapping[str, t.Any], unit: str, state: t.Mapping[str, str], step: Step) -> None:
     now = state.get("UnitFileState", "")
-    installs = item.get("sections", {}).get("Install", {})
-    if item.get("enabled") and now == "disabled" and {"WantedBy", "RequiredBy"} & set(installs):
-        raise Violation("told", f"{unit} is declared enabled, and it is {now}")
-    if item.get("enabled") is False and now in ("enabled", "enabled-runtime"):
-        raise Violation("told", f"{unit} is declared not enabled, and it is {now}")
+    links = {
+        posixpath.basename(posixpath.dirname(path))
+        for path in step.after["files"]
+        if path.startswith("/etc/systemd/system/") and path.endswith((f".wants/{unit}", f".requires/{unit}"))
+    }
+    if item.get("enabled") is False and (links or now in ("enabled", "enabled-runtime")):
+        raise Violation("told", f"{unit} is declared not enabled, and it is {now} by {sorted(links)}")
+    if not item.get("enabled") or "sections" not in item or _has_dropins(item["name"], step):
+        return
+    install = item["sections"].get("Install", {})
+    endings = (("WantedBy", ".wants"), ("RequiredBy", ".requires"))
+    wanted = {install[directive] + ending for directive, ending in endings if directive in install}
+    if links != wanted and not state.get("UnitFileState") == "masked":
+        raise Violation(
+            "told", f"{unit} is declared enabled for {sorted(wanted)}, and its links are in {sorted(links)}"
+        )
 
 
-def _may_have_ended(item: t.Mapping[str, t.Any], state: t.Mapping[str, str]) -> bool:
-    service = item.get("sections", {}).get("Service", {})
-    return (
-        (service.get("Type") == "oneshot" and not service.get("RemainAfterExit"))
-        or service.get("ExecStart") == "/bin/true"
-        or _restless(state)
-    )
+def _has_dropins(name: str, step: Step) -> bool:
+    folders = {name, *(unit for item in step.items if item["name"] == name for unit in units_of(item))}
+    return any(f"/{folder}.d/" in path for folder in folders for path in step.after["files"])
 
 
 # --- needless -----------------------------------------------------------------------------------------------------
@@ -305,8 +354,7 @@ def _may_have_ended(item: t.Mapping[str, t.Any], state: t.Mapping[str, str]) -> 
 def _needless(step: Step) -> None:
     actions = step.real.result["actions"]
     moves = [a for a in actions if a["action"] in ("stop", *STARTS)]
-    lasting = [item for item in step.items if item.get("state") in ("restarted", "reloaded")]
-    if step.light and not step.disturbed and not lasting and moves:
+    if step.light and not step.disturbed and moves and not _runs_each_time(step):
         raise Violation("needless", f"nothing changed but words, and yet {_short(moves)}")
     for item in step.items:
         command = item.get("sections", {}).get("Service", {}).get("ExecStart", "")

@@ -6,16 +6,19 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
+import hypothesis
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from property import world
-from property.host import Host
+from property.host import Host, Lost
 from property.judge import Step, Violation, judge
 from property.story import playbook
 
 SET_NAME = "property"
+MOST_LOST = 5
 Key = tuple[str, str]
 
 
@@ -23,11 +26,41 @@ def key_of(item: world.Item) -> Key:
     return item["name"], item.get("dropin", "")
 
 
+def _guarded(step: t.Callable[..., None]) -> t.Callable[..., None]:
+    """A rule that ends the history without a verdict when the machine fails, and does nothing after its end."""
+
+    @functools.wraps(step)
+    def guarded(history: History, **drawn: t.Any) -> None:
+        if history.over:
+            return
+        try:
+            step(history, **drawn)
+        except Lost as lost:
+            history.lost.append(str(lost))
+            if len(history.lost) > MOST_LOST:
+                raise
+            hypothesis.reject()
+        except Violation as violation:
+            text = playbook(history.steps, history.host.release, str(violation))
+            if history.survey is None:
+                raise Violation(violation.group, text) from None
+            history.survey.append(text)
+            history.over = True
+
+    return guarded
+
+
 class History(RuleBasedStateMachine):
-    """One history. Class attribute ``host`` is set by who runs it."""
+    """One history. Class attributes are set by who runs it.
+
+    :ivar lost: what the machine failed with, for each history that it ended.
+    :ivar survey: a list takes every violation and lets the run go on; None ends it with the first one.
+    """
 
     host: Host
     reboots = False
+    lost: t.ClassVar[list[str]] = []
+    survey: list[str] | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,14 +68,19 @@ class History(RuleBasedStateMachine):
         self.applied: dict[Key, world.Item] = {}
         self.steps: list[dict[str, t.Any]] = []
         self.disturbed = True
+        self.sick = False
+        self.seen: dict[str, t.Any] = {}  # the host as the last step left it
+        self.over = False
 
     @initialize()
+    @_guarded
     def clean_host(self) -> None:
         self.host.clean()
 
     # Declarations
 
     @rule(items=world.declarations, whole=st.booleans())
+    @_guarded
     def declare(self, items: list[world.Item], whole: bool) -> None:
         """New items, or others in the place of those with the same name."""
         for item in items:
@@ -51,6 +89,7 @@ class History(RuleBasedStateMachine):
 
     @precondition(lambda self: self.declared)
     @rule(choice=st.integers(0, 99), kind=world.changes, number=world.numbers, whole=st.booleans())
+    @_guarded
     def change(self, choice: int, kind: str, number: int, whole: bool) -> None:
         key = self.pick(choice)
         self.declared[key] = world.changed(self.declared[key], kind, number)
@@ -59,6 +98,7 @@ class History(RuleBasedStateMachine):
 
     @precondition(lambda self: self.declared)
     @rule(choice=st.integers(0, 99), prune=st.booleans())
+    @_guarded
     def withdraw(self, choice: int, prune: bool) -> None:
         """Declare a unit no more: by what the set leaves out, or by ``state: absent``."""
         name = self.pick(choice)[0]
@@ -71,6 +111,7 @@ class History(RuleBasedStateMachine):
 
     @precondition(lambda self: self.declared)
     @rule()
+    @_guarded
     def again(self) -> None:
         self.apply(list(self.declared.values()), True, light=True)
 
@@ -80,17 +121,22 @@ class History(RuleBasedStateMachine):
     # In between
 
     @rule(script=world.accidents)
+    @_guarded
     def meanwhile(self, script: str) -> None:
-        self.host.shell(script)
         self.steps.append({"shell": script})
+        self.host.shell(script)
+        self.sick = script == world.FALL_SICK or (self.sick and script != world.GET_WELL)
         self.disturbed = True
+        self.seen = {}
 
     @precondition(lambda self: self.reboots and self.declared)
     @rule()
+    @_guarded
     def reboot(self) -> None:
-        self.host.reboot()
         self.steps.append({"reboot": True})
-        self.disturbed = True
+        self.host.reboot()
+        self.sick, self.disturbed = False, True
+        self.seen = {}
 
     # One application
 
@@ -100,24 +146,37 @@ class History(RuleBasedStateMachine):
             "fail_on": "never",
             "set_name": SET_NAME if whole else None,
             "prune": whole,
+            # It costs half of the time of a run, and has tests of its own.
+            "verify": None if len(self.steps) % 5 == 0 else False,
         }
         arguments = {name: value for name, value in arguments.items() if value is not None}
         self.steps.append({"units": arguments})
-        host, before = self.host, self.host.look()
+        host, before = self.host, self.seen or self.host.look()
+        known = [*self.applied.values(), *self.declared.values(), *items]
         predicted = host.units(arguments, check=True)
-        after_check = host.look()
+        # Each look costs as much as a run: what check mode moved also shows in what the real run did and did not say.
+        after_check = host.look() if len(self.steps) % 4 == 0 else {}
         real = host.units(arguments)
         after = host.look()
         failed = bool(real.result.get("failed"))
         again = None if failed else host.units(arguments)
-        after_again = after if failed else host.look()
-        step = Step(
-            items, before, predicted, after_check, real, after, again, after_again, self.disturbed or failed, light
+        self.seen = after_again = after if failed else host.look()
+        judge(
+            Step(
+                items,
+                before,
+                predicted,
+                after_check,
+                real,
+                after,
+                again,
+                after_again,
+                known,
+                self.sick,
+                self.disturbed or failed,
+                light,
+            )
         )
-        try:
-            judge(step)
-        except Violation as violation:
-            raise Violation(violation.group, playbook(self.steps, self.host.release, str(violation))) from None
         if failed:
             # The host is as it was; so is what is declared.
             self.declared = dict(self.applied)

@@ -8,7 +8,10 @@ Run inside the sandbox:
 
     tests/lab/sandbox.py run -- tests/property/run.py [--count 20] [--steps 25] [--seed 1] [RELEASE...]
 
-Prints each violation as a minimal playbook, and ends with 1 when there was one.
+Prints each violation as a minimal playbook. One that the same steps do not show again has to do with timing: it is
+printed too, and does not count. The histories come in portions of 10, each with a seed of its own, the
+next number: to go on where a run was stopped, give the seed that it printed last. Ends with 1 when there was a
+violation, and with 2 when the machine itself failed.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import concurrent.futures
 import multiprocessing
 import sys
 import time
+import typing as t
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,38 +29,91 @@ sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
 import hypothesis
 from hypothesis.stateful import run_state_machine_as_test
-from property.host import Host
+from lab import containers
+from property.host import Host, Lost
+from property.judge import Violation
 from property.machine import History
 
 RELEASES = ("247", "252", "257", "262")
+PORTION = 10  # histories with one seed
 ALL_CHECKS = list(hypothesis.HealthCheck)
 
 
-def run_release(release: str, count: int, steps: int, seed: int, shrink: bool, reboots: bool) -> str:
-    """Run histories on one release; returns what was violated, empty when nothing was."""
-    phases = [hypothesis.Phase.generate, *([hypothesis.Phase.shrink] if shrink else [])]
+class Wanted(t.NamedTuple):
+    """What a run is asked for."""
+
+    count: int
+    steps: int
+    seed: int
+    shrink: bool
+    reboots: bool
+    survey: bool
+    name: str
+
+
+class Found(t.NamedTuple):
+    """What came of the histories of one release."""
+
+    violations: list[str]  # as playbooks
+    unsure: list[str]  # seen once, and not again with the same steps
+    failure: str  # of the machine; empty when it held
+    words: str
+
+
+def run_release(release: str, wanted: Wanted) -> Found:
+    """Run histories on one release, portion by portion, until a violation (all of them in a survey)."""
+    host = Host(release, f"{wanted.name}-{release}-{wanted.seed}")
+    lost: list[str] = []
+    unsure: list[str] = []
+    survey: list[str] | None = [] if wanted.survey else None
+    begun, violation, failure = time.monotonic(), "", ""
+    try:
+        for portion in range(-(-wanted.count // PORTION)):
+            many, seed = min(PORTION, wanted.count - portion * PORTION), wanted.seed + portion
+            print(f"systemd {release}: seed {seed}, {many} histories", flush=True)
+            machine = type(
+                "History", (History,), {"host": host, "reboots": wanted.reboots, "lost": lost, "survey": survey}
+            )
+            violation, once = run_portion(machine, many, seed, wanted)
+            unsure += once
+            if violation:
+                break
+    except (Lost, containers.ContainerError) as error:
+        failure = str(error)
+    finally:
+        host.stop()
+    seconds = time.monotonic() - begun
+    asked = ", ".join(f"{n} x {what} {host.seconds[what] / n:.2f} s" for what, n in host.asked.items())
+    words = f"{host.asked['clean']} histories of {wanted.steps} steps in {seconds:.0f} s ({asked}; {len(lost)} lost)"
+    return Found([*(survey or ()), *([violation] if violation else [])], unsure, failure, words)
+
+
+def run_portion(machine: type[History], count: int, seed: int, wanted: Wanted) -> tuple[str, list[str]]:
+    """Some histories; returns the first violation, shrunk if asked, and those that were seen only once."""
+    phases = [hypothesis.Phase.generate, *([hypothesis.Phase.shrink] if wanted.shrink else [])]
     settings = hypothesis.settings(
         max_examples=count,
-        stateful_step_count=steps,
+        stateful_step_count=wanted.steps,
         deadline=None,
         database=None,
         phases=phases,
         suppress_health_check=ALL_CHECKS,
         report_multiple_bugs=False,
         print_blob=False,
+        verbosity=hypothesis.Verbosity.quiet,
     )
-    host = Host(release, f"property-{release}-{seed}")
-    machine = type("History", (History,), {"host": host, "reboots": reboots})
     try:
         run_state_machine_as_test(hypothesis.seed(seed)(machine), settings=settings)
-    except Exception as error:
-        return str(error)
-    finally:
-        host.stop()
-    return ""
+    except Violation as violation:
+        return str(violation), []
+    except hypothesis.errors.Flaky as flaky:
+        seen = [str(error) for error in getattr(flaky, "exceptions", ()) if isinstance(error, Violation)]
+        return "", seen or [str(flaky)]
+    return "", []
 
 
-def main() -> int:
+def options_of() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("releases", nargs="*", default=RELEASES, metavar="RELEASE")
     parser.add_argument("--count", type=int, default=20, help="histories for each release")
@@ -64,18 +121,31 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-shrink", action="store_true", help="show the history as it was found")
     parser.add_argument("--reboots", action="store_true", help="reboots are among the accidents")
-    options = parser.parse_args()
-    begun = time.monotonic()
-    given = (options.count, options.steps, options.seed, not options.no_shrink, options.reboots)
+    parser.add_argument("--survey", action="store_true", help="go on after a violation and show the first of each")
+    parser.add_argument("--name", default="property", help="what the names of the containers begin with")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = options_of()
+    shrink = not options.no_shrink
+    wanted = Wanted(options.count, options.steps, options.seed, shrink, options.reboots, options.survey, options.name)
     # A process for each release: hypothesis keeps its state for the whole process.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
-        jobs = {release: pool.submit(run_release, release, *given) for release in options.releases}
+        jobs = {release: pool.submit(run_release, release, wanted) for release in options.releases}
         found = {release: job.result() for release, job in jobs.items()}
-    for release, violation in found.items():
-        print(f"systemd {release}: {violation or f'{options.count} histories of {options.steps} steps, no violation'}")
-    print(f"seed {options.seed}, {time.monotonic() - begun:.0f} s")
-    return 1 if any(found.values()) else 0
+    for release, ended in found.items():
+        for number, violation in enumerate(ended.violations, 1):
+            print(f"--- systemd {release}, violation {number}\n{violation}")
+        for once in ended.unsure:
+            print(f"--- systemd {release}, seen once, and not again with the same steps\n{once}")
+        if ended.failure:
+            print(f"systemd {release}: the machine failed, which says nothing about the collection: {ended.failure}")
+        print(f"systemd {release}: {len(ended.violations) or 'no'} violations; {ended.words}")
+    if any(ended.violations for ended in found.values()):
+        return 1
+    return 2 if any(ended.failure for ended in found.values()) else 0
 
 
 if __name__ == "__main__":

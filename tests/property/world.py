@@ -41,6 +41,7 @@ programs = st.one_of(
     numbers.map(lambda n: f"/bin/sleep {n}"),
     numbers.map(lambda n: f"/bin/sleep {n}"),
     numbers.map(lambda n: f"/bin/sh -c 'test ! -e {SICK} || exit 4; exec /bin/sleep {n}'"),
+    numbers.map(lambda n: f"/bin/sleep {n}"),
     st.sampled_from(["/bin/true", "/bin/false", "/bin/sh -c 'echo last words; exit 3'"]),
 )
 
@@ -54,7 +55,7 @@ def service_sections(draw: st.DrawFn, name: str) -> dict[str, t.Any]:
         service["RemainAfterExit"] = True
     if draw(st.booleans()) and service["Type"] != "oneshot":
         service["Restart"] = draw(st.sampled_from(["always", "on-failure"]))
-        service["RestartSec"] = draw(st.sampled_from(["100ms", "2s"]))
+        service["RestartSec"] = draw(st.sampled_from(["100ms", "300ms"]))
     reload = draw(maybe(st.sampled_from(["/bin/true", "/bin/false"])))
     if reload:
         service["ExecReload"] = reload
@@ -210,21 +211,25 @@ def dropins(draw: st.DrawFn) -> list[Item]:
     return [item]
 
 
-masks = st.builds(
-    lambda name, masked, enabled: [{"name": name, "masked": masked, **({"enabled": False} if enabled else {})}],
-    st.sampled_from([VENDOR, "m-a.service"]),
-    st.booleans(),
-    st.booleans(),
-)
+@st.composite
+def masks(draw: st.DrawFn) -> list[Item]:
+    name = draw(st.sampled_from([VENDOR, VENDOR, "m-a.service"]))
+    if draw(st.booleans()):
+        return [{"name": name, "masked": True, **draw(st.sampled_from([{}, {"enabled": False}, {"state": "stopped"}]))}]
+    extra = draw(st.sampled_from([{}, {"enabled": True}, {"enabled": True, "state": "started"}]))
+    return [{"name": name, "masked": False, **extra}]
+
 
 declarations = st.one_of(
-    services(), services(), services(), templates(), sockets(), jobs(), mounts(), targets(), dropins(), masks
+    services(), services(), services(), templates(), sockets(), jobs(), mounts(), targets(), dropins(), masks()
 )
 
 
 # --- changes of what is declared ----------------------------------------------------------------------------------
 
-changes = st.sampled_from(["description", "command", "state", "enabled", "order", "reload", "install"])
+changes = st.sampled_from(
+    ["description", "command", "state", "enabled", "order", "reload", "install", "target", "state", "command"]
+)
 
 
 def changed(item: Item, kind: str, number: int) -> Item:
@@ -245,6 +250,8 @@ def changed(item: Item, kind: str, number: int) -> Item:
         sections["Service"]["ExecReload"] = "/bin/true"
     elif kind == "install" and "Install" in sections:
         sections.pop("Install")
+    elif kind == "target" and "WantedBy" in sections.get("Install", {}):
+        sections["Install"]["WantedBy"] = "graphical.target"
     return new
 
 
@@ -255,6 +262,9 @@ VENDOR_TEXT = (
     "[Install]\\nWantedBy=multi-user.target\\n"
 )
 FOREIGN = "/etc/systemd/system/{name}.d/80-m-foreign.conf"
+
+FALL_SICK = "touch " + SICK
+GET_WELL = "rm -f " + SICK
 
 SCRIPTS = (
     "systemctl stop {name}",
@@ -271,8 +281,8 @@ SCRIPTS = (
     "printf '[Unit]\\nDescription=by hand\\n' >> /etc/systemd/system/{name}; systemctl daemon-reload",
     "rm -f /etc/systemd/system/{name}; systemctl daemon-reload",
     "mkdir -p /etc/systemd/system/{name}.d; printf '[Unit]\\nDescription=foreign\\n' > " + FOREIGN,
-    "touch " + SICK,
-    "rm -f " + SICK,
+    FALL_SICK,
+    GET_WELL,
     "date +%N > " + TRIGGER,
     "printf '" + VENDOR_TEXT + "' > /usr/lib/systemd/system/" + VENDOR + "; systemctl daemon-reload",
     "systemctl enable --now " + VENDOR,

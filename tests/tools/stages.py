@@ -303,6 +303,11 @@ def stage_engine(context: Context) -> None:
         list(pool.map(test, ["247 257", "252 262"]))
 
 
+def stage_property(context: Context) -> None:
+    """A few histories with one seed; `make property` runs more of them."""
+    context.in_sandbox("python", CHECKOUT / "tests" / "property" / "run.py", "--count=10", "--steps=15", "--seed=1")
+
+
 # In order of start: what others wait for comes first, then the longest.
 STAGES = (
     Stage("system", "system packages", stage_system),
@@ -317,6 +322,7 @@ STAGES = (
     Stage("molecule", "scenarios on four systemd releases", stage_molecule, ("python", "images"), tail=40),
     Stage("engine", "the modules unit and units on four systemd releases", stage_engine, ("python", "images"), tail=10),
     Stage("oracle", "values, directives and texts against four systemd releases", stage_oracle, ("python", "images")),
+    Stage("property", "random histories on four systemd releases", stage_property, ("python", "images"), tail=80),
     Stage("sandbox", "the sandbox leaves nothing behind", stage_sandbox, ("python", "images")),
     Stage("sanity", "ansible-test sanity, nothing ignored", stage_sanity, ("python",)),
     Stage("build", "tarball, offline install, ansible-doc", stage_build, ("python",)),

@@ -16,7 +16,7 @@ import typing as t
 from .._host.manager import Manager
 from .._host.show import States
 from .._host.systemd import SystemdError
-from .._model import DOWN, Failure
+from .._model import DOWN, UP, Failure
 from .health import failures_in_words, judge, limits_of
 from .host import Host, Target
 from .jobs import Limits, job_complaints, wait_for_jobs
@@ -36,7 +36,7 @@ def run(plan: Plan, host: Target, store: Store, snapshot: Snapshot, rollback: bo
     """
     _write_intent(store, snapshot)
     try:
-        states = _Run(plan, host, snapshot["id"]).apply()
+        states = _Run(plan, host, snapshot).apply()
         store.forget_intent()  # from here on it is done
     except BaseException as error:  # whatever it is, also the user's Ctrl-C: nothing half done may stay
         failures = error.failures if isinstance(error, _NotUp) else []
@@ -47,8 +47,9 @@ def run(plan: Plan, host: Target, store: Store, snapshot: Snapshot, rollback: bo
             raise TransactionError(message, failures, False, left_over) from error
         left_over = _undo(reported, failures, snapshot, host)
         left_over += _forget(store)
-        message = f"{reported}. The state from before this task is back"
-        raise TransactionError(message, failures, True, left_over) from error
+        back = f", except: {'; '.join(left_over)}" if left_over else ""
+        message = f"{reported}. The state from before this task is back{back}"
+        raise TransactionError(message, failures, not left_over, left_over) from error
     return states
 
 
@@ -104,10 +105,11 @@ class _NotUp(Exception):
 class _Run:
     """The steps of a plan, in few calls."""
 
-    def __init__(self, plan: Plan, host: Target, token: str) -> None:
+    def __init__(self, plan: Plan, host: Target, snapshot: Snapshot) -> None:
         self.plan = plan
         self.host = host
-        self.token = token
+        self.token = snapshot["id"]
+        self.before = snapshot["units"]
         self.begun = host.monotonic()
         self.complaints: dict[str, str] = {}
         self.failed_reloads: dict[str, str] = {}
@@ -131,7 +133,8 @@ class _Run:
             daemon_reload(host, plan.held_timers, restarted_timers)
         # Starts that we ask for must not use up a start limit, whose StartLimitAction= may reboot the host. From 257 on
         # a daemon-reload keeps what systemd has counted.
-        counted = dict.fromkeys([*plan.reset, *plan.restart, *plan.stop_start, *plan.restarted_with, *plan.start])
+        groups = (plan.reset, plan.restart, plan.stop_start, plan.restarted_with, plan.start, plan.started_with)
+        counted = dict.fromkeys(unit for group in groups for unit in group)
         if counted:
             reset_failed(host, counted)
         states = self._bring_up() if plan.acted_on() else {}
@@ -169,16 +172,35 @@ class _Run:
     def _bring_up(self) -> States:
         plan, begun = self.plan, self.host.monotonic()
         limits = {unit: limits_of(plan.health.get(unit)) for unit in plan.acted_on()}
-        self._jobs("restart", [unit for unit in plan.restart if unit not in plan.held_timers], limits, begun)
+        restart = [unit for unit in plan.restart if unit not in plan.held_timers]
+        self._jobs("restart", [*restart, *self._risen()], limits, begun)
         # A socket refuses to start while its service runs, and each name is a job of its own.
         start = sorted([*plan.stop_start, *plan.start], key=lambda unit: not unit.endswith(".socket"))
         self._jobs("start", start, limits, begun)
         self._jobs("reload", list(plan.reload), limits, begun)
         self._jobs("start", self._fallen(), limits, begun)
         states, failures = judge(self.host, limits, begun, self.complaints, self.failed_reloads, self.begun)
+        failures += self._not_restarted(states)
         if failures:
             raise _NotUp(failures)
         return states
+
+    def _not_restarted(self, states: States) -> list[Failure]:
+        """The units whose restart was a success by what systemctl says, and that run on as before."""
+        why = "it was not restarted: it runs on with the invocation from before, and with its old definition"
+        return [
+            Failure(unit, why, "", "", [])
+            for unit in (*self.plan.restart, *self.plan.stop_start)
+            if states.get(unit, {}).get("ActiveState") in UP
+            and states[unit].get("InvocationID", "") == self.before.get(unit, {}).get("invocation")
+            and states[unit].get("InvocationID")
+        ]
+
+    def _risen(self) -> list[str]:
+        """The units that something has started again since we stopped them, with what they were: Upholds=, a path."""
+        units = self.plan.stop_start
+        states = self.host.show(units, ("ActiveState",)) if units else {}
+        return [unit for unit in units if states.get(unit, {}).get("ActiveState", "inactive") not in DOWN]
 
     def _fallen(self) -> list[str]:
         """The units that systemd took down with others and did not bring back."""

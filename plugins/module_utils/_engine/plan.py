@@ -24,6 +24,8 @@ class Plan:
     :ivar restart: restarted after the files changed.
     :ivar restarted_with: units that systemd restarts with another one, and that have to run again in the end.
     :ivar stopped_with: units that go down for good with one that is stopped.
+    :ivar started_with: units that systemd starts because of one that is started; nobody waits for them.
+    :ivar displaced: units that systemd stops because of one that is started.
     :ivar left_running: running units with a change that takes effect later or needs nothing.
     :ivar held_timers: ``{timer: unit}``: the units of running timers whose schedule changes, which shall not start
         just because of that.
@@ -47,6 +49,8 @@ class Plan:
         self.restarted_with: dict[str, str] = {}
         self.left_running: dict[str, str] = {}
         self.stopped_with: dict[str, str] = {}
+        self.started_with: dict[str, str] = {}
+        self.displaced: dict[str, str] = {}
         self.held_timers: dict[str, str] = {}
         self.health: dict[str, t.Mapping[str, t.Any]] = {}
         self.sums: dict[str, dict[str, str]] = {}
@@ -70,8 +74,9 @@ class Plan:
         if self.daemon_reload:
             steps.append(Step("daemon-reload", "", self.daemon_reload))
         steps += _steps("reset-failed", self.reset)
+        steps += _steps("stop", self.displaced)
         steps += _steps("restart", self.stop_start, self.restart, self.restarted_with)
-        steps += _steps("start", self.start)
+        steps += _steps("start", self.start, self.started_with)
         steps += _steps("reload", self.reload)
         steps += _steps("none", self.left_running)
         return steps
@@ -101,7 +106,8 @@ class Plan:
 
     def touched(self) -> list[str]:
         """Every unit the plan speaks of."""
-        names = [*self.stop, *self.stopped_with, *(change.unit for change in self.changes), *self.disable]
+        moved = [*self.stop, *self.stopped_with, *self.displaced, *self.started_with]
+        names = [*moved, *(change.unit for change in self.changes), *self.disable]
         return list(dict.fromkeys([*names, *self.enable, *self.reenable, *self.reset, *self.acted_on()]))
 
     def is_restarted(self, unit: str) -> bool:

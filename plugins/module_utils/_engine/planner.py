@@ -11,10 +11,11 @@ from .contradictions import refuse_contradictions
 from .desired import Declared, DesiredUnit
 from .plan import Plan
 from .propagate import add_propagated, keep_sockets_working
+from .pulled import add_pulled
 from .run_state import add_run_states
 from .sources import Sources
 from .state import HostState
-from .unit_plan import UnitPlan, listed
+from .unit_plan import UnitPlan, add_also, listed
 
 
 def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: bool = True) -> Plan:
@@ -31,11 +32,13 @@ def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: 
     sources = Sources(plan.changes, state)
     for unit in units:
         unit.add_enablement(sources)
+    add_also(plan, state, declared, sources)
     refuse_contradictions(declared, sources)
     if live_manager:
         add_run_states(plan, state, declared, sources)
         keep_sockets_working(plan, state, declared.groups)
         add_propagated(plan, state, declared.groups)
+        add_pulled(plan, state, declared, sources)
         _reset_failed(plan, state)
         _decide_reload(plan, state, declared.groups)
     return plan

@@ -7,15 +7,20 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .._graph.edges import STOP_PROPERTIES
+from .._graph.edges import DEFAULT_UNITS, PULL_PROPERTIES, STOP_PROPERTIES, UNIT_DIRECTIVES, declared
 from .._host.show import States
-from .._model import File
+from .._model import File, Unit
 from .._syntax.names import instance_name, is_template, split_unit_name, template_of
+from .._syntax.words import to_bytes
 from .desired import DesiredUnit
 from .host import Host
 from .image import UNIT_FOLDERS
 from .links import MASK_TARGET, enables
+from .sources import read_settings
 from .state import HostState
+from .unit_plan import also_of
+
+_TIES = tuple(name for name, (kind, _inverse) in UNIT_DIRECTIVES.items() if kind != "After")
 
 
 def read_state(
@@ -36,6 +41,7 @@ class _Reading:
         self.host = host
         self.folder = host.unit_folder
         self.desired = desired
+        self.restarting: set[str] = set()  # what may be started anew although it runs
         owner = host.manager.account
         ids = (owner.pw_uid, owner.pw_gid) if owner else (0, 0)
         self.state = HostState(host.folder, seen_sums=seen_sums, uid=ids[0], gid=ids[1])
@@ -53,6 +59,8 @@ class _Reading:
         elif asked is not None:
             self._read_live(asked())
         self._read_other_sources()
+        if asked is not None:
+            self._read_also()
         return state
 
     def _read_files(self) -> None:
@@ -91,12 +99,29 @@ class _Reading:
             loaded = sorted({s["Id"] for s in state.live.values() if template_of(s.get("Id", "")) == template})
             state.instances[template] = [unit for unit in loaded if state.value(unit, "LoadState") != "not-found"]
         moving = {item.name for item in self.desired if self._may_move(item)}
+        asked = self._named_in_texts(moving)
+        self.restarting = {*moving, *(unit for name in moving for unit in state.instances.get(name, ()))}
         while moving:
-            moving = self._near(moving) - set(state.live)
-            state.live.update(self.host.show(sorted(moving)))
+            moving = {name for name in self._near(moving) | asked if _counts(name)} - set(state.live)
+            asked = set()
+            state.live.update(self.host.show(sorted(moving)) if moving else {})
+
+    def _named_in_texts(self, moving: set[str]) -> set[str]:
+        """The units that new texts tie themselves to."""
+        return {
+            name
+            for item in self.desired
+            if item.name in moving and item.text and any(word in item.text for word in _TIES)
+            for edge in declared(Unit(item.name, read_settings(item.name, to_bytes(item.text))), installed=False)
+            for name in edge[1:3]
+            if edge.kind != "After"
+        }
 
     def _may_move(self, item: DesiredUnit) -> bool:
         if item.state not in ("present", "started") or item.triggers:
+            return True
+        names = item.instance_names() if is_template(item.name) else [item.name]
+        if item.state == "started" and not all(self.state.active(name) for name in names):
             return True
         if item.state == "started" and item.name.endswith(".socket"):
             return True
@@ -106,14 +131,22 @@ class _Reading:
     def _near(self, moving: set[str]) -> set[str]:
         """The units that hang on some, and the services of sockets."""
         units = {*moving, *(unit for name in moving for unit in self.state.instances.get(name, ()))}
+        values = self.state.value
+        stopped = {other for unit in units for key in STOP_PROPERTIES for other in values(unit, key).split()}
+        self.restarting |= stopped
         near = {
             other
             for unit in units
-            for key in (*STOP_PROPERTIES, "Triggers", "TriggeredBy")
-            for other in self.state.value(unit, key).split()
+            for key in (*self._pulling(unit), "Triggers", "TriggeredBy")
+            for other in values(unit, key).split()
         }
+        near |= stopped
         near.update(f"{name[: -len('.socket')]}.service" for name in moving if _is_plain_socket(name))
         return near
+
+    def _pulling(self, unit: str) -> tuple[str, ...]:
+        """Along what a unit starts others: one that runs starts nobody, unless it is started anew."""
+        return PULL_PROPERTIES if unit in self.restarting or not self.state.active(unit) else ()
 
     def _read_other_sources(self) -> None:
         """Read the fragments and drop-ins that stand in other folders than ours."""
@@ -121,6 +154,20 @@ class _Reading:
             for path in [state.get("FragmentPath", ""), *state.get("DropInPaths", "").split()]:
                 if path and path not in self.state.files:
                     self.state.files[path] = self.folder.read_through(path)
+
+    def _read_also(self) -> None:
+        """Read the units that ``Also=`` enables and disables along with others."""
+        known: set[str] = set()
+        while True:
+            texts = [file.data for path, file in self.state.files.items() if b"Also" in file.data]
+            texts += [to_bytes(item.text) for item in self.desired if item.text and "Also" in item.text]
+            names = {name for text in texts for name in also_of(read_settings("", text)) if not is_template(name)}
+            if names <= known:
+                return
+            known |= names
+            missing = sorted(names - set(self.state.live))
+            self.state.live.update(self.host.show(missing) if missing else {})
+            self._read_other_sources()
 
     def _places(self, name: str) -> dict[str, File]:
         """The files of a unit, in the order in which systemd looks for them."""
@@ -145,6 +192,11 @@ class _Reading:
             file_state = "enabled" if enabled else "disabled"
             return {"Id": name, "LoadState": "loaded", "UnitFileState": file_state, "FragmentPath": path}
         return {"Id": name, "LoadState": "not-found"}
+
+
+def _counts(name: str) -> bool:
+    """Whether a unit may move because of others: not those that every unit hangs on, and that always run."""
+    return not (is_template(name) or name in DEFAULT_UNITS or name.endswith((".slice", ".device")))
 
 
 def _is_mask(file: File) -> bool:

@@ -80,6 +80,8 @@ class _RunState:
         self._add_health()
         changed_triggers = self._changed_triggers()
         removal = removal_of(unit, self.declared, self.sources)
+        if state == "reloaded" and not removal:
+            self._check_reload()
         if removal:
             self._stop_for_good(removal, state)
         elif state in WANTS_RUN and (not self.now.active(unit) or active == "deactivating"):
@@ -121,11 +123,6 @@ class _RunState:
             if unit.endswith(".timer") and any(section == "Timer" for section, _directive in self.changed):
                 self._follow_schedule()
             if state == "reloaded" and not self.plan.is_restarted(unit):
-                if not self._can_reload():
-                    raise PlanError(
-                        f"{unit}: state: reloaded: systemd cannot reload it, for it has no ExecReload=; use state:"
-                        " restarted, or give it one"
-                    )
                 self.plan.reload[unit] = "state: reloaded"
 
     def _after(self) -> list[Setting]:
@@ -183,6 +180,17 @@ class _RunState:
             return not flag(Unit(self.unit, self._after()), "Unit", directive, False)
         return self.now.value(self.unit, live) == "yes"
 
+    def _check_reload(self) -> None:
+        """Refuse at once what would fail in the next run.
+
+        :raises PlanError: when systemd cannot reload the unit.
+        """
+        if not self._can_reload():
+            raise PlanError(
+                f"{self.unit}: state: reloaded: systemd cannot reload it, for it has no ExecReload=; use state:"
+                " restarted, or give it one"
+            )
+
     def _check_manual(self, state: str) -> None:
         """Say what systemd would refuse.
 
@@ -194,7 +202,9 @@ class _RunState:
             (self.plan.stop, "RefuseManualStop", "CanStop"),
             (self.plan.restart, "RefuseManualStop", "CanStop"),
         ):
-            if self.unit in group and not self._allows(directive, live):
+            # What is restarted in each run must not be refused in the second one, when it runs.
+            asked = self.unit in group or (state == "restarted" and group is self.plan.restart)
+            if asked and not self._allows(directive, live):
                 raise PlanError(
                     f"{self.unit}: state: {state}: systemd refuses that by the unit's name ({directive}=true, or it may"
                     " never be); leave state out, or change the unit that requires it"

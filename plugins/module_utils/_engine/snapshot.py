@@ -34,7 +34,7 @@ def take_snapshot(
     :param live: the properties of units before the plan, by name.
     :param links: the links in the unit folder before it: ``{path below it: target}``.
     """
-    touched = list(dict.fromkeys([*plan.touched(), *plan.stopped_with]))
+    touched = plan.touched()
     related = sorted({*touched, *plan.link_names})
     return {
         "format": FORMAT,
@@ -157,10 +157,26 @@ class _Undo:
             reset_failed(self.host, dict.fromkeys([*failed, *start]))
         self._attempt("start", start)
         self._attempt("reload", [unit for unit in self.snapshot["reloads"] if unit not in start])
-        states = self.host.show(start, ("ActiveState", "SubState"))
-        for unit in start:
-            if states.get(unit, {}).get("ActiveState") not in RUNNING:
-                self.left_over.append(f"{unit} ran before and could not be started again")
+        self._compare()
+
+    def _compare(self) -> None:
+        """Name what is not as it was; what something has started again meanwhile is stopped once more."""
+        wrong = self._differing()
+        self._attempt("stop", [unit for unit, ran in wrong.items() if not ran])
+        for unit, ran in self._differing().items() if wrong else ():
+            told = "ran before and could not be started again" if ran else "did not run before, and something starts it"
+            self.left_over.append(f"{unit} {told}")
+
+    def _differing(self) -> dict[str, bool]:
+        """The units that run and did not, or the other way round, with whether they did."""
+        found = {}
+        for unit, state in self.host.show(self.before, ("ActiveState", "Job")).items():
+            before = self.before.get(unit)
+            if before and not (before["active"] == "deactivating" or self._is_half_done(before)):
+                ran = before["active"] in UP_OR_STARTING
+                if ran != (state.get("ActiveState") in UP_OR_STARTING):
+                    found[unit] = ran
+        return found
 
     def _has_to_start(self, unit: str, state: t.Mapping[str, str]) -> bool:
         """Whether a unit ran before and is not sure to run now.
@@ -169,8 +185,11 @@ class _Undo:
         """
         before = self.before[unit]
         sure = state.get("ActiveState") in UP_OR_STARTING and not has_job(state)
-        half_done_oneshot = before["oneshot"] and before["active"] == "activating"
-        return before["active"] in RUNNING and not sure and not half_done_oneshot
+        return before["active"] in RUNNING and not sure and not self._is_half_done(before)
+
+    def _is_half_done(self, before: t.Mapping[str, t.Any]) -> bool:
+        """Whether a oneshot was at work: to start it once more would be to do it twice."""
+        return bool(before["oneshot"]) and before["active"] == "activating"
 
     def _failed_since(self, unit: str, state: t.Mapping[str, str]) -> bool:
         return state.get("ActiveState") == "failed" and self.before[unit]["active"] != "failed"

@@ -76,6 +76,10 @@ class HostState:
         """One property of a unit; empty when it is not known."""
         return self.live.get(unit, {}).get(name, "")
 
+    def tells(self, name: str) -> bool:
+        """Whether the host's systemd has a property; of a host without any unit nobody knows."""
+        return any(name in properties for properties in self.live.values()) or not self.live
+
     def active(self, unit: str) -> bool:
         """Whether something of a unit runs."""
         return self.value(unit, "ActiveState") in RUNNING

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import functools
 import posixpath
 import typing as t
 
+from .._graph.edges import spread
 from .._model import MISSING, UNIT_MODE, Change, File, Setting
 from .._syntax.header import read_header
 from .._syntax.names import is_template
@@ -204,12 +206,12 @@ class UnitPlan:
         return "enabled: false" if self.declared.value(unit, "enabled", None) is False else "state: absent"
 
     def _note_also(self, settings: t.Iterable[Setting]) -> None:
-        self.plan.link_names.update(name for setting in settings if _is_also(setting) for name in setting.value.split())
+        self.plan.link_names.update(also_of(settings))
 
     def _enable(self, unit: str, present: set[str], before: list[Setting], after: list[Setting]) -> None:
         state = self.now.value(unit, "UnitFileState")
         new = install_links(unit, after)
-        also = [name for setting in after if _is_also(setting) for name in setting.value.split()]
+        also = also_of(after)
         if new is None or (not new and also):  # beyond what links alone can tell
             enabled = present or self.now.links_of(*also)
             if state in ("", "disabled", "bad", "indirect") and not enabled:
@@ -234,6 +236,39 @@ class UnitPlan:
                 f"{unit}: enabled: true has no effect, for the unit has no [Install] section; add e.g."
                 " Install: {WantedBy: multi-user.target}"
             )
+
+
+def add_also(plan: Plan, state: HostState, declared: Declared, sources: Sources) -> None:
+    """Add the units that systemctl enables and disables along with others, because of ``Also=``.
+
+    :raises PlanError: when one of them shall not be enabled.
+    """
+    for group, after in ((plan.disable, False), (plan.reenable, True), (plan.enable, True)):
+        following = functools.partial(_enabled_with, sources, after)
+        for unit, source in spread(list(group), following).items():
+            if unit in group:
+                continue
+            wanted, present = declared.enabled(unit), state.links_of(unit)
+            if after and wanted is False:
+                raise PlanError(
+                    f"{unit}: enabled: false contradicts Also={unit} of {source}, which is enabled; leave one of them"
+                    " out"
+                )
+            if after and (install_links(unit, sources.settings(unit, after=True)) or present) != present:
+                plan.enable.setdefault(unit, f"Also= of {source}")
+            elif present and not after and wanted:
+                plan.enable[unit] = f"enabled: true; Also= of {source} has it disabled"
+            elif present and not after:
+                group[unit] = f"Also= of {source}"
+
+
+def _enabled_with(sources: Sources, after: bool, unit: str) -> list[str]:
+    return also_of(sources.settings(unit, after))
+
+
+def also_of(settings: t.Iterable[Setting]) -> list[str]:
+    """The units that ``Also=`` names."""
+    return [name for setting in settings if _is_also(setting) for name in setting.value.split()]
 
 
 def removal_of(unit: str, declared: Declared, sources: Sources) -> DesiredUnit | None:

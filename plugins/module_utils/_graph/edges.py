@@ -20,6 +20,8 @@ DECLARED = "declared"  # written in [Unit] or [Service]
 INSTALL = "install"  # written in [Install]: holds once the unit is enabled
 IMPLICIT = "implicit"  # follows from another setting
 DEFAULT = "default"  # DefaultDependencies=
+# Units that systemd's defaults tie every other unit to.
+DEFAULT_UNITS = frozenset(("sysinit.target", "basic.target", "shutdown.target", "umount.target", "-.mount"))
 
 
 class Edge(t.NamedTuple):
@@ -103,6 +105,8 @@ STOP_PROPERTIES = tuple(
     for name, (kind, inverse) in SHOW_PROPERTIES.items()
     if stop_passes(Edge(kind, "other", "unit") if inverse else Edge(kind, "unit", "other")) == ("unit", "other")
 )
+# Properties that name what a start of the unit starts or stops, from either side.
+PULL_PROPERTIES = ("Requires", "Requisite", "BindsTo", "Wants", "Upholds", "UpheldBy", "Conflicts", "ConflictedBy")
 
 
 def flag(unit: Unit, section: str, directive: str, default: bool) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .build import Graph
-from .edges import DEFAULT, IMPLICIT, SHOW_PROPERTIES, Edge
+from .edges import DEFAULT, DEFAULT_UNITS, IMPLICIT, SHOW_PROPERTIES, Edge
 
 
 def from_show(shown: t.Mapping[str, t.Mapping[str, str]]) -> Graph:
@@ -29,10 +29,7 @@ def from_show(shown: t.Mapping[str, t.Mapping[str, str]]) -> Graph:
     return Graph(shown, edges)
 
 
-_DEFAULT_UNITS = frozenset(("sysinit.target", "basic.target", "shutdown.target", "umount.target", "-.mount"))
-
-
 def _shown_origin(kind: str, source: str, target: str) -> str:
-    if target in _DEFAULT_UNITS or (kind == "After" and source in _DEFAULT_UNITS) or target.endswith(".slice"):
+    if target in DEFAULT_UNITS or (kind == "After" and source in DEFAULT_UNITS) or target.endswith(".slice"):
         return DEFAULT
     return "declared" if kind != "Triggers" else IMPLICIT

@@ -35,6 +35,13 @@ _MOST_CHOICES = 64  # of the ways to order units that have both a start and a st
 Job = tuple[str, str]  # unit, type
 
 
+class Moves(t.NamedTuple):
+    """What a start moves besides the unit itself: ``{unit: (kind of dependency, the unit that it comes from)}``."""
+
+    started: dict[str, tuple[str, str]]
+    stopped: dict[str, tuple[str, str]]
+
+
 class Verdict(t.NamedTuple):
     """What becomes of ``systemctl start`` of one unit while everything else is stopped."""
 
@@ -128,15 +135,70 @@ class _Jobs:
         return result
 
 
-def _collect(adjacency: Adjacency, anchor: str) -> _Jobs:
+def _collect(adjacency: Adjacency, anchor: str, runs: t.Callable[[str], bool] | None = None) -> _Jobs:
+    """The jobs that a start brings; those that have nothing to do for what ``runs`` says lead no further."""
     jobs = _Jobs((anchor, START))
     todo = [jobs.anchor]
     while todo:
         job = todo.pop()
         for other, matters in _pulled_in(adjacency, job):
-            if jobs.link(job, other, matters):
+            if jobs.link(job, other, matters) and (runs is None or runs(other[0]) == (other[1] == STOP)):
                 todo.append(other)
     return jobs
+
+
+def moves(adjacency: Adjacency, anchor: str, runs: t.Callable[[str], bool]) -> Moves:
+    """What ``systemctl start`` or ``restart`` of a unit starts and stops besides it.
+
+    Source: ``transaction_activate`` and ``delete_one_unmergeable_job`` in systemd's src/core/transaction.c.
+
+    :param runs: whether a unit is up: what runs is not started, and what does not is not stopped.
+    """
+    jobs = _collect(adjacency, anchor, runs)
+    mattering = jobs.mattering()
+    _drop_redundant(jobs, runs)
+    for name, types in jobs.types().items():
+        if {START, STOP} <= types and {(name, START), (name, STOP)} <= jobs.pulled.keys():
+            lost = _weaker(jobs, name, mattering)
+            if not lost:
+                return Moves({}, {})  # systemd refuses it
+            jobs.delete(lost, True)
+    _drop_redundant(jobs, runs)
+    found = Moves({}, {})
+    for name, job_type in sorted(jobs.pulled):
+        by = min(jobs.pulled_by[name, job_type], default=None)
+        if by and name != anchor and job_type in (START, STOP):
+            group = found.started if job_type == START else found.stopped
+            group[name] = _kind(adjacency, by, (name, job_type)), by[0]
+    return found
+
+
+def _drop_redundant(jobs: _Jobs, runs: t.Callable[[str], bool]) -> None:
+    """Delete the jobs of units that are already what all their jobs ask for, and what these alone have pulled in."""
+    for name, types in jobs.types().items():
+        idle = {START, VERIFY} if runs(name) else {STOP, VERIFY}
+        if types <= idle and name != jobs.anchor[0]:
+            for job_type in types:
+                jobs.delete((name, job_type), False)
+    jobs.collect_garbage()
+
+
+def _weaker(jobs: _Jobs, name: str, mattering: set[Job]) -> Job | None:
+    """Which of the start and the stop of a unit systemd gives up; None when both matter."""
+    start_job, stop_job = (name, START), (name, STOP)
+    if start_job in mattering:
+        return None if stop_job in mattering else stop_job
+    if stop_job in mattering or any(job_type == START for _unit, job_type in jobs.pulled_by[stop_job]):
+        return start_job
+    return stop_job
+
+
+def _kind(adjacency: Adjacency, by: Job, job: Job) -> str:
+    """The dependency along which a job has pulled in another one."""
+    for kind, job_type, _matters in _PULLS:
+        if by[1] == START and job_type == job[1] and job[0] in adjacency.targets(kind, by[0]):
+            return kind
+    return "Conflicts" if by[1] == START else ""
 
 
 def _pulled_in(adjacency: Adjacency, job: Job) -> list[tuple[Job, bool]]:

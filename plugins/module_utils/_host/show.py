@@ -44,6 +44,14 @@ PROPERTIES = (
     "ConsistsOf",
     "RequisiteOf",
     "PropagatesStopTo",
+    "Requires",
+    "Requisite",
+    "BindsTo",
+    "Wants",
+    "Upholds",
+    "UpheldBy",
+    "Conflicts",
+    "ConflictedBy",
 )
 
 

@@ -71,7 +71,7 @@ def unmoved(plan: Plan, host: Host, state: HostState) -> dict[str, t.Mapping[str
     To ask for the whole state of every unit again, just after a reload, would cost more than all the rest of a small
     change to a large set.
     """
-    touched = {*plan.touched(), *plan.stopped_with}
+    touched = set(plan.touched())
     names = [name for name in state.live if name not in touched and not is_template(name)]
     seen = host.states.activity(names) if host.has_manager else {}
     kept: dict[str, t.Mapping[str, str]] = {}

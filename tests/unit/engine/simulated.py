@@ -5,7 +5,8 @@
 """A host in memory: unit files, links, and a manager that starts what the loaded files say. Time passes in sleep alone.
 
 A program is its ``ExecStart=``: ``/bin/false`` fails at its start, ``/bin/hang`` never gets ready, ``/bin/crash`` fails
-two seconds after its start, ``/bin/restart`` is started anew then, ``/bin/end`` ends well at once; all others run.
+two seconds after its start, ``/bin/restart`` is started anew then, ``/bin/end`` ends well at once, ``/bin/stays`` runs
+on whatever systemctl was asked for; all others run.
 """
 
 from __future__ import annotations
@@ -158,6 +159,8 @@ class SimulatedHost:
                 self.units.pop(unit, None)
             elif unit not in self.loaded:
                 out += f"Failed to {verb} {unit}: Unit {unit} not found.\n"
+            elif verb == "restart" and self.units.get(unit, {}).get("command") == "/bin/stays":
+                continue
             elif verb == "restart" or (verb == "start" and self.active(unit) in ("inactive", "failed")):
                 self.start(unit)
             if verb != "stop" and self.active(unit) == "failed":

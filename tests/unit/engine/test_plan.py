@@ -62,7 +62,9 @@ def reported(plan):
     return [" ".join(filter(None, (step.action, step.unit))) + f": {step.reason}" for step in plan.steps()]
 
 
-STEPS = [case for name in ("files", "run_state", "instances", "groups") for case in case_files.load(f"plan/{name}")]
+STEPS = [
+    case for name in ("files", "run_state", "instances", "groups", "pulled") for case in case_files.load(f"plan/{name}")
+]
 
 
 def plan_of(case):

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Histories in which systemd moved units that version 0.1 did not speak of."""
+
+from __future__ import annotations
+
+import pytest
+from live.target import said
+
+SLEEP = "[Service]\nExecStart=/bin/sleep infinity\n"
+INSTALL = "[Install]\nWantedBy=multi-user.target\n"
+FAILS = "[Service]\nType=oneshot\nExecStart=/bin/false\n"
+
+
+def declare(target, **texts):
+    """Units t-NAME.service with these texts, not started."""
+    target.units([{"name": f"t-{name}.service", "content": text} for name, text in texts.items()])
+
+
+def active(target, *units):
+    return [target.show(unit, "ActiveState") for unit in units]
+
+
+@pytest.fixture
+def upholds(target):
+    """Upholds= is new in release 249."""
+    if "Upholds=" not in target.sh("systemctl show --property=Upholds multi-user.target"):
+        pytest.skip("this systemd does not know Upholds=")
+
+
+# A start
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_what_a_start_brings_up_is_told(target, check):
+    declare(target, a="[Unit]\nWants=t-b.service\n" + SLEEP, b="[Unit]\nRequires=t-c.service\n" + SLEEP, c=SLEEP)
+    result = target.unit("t-a", check=check, state="started")
+    assert said(result) == ["start t-a.service", "start t-b.service", "start t-c.service"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_what_a_start_takes_down_is_told(target, check):
+    declare(target, a="[Unit]\nConflicts=t-b.service\n" + SLEEP, b=SLEEP, c="[Unit]\nRequires=t-b.service\n" + SLEEP)
+    target.sh("systemctl start t-c")
+    target.wait_for("systemctl is-active t-b")
+    result = target.unit("t-a", check=check, state="started")
+    assert said(result) == ["stop t-b.service", "stop t-c.service", "start t-a.service"]
+
+
+def test_what_a_start_moves_in_fact(target):
+    declare(target, a="[Unit]\nConflicts=t-b.service\nWants=t-c.service\n" + SLEEP, b=SLEEP, c=SLEEP)
+    target.sh("systemctl start t-b")
+    target.unit("t-a", state="started")
+    target.wait_for("systemctl is-active t-c")
+    assert active(target, "t-a", "t-b", "t-c") == ["active", "inactive", "active"]
+
+
+def test_a_failure_brings_back_what_the_start_took_down(target):
+    declare(target, b=SLEEP)
+    target.sh("systemctl start t-b")
+    content = "[Unit]\nConflicts=t-b.service\nAfter=t-b.service\n" + FAILS
+    result = target.unit("t-a", content=content, state="started")
+    assert active(target, "t-b") == ["active"]
+    assert [words for words in result.get("not_undone", []) if "t-b.service" in words] == []
+
+
+def test_a_failure_takes_down_what_the_start_brought_up(target):
+    declare(target, b=SLEEP)
+    content = "[Unit]\nRequires=t-b.service\nAfter=t-b.service\n" + FAILS
+    target.unit("t-a", content=content, state="started")
+    assert active(target, "t-b") == ["inactive"]
+
+
+# A stop
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_stop_of_what_another_one_upholds_is_refused(target, upholds, check):
+    declare(target, a="[Unit]\nUpholds=t-b.service\n" + SLEEP, b=SLEEP)
+    target.sh("systemctl start t-a")
+    target.wait_for("systemctl is-active t-b")
+    assert (
+        "t-a.service, which runs after this task, upholds it" in target.unit("t-b", check=check, state="stopped")["msg"]
+    )
+
+
+def test_what_is_started_again_while_it_is_down_runs_its_new_version(target, upholds):
+    """Version 0.1 started what ran already, with its old definition, and reported a restart."""
+    text = "[Service]\nExecStart=/bin/sleep {}\nExecStop=/bin/sh -c 'exit {}'\n"
+    declare(target, a="[Unit]\nUpholds=t-b.service\n" + SLEEP, b=text.format(1000, 0))
+    target.sh("systemctl start t-a")
+    target.wait_for("systemctl is-active t-b")
+    target.unit("t-b", content=text.format(2000, 1))
+    target.wait_for_command("/bin/sleep 2000", "t-b")
+
+
+def test_what_is_upheld_starts_with_the_reload(target, upholds):
+    declare(target, a=SLEEP, b=SLEEP)
+    target.unit("t-a", state="started")
+    result = target.unit("t-a", content="[Unit]\nUpholds=t-b.service\n" + SLEEP)
+    assert "start t-b.service" in said(result)
+    target.wait_for("systemctl is-active t-b")
+
+
+# Also=
+
+
+def test_what_is_disabled_along_is_told(target):
+    units = [
+        {"name": "t-a.service", "content": SLEEP + INSTALL + "Also=t-b.service\n", "enabled": True},
+        {"name": "t-b.service", "content": SLEEP + INSTALL},
+    ]
+    target.units(units)
+    assert said(target.unit("t-a", enabled=False)) == ["disable t-a.service", "disable t-b.service", "daemon-reload"]
+
+
+def test_what_shall_be_enabled_stays_so(target):
+    units = [
+        {"name": "t-a.service", "content": SLEEP + INSTALL + "Also=t-b.service\n", "enabled": True},
+        {"name": "t-b.service", "content": SLEEP + INSTALL, "enabled": True},
+    ]
+    target.units(units)
+    target.units([{**units[0], "enabled": False}, units[1]])
+    assert [target.show(unit, "UnitFileState") for unit in ("t-a", "t-b")] == ["disabled", "enabled"]
+
+
+# Refused in the second run
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_restart_that_systemd_would_refuse_the_next_time(target, check):
+    content = "[Unit]\nRefuseManualStop=true\n" + SLEEP
+    result = target.unit("t-a", check=check, content=content, state="restarted")
+    assert "RefuseManualStop=true" in result["msg"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_reload_that_the_unit_does_not_have_while_it_is_down(target, check):
+    assert "it has no ExecReload=" in target.unit("t-a", check=check, content=SLEEP, state="reloaded")["msg"]
