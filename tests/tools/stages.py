@@ -26,6 +26,7 @@ SHIPPED = frozenset(
         "CHANGELOG.rst",
         "FILES.json",
         "LICENSE",
+        "LICENSES",
         "MANIFEST.json",
         "README.md",
         "REUSE.toml",
@@ -75,6 +76,11 @@ def stage_security(context: Context) -> None:
     """Bandit's rules, which ruff has; the workflows of GitHub, whose actions zizmor wants by commit."""
     context.tool("ruff", "check", "--no-cache", "--select", "S", ".", "tests/run")
     context.tool("zizmor", "--offline", "--no-progress", "--color", "never", "--pedantic", ".github")
+
+
+def stage_reuse(context: Context) -> None:
+    """Licence and copyright of every file, by the REUSE specification."""
+    context.tool("reuse", "lint")
 
 
 def stage_unit(context: Context) -> None:
@@ -317,6 +323,7 @@ STAGES = (
     Stage("types", "mypy, strict, of module_utils", stage_types, ("python",)),
     Stage("dead", "vulture: code that nothing uses", stage_dead, ("python",)),
     Stage("security", "bandit's rules, and zizmor for the workflows", stage_security, ("python",)),
+    Stage("reuse", "licence and copyright of every file", stage_reuse, ("python",)),
     Stage("images", "systemd containers for 247, 252, 257, 262", stage_images, ("system",)),
     Stage("unit", "unit tests with coverage", stage_unit, ("python",), tail=50),
     Stage("molecule", "scenarios on four systemd releases", stage_molecule, ("python", "images"), tail=40),
