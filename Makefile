@@ -3,6 +3,8 @@
 .DEFAULT_GOAL := help
 IN_SANDBOX := python3 tests/lab/sandbox.py run .venv/bin/python
 
+CORE_TESTS := $(addprefix tests/live/test_, one_unit.py sets.py drift.py bad_input.py)
+
 .PHONY: help demo demo-shell demo-clean test oracle meaning effects faults bench property mutations worker graph clean
 
 help: ## this text
@@ -74,6 +76,14 @@ clean: demo-clean ## remove what the other targets made in the checkout
 .PHONY: docs
 docs: ## the site of guides, modules, filters and roles, into .cache/docs/html
 	python3 tests/run docs
+
+.PHONY: transports
+transports: ## the core of the live tests over ssh with sudo, with pipelining and without, and under Mitogen (RELEASES="257")
+	python3 tests/run images python
+	for transport in ssh ssh-pipelining; do \
+		TRANSPORT=$$transport $(IN_SANDBOX) -m pytest -p no:cacheprovider $(CORE_TESTS) || exit 1; \
+	done
+	TRANSPORT=mitogen $(IN_SANDBOX) -m pytest -p no:cacheprovider tests/live/test_transports.py $(CORE_TESTS)
 
 .PHONY: dist
 dist: ## the linter unitcraft, which needs no Ansible: one file that Python runs, and a wheel, into dist

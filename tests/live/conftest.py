@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One container for each release of systemd, with the collection in it. RELEASES="252 262" chooses some."""
+"""One container for each release of systemd, with the collection in it.
+
+RELEASES="252 262" chooses some. TRANSPORT=ssh, ssh-pipelining or mitogen calls the modules by Ansible over ssh, as a
+user with sudo, in place of directly.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +15,18 @@ import os
 import pytest
 from lab import containers
 from live.target import Target
+from live.transports import AnsibleTarget
 
 RELEASES = os.environ.get("RELEASES", "247 252 257 262").split()
+TRANSPORT = os.environ.get("TRANSPORT", "")
+collect_ignore = [] if TRANSPORT == "mitogen" else ["test_transports.py"]
 
 
 @pytest.fixture(scope="session", params=RELEASES)
 def target(request):
     name = f"engine{request.param}"
     containers.start(request.param, name)
-    target = Target(name)
+    target = AnsibleTarget(name, TRANSPORT) if TRANSPORT else Target(name)
     yield target
     target.close()
     if not os.environ.get("KEEP"):

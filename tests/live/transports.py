@@ -1,0 +1,104 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The same target as in the other live tests, reached as users reach theirs: by Ansible, over ssh, with sudo."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import typing as t
+
+from lab import containers
+from live.target import ROOT, Target
+
+# What each transport sets in Ansible's environment.
+TRANSPORTS: dict[str, dict[str, str]] = {
+    "ssh": {"ANSIBLE_PIPELINING": "false"},
+    "ssh-pipelining": {"ANSIBLE_PIPELINING": "true"},
+    "mitogen": {"ANSIBLE_STRATEGY": "mitogen_linear"},
+}
+USER = "deploy"
+_SETUP = f"""
+set -e
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q update
+apt-get -q -y --no-install-recommends install openssh-server
+id {USER} 2>/dev/null || useradd --create-home --shell /bin/bash {USER}
+printf '{USER} ALL=(ALL) NOPASSWD: ALL\\n' > /etc/sudoers.d/{USER}
+chmod 0440 /etc/sudoers.d/{USER}
+install -d -m 0700 -o {USER} -g {USER} /home/{USER}/.ssh
+systemctl enable --now ssh.service
+"""
+
+
+class AnsibleTarget(Target):
+    """A container in which modules are called by ``ansible-playbook`` as a user without rights, who has sudo."""
+
+    def __init__(self, name: str, transport: str) -> None:
+        super().__init__(name)
+        self.folder = tempfile.TemporaryDirectory(prefix="unitcraft-transport-")
+        self.environment = TRANSPORTS[transport]
+        if transport == "mitogen":
+            import ansible_mitogen
+
+            plugins = pathlib.Path(ansible_mitogen.__file__).parent / "plugins" / "strategy"
+            self.environment = {**self.environment, "ANSIBLE_STRATEGY_PLUGINS": str(plugins)}
+        self._reachable_by_ssh()
+
+    def _reachable_by_ssh(self) -> None:
+        key = self._path("key")
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+        self.sh(_SETUP)
+        public = pathlib.Path(f"{key}.pub").read_text(encoding="utf-8")
+        self.write(f"/home/{USER}/.ssh/authorized_keys", public)
+        template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        shown = containers.podman("inspect", "--format", template, containers.full_name(self.name))
+        variables = {
+            "ansible_host": str(shown.stdout).strip(),
+            "ansible_user": USER,
+            "ansible_become": True,
+            "ansible_ssh_private_key_file": key,
+            "ansible_ssh_common_args": "-o UserKnownHostsFile=/dev/null",
+            "ansible_python_interpreter": "/usr/bin/python3",
+        }
+        inventory = {"all": {"hosts": {"target": variables}}}
+        pathlib.Path(self._path("inventory.json")).write_text(json.dumps(inventory), encoding="utf-8")
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.folder.name, name)
+
+    def module(self, module: str, check: bool = False, **arguments: t.Any) -> dict[str, t.Any]:
+        return self.play([{f"unitcraft.systemd.{module}": arguments, "check_mode": check}])[0]
+
+    def play(self, tasks: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+        """What each task of one play returned; the last one may have failed."""
+        play = {"hosts": "all", "gather_facts": False, "tasks": tasks}
+        pathlib.Path(self._path("play.json")).write_text(json.dumps([play]), encoding="utf-8")
+        results = pathlib.Path(self._path("results"))
+        results.write_text("", encoding="utf-8")
+        environment = {
+            **os.environ,
+            **self.environment,
+            "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests" / "live" / "callbacks"),
+            "ANSIBLE_CALLBACKS_ENABLED": "results",
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
+            "ANSIBLE_DEPRECATION_WARNINGS": "false",
+            "ANSIBLE_HOST_KEY_CHECKING": "false",  # of a container that was made a moment ago
+            "RESULTS": str(results),
+        }
+        program = str(pathlib.Path(sys.executable).with_name("ansible-playbook"))
+        command = [program, "--diff", "--inventory", self._path("inventory.json"), self._path("play.json")]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        found = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+        if not found or found[-1].get("unreachable"):
+            raise AssertionError(f"the play did not run:\n{ended.stdout}{ended.stderr}")
+        for result in found:
+            warnings = result.get("warnings", [])
+            result["warnings"] = [text if isinstance(text, str) else text["event"]["msg"] for text in warnings]
+        return found
