@@ -35,7 +35,7 @@ class CallbackModule(CallbackBase):
         self._write(result)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
-        self._write(result, failed=True)
+        self._write(result, failed=True, ignored=ignore_errors)
 
     def v2_runner_on_unreachable(self, result):
         self._write(result, unreachable=True)
