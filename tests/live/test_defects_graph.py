@@ -104,6 +104,14 @@ def test_what_is_upheld_starts_with_the_reload(target, upholds):
     target.wait_for("systemctl is-active t-b")
 
 
+def test_what_is_newly_bound_to_a_unit_that_is_down_runs_on(target):
+    declare(target, a=SLEEP, b=SLEEP)
+    target.unit("t-a", state="started")
+    result = target.unit("t-a", content="[Unit]\nBindsTo=t-b.service\nAfter=t-b.service\n" + SLEEP)
+    assert said(result)[-2:] == ["restart t-a.service", "start t-b.service"]
+    assert active(target, "t-a", "t-b") == ["active", "active"]
+
+
 # Also=
 
 

@@ -15,6 +15,7 @@ import posixpath
 import typing as t
 
 from property.unsteady import ending, units_of, unsteady
+from property.world import LINKS
 
 UP = ("active", "activating", "reloading", "refreshing")
 STARTS = ("start", "restart")
@@ -104,14 +105,24 @@ def _failure(step: Step) -> None:
         return
     if "rolled_back" not in real:
         raise Violation("agreement", f"check mode passes, and the real run is refused: {real['msg']}")
+    for failure in real.get("failed_units", ()):
+        if _has_no_reason_to_fail(failure["unit"], step):
+            raise Violation("needless", f"{failure['unit']} has no reason to fail, and did: {real['msg']}")
     if not real["rolled_back"]:
         return
     if real.get("not_undone"):
         raise Violation("back", f"rolled_back is true beside not_undone: {real['not_undone']}")
-    if "start limit was hit" in real["msg"] and not ending(step.known, step.sick):
-        raise Violation("needless", f"a start limit is used up by restarts that were asked for: {real['msg']}")
     if differences:
         raise Violation("back", f"rolled_back is true, and {'; '.join(differences)}. {real['msg']}")
+
+
+def _has_no_reason_to_fail(unit: str, step: Step) -> bool:
+    """Whether a unit has a program that runs on, and nothing that it could fail with."""
+    items = [item for item in step.known if unit in units_of(item)]
+    tied = {key for item in items for key in item.get("sections", {}).get("Unit", {})} & set(LINKS)
+    sick = step.sick and any("health" in item for item in items)
+    moving = unsteady(step.known, step.sick) | ending(step.known, step.sick)
+    return bool(items) and not (tied or sick or unit in moving or any(map(reload_fails, items)))
 
 
 def _differences(step: Step, before: Seen, after: Seen, invocations: bool = True) -> t.Iterator[str]:

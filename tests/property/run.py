@@ -106,6 +106,8 @@ def run_portion(machine: type[History], count: int, seed: int, wanted: Wanted) -
         run_state_machine_as_test(hypothesis.seed(seed)(machine), settings=settings)
     except Violation as violation:
         return str(violation), []
+    except hypothesis.errors.Unsatisfiable:
+        raise Lost(f"no history came to its end: {machine.lost[-1:]}") from None
     except hypothesis.errors.Flaky as flaky:
         seen = [str(error) for error in getattr(flaky, "exceptions", ()) if isinstance(error, Violation)]
         return "", seen or [str(flaky)]

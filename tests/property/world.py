@@ -228,7 +228,7 @@ declarations = st.one_of(
 # --- changes of what is declared ----------------------------------------------------------------------------------
 
 changes = st.sampled_from(
-    ["description", "command", "state", "enabled", "order", "reload", "install", "target", "state", "command"]
+    ["description", "command", "state", "enabled", "order", "reload", "install", "target", "tie", "tie", "state"]
 )
 
 
@@ -248,6 +248,9 @@ def changed(item: Item, kind: str, number: int) -> Item:
         new["sections"] = dict(reversed(sections.items()))
     elif kind == "reload" and "Service" in sections:
         sections["Service"]["ExecReload"] = "/bin/true"
+    elif kind == "tie" and item["name"] in SERVICES[1:] and "Service" in sections:
+        other = SERVICES[number % SERVICES.index(item["name"])]
+        sections.setdefault("Unit", {})[LINKS[number % len(LINKS)]] = other
     elif kind == "install" and "Install" in sections:
         sections.pop("Install")
     elif kind == "target" and "WantedBy" in sections.get("Install", {}):

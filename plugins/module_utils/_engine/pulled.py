@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from .._graph.edges import PULL_PROPERTIES, SHOW_PROPERTIES, STOP_PROPERTIES, Edge
+from .._graph.edges import PULL_PROPERTIES, SHOW_PROPERTIES, STOP_PROPERTIES, TIES, Edge, may_move
 from .._graph.edges import declared as edges_of_text
 from .._graph.start import Adjacency, moves
 from .._model import RUNNING, Unit
@@ -44,6 +44,9 @@ class _Pulled:
         down = {*plan.stop, *plan.stopped_with, *plan.stop_start}
         self.ran = {self._id(unit) for unit in state.live if state.value(unit, "ActiveState") in RUNNING}
         self.runs = self.ran - down
+        self.changed_fragments = {
+            change.unit: change.action for change in plan.changes if change.path and not change.path.endswith(".conf")
+        }
 
     def _id(self, unit: str) -> str:
         return self.state.value(unit, "Id") or unit
@@ -119,13 +122,20 @@ class _Pulled:
         new: set[Edge] = set()
         for unit in {*self.state.live, *(u for name in self.declared.groups for u in self.declared.units_of(name))}:
             if self.sources.changed(unit):
-                gone.update(edges_of_text(Unit(unit, self.sources.settings(unit, after=False)), installed=False))
-                new.update(edges_of_text(Unit(unit, self.sources.settings(unit, after=True)), installed=False))
+                gone.update(self._edges_of(unit, after=False))
+                new.update(self._edges_of(unit, after=True))
         links_gone, links_new = self._link_edges()
         # A dependency may be written in two places; what only one of them loses stays.
         after = (before - gone - links_gone) | new | links_new | (before & self._all_links() - links_gone)
         known = [edge for edge in (self._by_id(edge) for edge in after) if self._understood(edge)]
         return before, {edge for edge in known if edge.kind == "Conflicts" or self._may_start(edge.target)}
+
+    def _edges_of(self, unit: str, after: bool) -> list[Edge]:
+        """What the text of a unit ties it to."""
+        settings = self.sources.settings(unit, after)
+        if not any(setting.directive in TIES for setting in settings):
+            return []
+        return [edge for edge in edges_of_text(Unit(unit, settings), installed=False) if edge.kind != "After"]
 
     def _by_id(self, edge: Edge) -> Edge:
         return edge._replace(source=self._id(edge.source), target=self._id(edge.target))
@@ -141,7 +151,7 @@ class _Pulled:
                 continue
             for key in (*PULL_PROPERTIES, *STOP_PROPERTIES):
                 kind, inverse = SHOW_PROPERTIES[key]
-                for other in properties.get(key, "").split():
+                for other in filter(may_move, properties.get(key, "").split()):
                     found.add(Edge(kind, *((other, unit) if inverse else (unit, other))))
         return found
 
@@ -167,9 +177,9 @@ class _Pulled:
 
     def _may_start(self, unit: str) -> bool:
         """Whether systemd can load a unit after the plan."""
-        for change in self.plan.changes:
-            if change.path and change.unit in (unit, template_of(unit)) and not change.path.endswith(".conf"):
-                return change.action != "mask" and bool(self.sources.fragment(unit, after=True))
+        for name in (unit, template_of(unit)):
+            if name in self.changed_fragments:
+                return self.changed_fragments[name] != "mask" and bool(self.sources.fragment(unit, after=True))
         return self.state.value(unit, "LoadState") == "loaded"
 
 

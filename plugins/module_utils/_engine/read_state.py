@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .._graph.edges import DEFAULT_UNITS, PULL_PROPERTIES, STOP_PROPERTIES, UNIT_DIRECTIVES, declared
+from .._graph.edges import PULL_PROPERTIES, STOP_PROPERTIES, TIES, declared, may_move
 from .._host.show import States
 from .._model import File, Unit
 from .._syntax.names import instance_name, is_template, split_unit_name, template_of
@@ -19,8 +19,6 @@ from .links import MASK_TARGET, enables
 from .sources import read_settings
 from .state import HostState
 from .unit_plan import also_of
-
-_TIES = tuple(name for name, (kind, _inverse) in UNIT_DIRECTIVES.items() if kind != "After")
 
 
 def read_state(
@@ -102,7 +100,7 @@ class _Reading:
         asked = self._named_in_texts(moving)
         self.restarting = {*moving, *(unit for name in moving for unit in state.instances.get(name, ()))}
         while moving:
-            moving = {name for name in self._near(moving) | asked if _counts(name)} - set(state.live)
+            moving = {name for name in self._near(moving) | asked if may_move(name)} - set(state.live)
             asked = set()
             state.live.update(self.host.show(sorted(moving)) if moving else {})
 
@@ -111,7 +109,7 @@ class _Reading:
         return {
             name
             for item in self.desired
-            if item.name in moving and item.text and any(word in item.text for word in _TIES)
+            if item.name in moving and item.text and any(word in item.text for word in TIES)
             for edge in declared(Unit(item.name, read_settings(item.name, to_bytes(item.text))), installed=False)
             for name in edge[1:3]
             if edge.kind != "After"
@@ -192,11 +190,6 @@ class _Reading:
             file_state = "enabled" if enabled else "disabled"
             return {"Id": name, "LoadState": "loaded", "UnitFileState": file_state, "FragmentPath": path}
         return {"Id": name, "LoadState": "not-found"}
-
-
-def _counts(name: str) -> bool:
-    """Whether a unit may move because of others: not those that every unit hangs on, and that always run."""
-    return not (is_template(name) or name in DEFAULT_UNITS or name.endswith((".slice", ".device")))
 
 
 def _is_mask(file: File) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 
 from .. import _catalog
+from .._graph.edges import declared as edges_of
 from .._graph.edges import flag, triggered
 from .._model import Setting, Unit
 from .._syntax.effective import is_set, value_of
@@ -215,6 +216,9 @@ class _RunState:
         needs = _effects(self.changed)
         restart, reload = needs.get("restart", []), needs.get("reload", [])
         light = needs.get("none", []) + needs.get("daemon-reload", [])
+        if self._is_bound_in_vain():
+            light.remove("BindsTo")
+            restart.append("BindsTo")
         for path, only_reload in changed_triggers:
             (reload if only_reload else restart).append(path)
         if self.on_change == "restart":
@@ -222,6 +226,16 @@ class _RunState:
         if self.on_change == "reload":
             return [], restart + reload, light
         return restart, reload, light
+
+    def _is_bound_in_vain(self) -> bool:
+        """Whether the unit is newly bound to one that does not run: systemd would stop it, a restart starts both."""
+        if ("Unit", "BindsTo") not in self.changed:
+            return False
+        bound = [edge.target for edge in edges_of(Unit(self.unit, self._after()), False) if edge.kind == "BindsTo"]
+        return any(
+            not self.now.active(other) and self.declared.value(other, "state", "present") not in WANTS_RUN
+            for other in bound
+        )
 
     def _can_reload(self) -> bool:
         """Whether systemd can reload the unit as it will be defined."""

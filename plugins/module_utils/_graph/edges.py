@@ -107,6 +107,13 @@ STOP_PROPERTIES = tuple(
 )
 # Properties that name what a start of the unit starts or stops, from either side.
 PULL_PROPERTIES = ("Requires", "Requisite", "BindsTo", "Wants", "Upholds", "UpheldBy", "Conflicts", "ConflictedBy")
+# Directives of [Unit] by which one unit moves another one.
+TIES = frozenset(name for name, (kind, _inverse) in UNIT_DIRECTIVES.items() if kind != "After")
+
+
+def may_move(name: str) -> bool:
+    """Whether a unit may move because of others: not those that every unit hangs on, and that always run."""
+    return not (is_template(name) or name in DEFAULT_UNITS or name.endswith((".slice", ".device")))
 
 
 def flag(unit: Unit, section: str, directive: str, default: bool) -> bool:
