@@ -147,3 +147,20 @@ def test_a_restart_that_systemd_would_refuse_the_next_time(target, check):
 @pytest.mark.parametrize("check", [True, False])
 def test_a_reload_that_the_unit_does_not_have_while_it_is_down(target, check):
     assert "it has no ExecReload=" in target.unit("t-a", check=check, content=SLEEP, state="reloaded")["msg"]
+
+
+# Release 247 says for ever of a unit that it does not read that its files have changed.
+
+
+def test_a_masked_unit_with_a_dropin_is_not_reloaded_in_each_run(target):
+    target.write("/usr/lib/systemd/system/t-v.service", SLEEP)
+    target.sh("systemctl daemon-reload")
+    wanted = [
+        {"name": "t-v.service", "masked": True},
+        {"name": "t-v.service", "dropin": "10-x", "sections": {"Unit": {"Description": "x"}}},
+    ]
+    try:
+        target.units(wanted)
+        assert said(target.units(wanted)) == []
+    finally:
+        target.sh("rm /usr/lib/systemd/system/t-v.service")

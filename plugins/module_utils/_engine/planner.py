@@ -67,11 +67,14 @@ def _decide_reload(plan: Plan, state: HostState, groups: t.Mapping[str, list[Des
     elif plan.enable or plan.reenable or plan.disable:
         plan.daemon_reload = "enablement changed"
     else:
+        # Release 247 says so for ever of a masked or broken unit with drop-ins, which it does not read.
+        acted_on = plan.acted_on()
         stale = [
             name
             for name in groups
             for unit in [name, *state.instances.get(name, [])]
             if state.value(unit, "NeedDaemonReload") == "yes"
+            and (state.value(unit, "LoadState") == "loaded" or unit in acted_on)
         ]
         if stale:
             plan.daemon_reload = f"{listed(stale)} changed on disk since systemd read it"
