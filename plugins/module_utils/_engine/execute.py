@@ -17,6 +17,7 @@ from .._host.manager import Manager
 from .._host.show import States
 from .._host.systemd import SystemdError
 from .._model import DOWN, UP, Failure
+from .contents import Contents
 from .health import failures_in_words, judge, limits_of
 from .host import Host, Target
 from .jobs import Limits, job_complaints, wait_for_jobs
@@ -125,7 +126,7 @@ class _Run:
             host.wait_for_manager()
         self._jobs("stop", [*plan.stop, *plan.stop_start])
         self._enablement("disable", plan.disable)
-        host.change_files([change for change in plan.changes if change.path], self.token)
+        host.change_files(plan.written(), self.token)
         self._enablement("reenable", plan.reenable)
         self._enablement("enable", plan.enable)
         if plan.daemon_reload and host.has_manager:
@@ -226,7 +227,7 @@ def recover(store: Store) -> str:
         if intent["root"] and not os.path.isdir(intent["root"]):
             store.forget_intent()
             return f"{reported}; the root it worked on, {intent['root']}, is gone"
-        left_over = _recover(intent)
+        left_over = _recover(intent, store)
         names = ", ".join(intent["names"][:5]) + (" and more" if len(intent["names"]) > 5 else "")
         store.forget_intent()
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
@@ -240,8 +241,9 @@ def recover(store: Store) -> str:
     return "; ".join([f"{reported}; what it had begun was undone first ({names})", *left_over])
 
 
-def _recover(intent: Snapshot) -> list[str]:
-    host = Host(Manager(intent["scope"], intent["user"], intent["runtime"], intent["root"]))
+def _recover(intent: Snapshot, store: Store) -> list[str]:
+    manager = Manager(intent["scope"], intent["user"], intent["runtime"], intent["root"])
+    host = Host(manager, Contents(store.path("contents")))
     with host.manager.as_owner():
         problem = host.unit_folder.problem()
     if problem:

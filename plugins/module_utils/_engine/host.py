@@ -14,7 +14,9 @@ from .._host.show import PROPERTIES, StateReader, States, parse_show
 from .._host.systemd import QUERY_TIMEOUT, Reply, SystemdError
 from .._model import Change, File
 from . import files as _files
+from .contents import Contents
 from .image import in_copy
+from .places import read_place
 from .unit_folder import UnitFolder
 
 _SYNC_TIMEOUT = 20.0  # seconds
@@ -90,7 +92,10 @@ class Target(t.Protocol):
         """Have it do so, or not."""
 
     def read_file(self, path: str) -> File:
-        """What stands at a path."""
+        """What stands at a path of the unit folder."""
+
+    def read_place(self, path: str) -> File:
+        """What stands at another path, with digest and attributes."""
 
     def list_links(self) -> dict[str, str]:
         """The links in the unit folder."""
@@ -112,10 +117,14 @@ class Target(t.Protocol):
 
 
 class Host:
-    """A manager with its unit folder on this host."""
+    """A manager with its unit folder on this host.
 
-    def __init__(self, manager: Manager) -> None:
+    :param contents: where the contents of other files than unit files are.
+    """
+
+    def __init__(self, manager: Manager, contents: Contents) -> None:
         self.manager = manager
+        self.contents = contents
         self.unit_folder = UnitFolder(manager)
         self.states = StateReader(manager)
         self.scope = manager.scope
@@ -187,6 +196,11 @@ class Host:
         with self.manager.as_owner():
             return self.unit_folder.read_file(path)
 
+    def read_place(self, path: str) -> File:
+        """What stands at a path, with the digest of a file's content and all attributes; no link is followed."""
+        with self.manager.as_owner():
+            return read_place(path)
+
     def list_links(self) -> dict[str, str]:
         """The links in the unit folder: ``{path below it: target}``."""
         with self.manager.as_owner():
@@ -195,13 +209,18 @@ class Host:
     def change_files(self, changes: t.Sequence[Change], token: str) -> None:
         """Make every change; see ``files.apply``."""
         with self.manager.as_owner():
-            _files.apply(changes, token, self.unit_folder.base)
+            _files.apply(changes, token, self.unit_folder.base, self._open_content)
+
+    def _open_content(self, digest: str) -> t.BinaryIO:
+        with self.manager.as_root():
+            return self.contents.open(digest)
 
     def clean_folders(self, paths: t.Sequence[str], token: str) -> None:
         """Remove what a killed run left beside these paths, and their folders if they are empty."""
         with self.manager.as_owner():
             _files.remove_temporary(paths, token, self.unit_folder.base)
-            _files.remove_empty_folders(paths, self.unit_folder.base)
+            own = tuple(f"{folder}/" for folder in (self.folder, self.manager.other_folder))
+            _files.remove_empty_folders([path for path in paths if path.startswith(own)], self.unit_folder.base)
 
     def boot_id(self) -> str:
         """Tells one boot from another."""

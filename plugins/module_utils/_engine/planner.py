@@ -9,6 +9,7 @@ import typing as t
 from .._model import MISSING, Setting
 from .contradictions import refuse_contradictions
 from .desired import Declared, DesiredUnit
+from .file_plan import file_changes
 from .plan import Plan
 from .propagate import add_propagated, keep_sockets_working
 from .pulled import add_pulled
@@ -25,6 +26,10 @@ def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: 
     :raises PlanError: when an option asks for what systemd cannot do.
     """
     plan = Plan()
+    plan.files = file_changes(state, desired)
+    # A trigger may be a file that another unit of the task brings along.
+    sums = {change.path: change.after.digest for change in plan.files}
+    state.trigger_sums.update({path: sums[path] for path in state.trigger_sums if path in sums})
     declared = Declared(desired)
     units = [UnitPlan(plan, state, declared, name) for name in declared.groups]
     for unit in units:

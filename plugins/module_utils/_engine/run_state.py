@@ -13,6 +13,7 @@ from .._model import Setting, Unit
 from .._syntax.effective import is_set, value_of
 from .._syntax.names import is_template, unit_type
 from .desired import WANTS_RUN, Declared, DesiredUnit, PlanError, agreed
+from .file_plan import changed_files
 from .plan import Plan
 from .sources import Changed, Sources
 from .state import HostState
@@ -212,9 +213,14 @@ class _RunState:
                 )
 
     def _needs(self, changed_triggers: list[tuple[str, bool]]) -> tuple[list[str], list[str], list[str]]:
-        """What changed (directives, files of triggers) by what it needs: a restart, a reload, nothing of either."""
+        """What changed (directives, files, triggers) by what it needs: a restart, a reload, nothing of either."""
         needs = _effects(self.changed)
-        restart, reload = needs.get("restart", []), needs.get("reload", [])
+        files: dict[str, list[str]] = {"none": []}
+        for item in self.items:
+            for path, need in changed_files(item, self.plan.files):
+                files.setdefault(need, []).append(path)
+        restart = needs.get("restart", []) + files.get("restart", [])
+        reload = needs.get("reload", []) + files.get("reload", [])
         light = needs.get("none", []) + needs.get("daemon-reload", [])
         if self._is_bound_in_vain():
             light.remove("BindsTo")
@@ -222,10 +228,10 @@ class _RunState:
         for path, only_reload in changed_triggers:
             (reload if only_reload else restart).append(path)
         if self.on_change == "restart":
-            return restart + reload + light, [], []
+            return restart + reload + light, [], files["none"]
         if self.on_change == "reload":
-            return [], restart + reload, light
-        return restart, reload, light
+            return [], restart + reload, light + files["none"]
+        return restart, reload, light + files["none"]
 
     def _is_bound_in_vain(self) -> bool:
         """Whether the unit is newly bound to one that does not run: systemd would stop it, a restart starts both."""

@@ -21,6 +21,9 @@ class HostState:
     :ivar instances: ``{template: [names of its loaded instances]}``.
     :ivar trigger_sums: ``{path: checksum, empty when the file is missing}``.
     :ivar seen_sums: ``{unit: {path: checksum}}`` of the last run that looked, from our own record.
+    :ivar places: ``{path: File}`` for every path of the items' files.
+    :ivar missing_folders: the parent folders of these that do not exist.
+    :ivar below: ``{folder to be removed: {path in it: File}}``.
     """
 
     def __init__(
@@ -44,6 +47,9 @@ class HostState:
         self.seen_sums = seen_sums or {}
         self.uid = uid
         self.gid = gid
+        self.places: dict[str, File] = {}
+        self.missing_folders: set[str] = set()
+        self.below: dict[str, dict[str, File]] = {}
         self._links_by_unit: dict[str, set[str]] | None = None
         self._dropins_by_folder: tuple[int, dict[str, list[str]]] = (0, {})
 

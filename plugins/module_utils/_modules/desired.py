@@ -139,7 +139,7 @@ def _contradicts_absent(name: str, item: Item, has_text: bool) -> list[str]:
 
 def _says_more(item: Item) -> bool:
     """Whether an item without a text asks for something all the same."""
-    options = ("enabled", "masked", "triggers", "health")
+    options = ("enabled", "masked", "triggers", "health", "files")
     return item["state"] != "present" or any(item[option] is not None for option in options)
 
 

@@ -255,6 +255,9 @@ class SimulatedHost:
     def read_file(self, path):
         return self.files.get(path, File())
 
+    def read_place(self, path):
+        return self.files.get(path, File())
+
     def list_links(self):
         return dict(self.links)
 
