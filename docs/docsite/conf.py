@@ -9,8 +9,13 @@ import docutils.nodes
 project = "unitcraft.systemd"
 copyright = "The unitcraft.systemd contributors"
 extensions = ["sphinx_antsibull_ext"]
-html_theme = "alabaster"
-html_theme_options = {"page_width": "1200px", "sidebar_width": "310px"}
+html_theme = "furo"
+html_theme_options = {
+    "source_repository": "https://github.com/unitcraft/unitcraft.systemd/",
+    "source_branch": "main",
+    "source_directory": "docs/docsite/rst/",
+    "top_of_page_buttons": [],
+}
 html_title = "unitcraft.systemd"
 html_show_sourcelink = False
 html_copy_source = False

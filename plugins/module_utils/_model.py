@@ -72,21 +72,24 @@ UNIT_MODE = 0o644  # of every unit file
 
 
 class File(t.NamedTuple):
-    """What stands at a path."""
+    """What stands at a path. A unit file has its bytes in ``data``; of any other file there is only their digest."""
 
-    kind: str = "missing"  # missing, file, link or other
+    kind: str = "missing"  # missing, file, link, directory or other
     data: bytes = b""
     target: str = ""  # of a link
     mode: int = 0
     uid: int = 0
     gid: int = 0
+    digest: str = ""  # SHA-256 of the content, in hexadecimal
+    size: int = 0  # of that content, in bytes
+    attributes: tuple[tuple[str, bytes], ...] = ()  # extended attributes by name, with ACLs and the SELinux label
 
 
 MISSING = File()
 
 
 class Change(t.NamedTuple):
-    """One file that becomes another one: bytes, a link, or nothing."""
+    """One file that becomes another one: bytes, a link, a directory, or nothing."""
 
     unit: str
     path: str
@@ -94,6 +97,8 @@ class Change(t.NamedTuple):
     after: File
     action: str  # write, remove, mask or unmask
     reason: str
+    place: str = ""  # the option that declares it, units[2].files[0]; empty for a unit file
+    secret: bool = False  # its content is never shown
 
 
 class Failure(t.NamedTuple):

@@ -115,6 +115,76 @@ options:
             assumes that the file has changed. A real run reads the file itself.
         type: list
         elements: raw
+      files:
+        description:
+          - Files that belong to the unit, such as programs, configuration and secrets. The module replaces them
+            together with the unit and restores them together with it.
+          - Each item has exactly one of O(units[].files[].src), O(units[].files[].template),
+            O(units[].files[].content), O(units[].files[].secret), O(units[].files[].link), O(units[].files[].directory)
+            and O(units[].files[].state).
+          - The controller sends only contents that the target lacks.
+        type: list
+        elements: dict
+        suboptions:
+          path:
+            description:
+              - Absolute path on the target. Parent folders that do not exist are created.
+              - It is never in a unit folder. Links in it are followed only if root alone can change them.
+            type: str
+            required: true
+          src:
+            description:
+              - File or folder on the controller, found and decrypted as M(ansible.builtin.copy) does. A folder with a
+                slash at its end stands for its contents.
+            type: str
+          template:
+            description: Template on the controller, found and rendered as M(ansible.builtin.template) does.
+            type: str
+          content:
+            description: Content of the file. A mapping or a list is written as JSON.
+            type: str
+          secret:
+            description:
+              - Content that no output shows. A new file has mode V(0600).
+            type: str
+          link:
+            description: Target of a symbolic link.
+            type: str
+          directory:
+            description: The path is a directory.
+            type: bool
+          state:
+            description: With V(absent) the file or the directory with everything in it is removed.
+            type: str
+            choices: [absent]
+          owner:
+            description:
+              - Name or number of the owner. By default a file keeps its owner, and a new one belongs to root, with
+                O(scope=user) to the user.
+            type: str
+          group:
+            description: Name or number of the group, with the same default.
+            type: str
+          mode:
+            description:
+              - Mode as octal digits in quotes, or V(preserve) for that of the file on the controller.
+              - By default a file keeps its mode; a new one gets V(0644), a directory V(0755).
+              - Directories that come with a folder in O(units[].files[].src) are given the right to search where this
+                mode allows to read.
+            type: raw
+          on_change:
+            description:
+              - What to do with the running unit when the content changes. An item that changes only owner or mode needs
+                nothing.
+            type: str
+            choices: [restart, reload, none]
+            default: restart
+          validate:
+            description:
+              - Program and arguments that must accept the new content before anything is written. V(%s) stands for the
+                path of a copy.
+            type: list
+            elements: str
       health:
         description:
           - Criteria for a healthy unit. If the unit does not meet them, the task fails and the module restores the

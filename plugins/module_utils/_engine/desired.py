@@ -20,6 +20,24 @@ class PlanError(Exception):
     """The desired state cannot be reached; the message says which option to change."""
 
 
+class DesiredFile(t.NamedTuple):
+    """One file that a unit brings along."""
+
+    place: str  # the option that declares it, for messages: units[2].files[0]
+    path: str
+    kind: str  # file, link, directory or missing
+    digest: str = ""  # SHA-256 of a file's content
+    size: int = 0  # of that content, in bytes
+    target: str = ""  # of a link
+    uid: int | None = None  # None: as it is, or that of the unit files
+    gid: int | None = None
+    mode: int | None = None
+    on_change: str = "restart"  # restart, reload or none
+    validate: tuple[str, ...] = ()  # a program and its arguments that accepts the new content
+    secret: bool = False  # its content is never shown
+    only_new: bool = False  # a folder that is there stays as it is
+
+
 class DesiredUnit:
     """One declared item: a unit or one drop-in of it, with what shall hold for the unit.
 
@@ -29,7 +47,6 @@ class DesiredUnit:
     :ivar triggers: list of ``(path, reload)``.
     :ivar position: place in the declared list, for messages.
     :ivar reason: why the state is wanted.
-    :ivar pruned_of: the set that does not declare it any more.
     """
 
     def __init__(
@@ -48,7 +65,7 @@ class DesiredUnit:
         health: t.Mapping[str, t.Any] | None = None,
         position: int = 0,
         reason: str = "",
-        pruned_of: str = "",
+        files: t.Sequence[DesiredFile] = (),
     ) -> None:
         self.name = name
         self.path = path
@@ -64,7 +81,7 @@ class DesiredUnit:
         self.health = health
         self.position = position
         self.reason = reason or f"state: {state}"
-        self.pruned_of = pruned_of
+        self.files = list(files)
 
     @property
     def removes(self) -> bool:
@@ -156,7 +173,7 @@ def to_prune(files: t.Mapping[str, File], folder: str, set_name: str) -> list[De
         dropin = base[: -len(".conf")] if parent != folder else ""
         name = posixpath.basename(parent)[: -len(".d")] if dropin else base
         reason = f"set {set_name} no longer declares it"
-        found.append(DesiredUnit(name, path, dropin, state="absent", reason=reason, pruned_of=set_name))
+        found.append(DesiredUnit(name, path, dropin, state="absent", reason=reason))
     return found
 
 

@@ -16,9 +16,9 @@ import typing as t
 from .._host.manager import Manager
 from .._host.show import States
 from .._host.systemd import SystemdError
-from .._model import DOWN, UP, UP_OR_STARTING, Failure
-from .guard import guards, lift
-from .health import failures_in_words, failures_of, judge, limits_of
+from .._model import DOWN, UP, Failure
+from .contents import Contents
+from .health import failures_in_words, judge, limits_of
 from .host import Host, Target
 from .jobs import Limits, job_complaints, wait_for_jobs
 from .plan import Plan
@@ -126,11 +126,10 @@ class _Run:
             host.wait_for_manager()
         self._jobs("stop", [*plan.stop, *plan.stop_start])
         self._enablement("disable", plan.disable)
-        placed = guards(plan, host)
-        host.change_files([*(change for change in plan.changes if change.path), *placed], self.token)
+        host.change_files(plan.written(), self.token)
         self._enablement("reenable", plan.reenable)
         self._enablement("enable", plan.enable)
-        if (plan.daemon_reload or placed) and host.has_manager:
+        if plan.daemon_reload and host.has_manager:
             restarted_timers = [timer for timer in plan.held_timers if timer in plan.restart]
             daemon_reload(host, plan.held_timers, restarted_timers)
         # Starts that we ask for must not use up a start limit, whose StartLimitAction= may reboot the host. From 257 on
@@ -140,9 +139,6 @@ class _Run:
         if counted:
             reset_failed(host, counted)
         states = self._bring_up() if plan.acted_on() else {}
-        if placed:
-            host.change_files(lift(placed), self.token)
-            daemon_reload(host, {})
         if plan.linger is False:
             host.set_linger(False)
         return states
@@ -172,23 +168,7 @@ class _Run:
         # definition.
         if verb == "stop" or refused or not complaints:
             words = "; ".join(refused) or out.strip() or f"it ended with exit status {code}"
-            if verb == "stop":
-                self._refuse_to_go(units, words)
             raise SystemdError(f"systemctl {verb}: {words}")
-
-    def _refuse_to_go(self, units: t.Sequence[str], words: str) -> None:
-        """Say which units could not be stopped, with what the journal tells, for example of a mount that is in use.
-
-        :raises _NotUp: when some run on.
-        """
-        states = self.host.show(units)
-        causes = {
-            unit: f"it could not be stopped: {words}"
-            for unit in units
-            if states.get(unit, {}).get("ActiveState") in UP_OR_STARTING
-        }
-        if causes:
-            raise _NotUp(failures_of(self.host, causes, states, self.begun))
 
     def _bring_up(self) -> States:
         plan, begun = self.plan, self.host.monotonic()
@@ -247,7 +227,7 @@ def recover(store: Store) -> str:
         if intent["root"] and not os.path.isdir(intent["root"]):
             store.forget_intent()
             return f"{reported}; the root it worked on, {intent['root']}, is gone"
-        left_over = _recover(intent)
+        left_over = _recover(intent, store)
         names = ", ".join(intent["names"][:5]) + (" and more" if len(intent["names"]) > 5 else "")
         store.forget_intent()
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
@@ -261,8 +241,9 @@ def recover(store: Store) -> str:
     return "; ".join([f"{reported}; what it had begun was undone first ({names})", *left_over])
 
 
-def _recover(intent: Snapshot) -> list[str]:
-    host = Host(Manager(intent["scope"], intent["user"], intent["runtime"], intent["root"]))
+def _recover(intent: Snapshot, store: Store) -> list[str]:
+    manager = Manager(intent["scope"], intent["user"], intent["runtime"], intent["root"])
+    host = Host(manager, Contents(store.path("contents")))
     with host.manager.as_owner():
         problem = host.unit_folder.problem()
     if problem:

@@ -6,50 +6,65 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import os
+import stat
 import typing as t
 
 from .._host.below import open_folder, opened
 from .._model import UNIT_MODE, Change, File
+from .contents import OpenContent, copy_content
 
 TEMPORARY = ".#unitcraft-"  # systemd passes over hidden files and over names that end in no unit type
 _FLUSH_TOGETHER = 8  # from this many files on, one flush of the file system is cheaper than one of each file
 
 
-def apply(changes: t.Sequence[Change], token: str, base: str = "") -> None:
+def apply(changes: t.Sequence[Change], token: str, base: str = "", open_content: OpenContent | None = None) -> None:
     """Make every change: first write all new texts beside their places and flush them, then rename them into place.
 
-    A full disk shows while the new texts are written, when no unit file has been touched yet.
+    A full disk shows while the new texts are written, when no file has been touched yet, only new folders made.
 
     :param token: goes into the names of temporary files, so that ``remove_temporary`` finds those of a killed run.
     :param base: see ``open_folder``.
+    :param open_content: opens what a file of a change has no ``data`` for, by its digest.
     :raises OSError: with the path in ``filename``.
     """
-    staged: list[tuple[int, str, Change]] = []
     with contextlib.ExitStack() as stack:
         folders = _Folders(stack, base)
-        try:
-            for number, change in enumerate(changes):
-                if change.after.kind in ("file", "link"):
-                    name = f"{TEMPORARY}{token}-{number}"
-                    folder = folders.open(os.path.dirname(change.path))
-                    staged.append((folder, name, change))
-                    _create(folder, name, change.after)
-            _flush([(folder, name) for folder, name, change in staged if change.after.kind == "file"])
-        except OSError as error:
-            for folder, name, _change in staged:
-                with contextlib.suppress(OSError):
-                    os.unlink(name, dir_fd=folder)
-            if staged and not error.filename:
-                error.filename = staged[-1][2].path
-            raise
-        for folder, name, change in staged:
-            os.rename(name, os.path.basename(change.path), src_dir_fd=folder, dst_dir_fd=folder)
         for change in changes:
+            if change.after.kind == "directory":
+                folders.make(change)
+        for folder, name, change in _stage(folders, changes, token, open_content):
+            os.rename(name, os.path.basename(change.path), src_dir_fd=folder, dst_dir_fd=folder)
+        for change in sorted(changes, key=lambda change: -change.path.count("/")):  # what is in a folder before it
             if change.after.kind == "missing":
-                _remove(folders, change.path)
+                _remove(folders, change)
         folders.flush()
-    remove_empty_folders([change.path for change in changes if change.after.kind == "missing"], base)
+    remove_empty_folders([c.path for c in changes if c.after.kind == "missing" and not c.place], base)
+
+
+_Staged = list[tuple[int, str, Change]]  # open folder, name in it
+
+
+def _stage(folders: _Folders, changes: t.Sequence[Change], token: str, open_content: OpenContent | None) -> _Staged:
+    """Write new files and links under temporary names; all of them, or in the end none."""
+    staged: _Staged = []
+    try:
+        for number, change in enumerate(changes):
+            if change.after.kind in ("file", "link"):
+                name = f"{TEMPORARY}{token}-{number}"
+                folder = folders.parent(change)
+                staged.append((folder, name, change))
+                _create(folder, name, change.after, open_content)
+        _flush([(folder, name) for folder, name, change in staged if change.after.kind == "file"])
+    except OSError as error:
+        for folder, name, _change in staged:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=folder)
+        if staged and not error.filename:
+            error.filename = staged[-1][2].path
+        raise
+    return staged
 
 
 class _Folders:
@@ -60,32 +75,82 @@ class _Folders:
         self._base = base
         self._open: dict[str, int] = {}
 
-    def open(self, path: str, create: bool = True) -> int:
+    def parent(self, change: Change, create: bool = True) -> int:
+        """The folder in which the file of a change stands."""
+        path = os.path.dirname(change.path)
         if path not in self._open:
             handle = open_folder(path, self._base, create)
             self._stack.callback(os.close, handle)
             self._open[path] = handle
         return self._open[path]
 
+    def make(self, change: Change) -> None:
+        """Make a folder, or give one that is there its owner, mode and attributes."""
+        folder, name = self.parent(change), os.path.basename(change.path)
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=folder)
+        handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            _dress(handle, change.after)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
     def flush(self) -> None:
         for handle in self._open.values():
             os.fsync(handle)
 
 
-def _create(folder: int, name: str, file: File) -> None:
+def _create(folder: int, name: str, file: File, open_content: OpenContent | None) -> None:
     """Make a new file or link under a temporary name; nothing that stands there is opened or followed."""
     if file.kind == "link":
         os.symlink(file.target, name, dir_fd=folder)
+        with contextlib.suppress(PermissionError):
+            os.chown(name, file.uid, file.gid, dir_fd=folder, follow_symlinks=False)
         return
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     handle = os.open(name, flags, 0o600, dir_fd=folder)
     with open(handle, "wb") as stream:
-        stream.write(file.data)
+        if file.digest and open_content is not None:
+            with open_content(file.digest) as content:
+                copy_content(content, stream, file.size, file.digest)
+        else:
+            stream.write(file.data)
         stream.flush()
-        if file.uid != os.geteuid() or file.gid != os.getegid():
-            with contextlib.suppress(PermissionError):  # a user cannot give files away, and need not
-                os.fchown(handle, file.uid, file.gid)
-        os.fchmod(handle, file.mode or UNIT_MODE)
+        _dress(handle, file)
+
+
+def _dress(handle: int, file: File) -> None:
+    """Give an open file or folder its owner, attributes and mode, in the order in which none undoes another."""
+    info = os.fstat(handle)
+    if (file.uid, file.gid) != (info.st_uid, info.st_gid):
+        with contextlib.suppress(PermissionError):  # a user cannot give files away, and need not
+            os.fchown(handle, file.uid, file.gid)
+    if file.attributes or file.kind == "directory":
+        present = read_attributes(handle)
+        for attribute, value in file.attributes:
+            if (attribute, value) not in present:
+                with contextlib.suppress(PermissionError):
+                    os.setxattr(handle, attribute, value)
+        for attribute in {name for name, _value in present} - {name for name, _value in file.attributes}:
+            if not attribute.startswith("security."):  # the label that the system itself gives to new files
+                with contextlib.suppress(OSError):
+                    os.removexattr(handle, attribute)
+    os.fchmod(handle, file.mode or UNIT_MODE)
+
+
+_OF_THE_CONTENT = ("security.ima", "security.evm", "trusted.")
+
+
+def read_attributes(handle: int) -> tuple[tuple[str, bytes], ...]:
+    """The extended attributes of an open file, without those that sign its content or belong to its file system."""
+    found = []
+    with contextlib.suppress(OSError):  # not every file system has them
+        for name in sorted(os.listxattr(handle)):
+            if not name.startswith(_OF_THE_CONTENT):
+                with contextlib.suppress(OSError):
+                    found.append((name, os.getxattr(handle, name)))
+    return tuple(found)
 
 
 def _flush(names: t.Sequence[tuple[int, str]]) -> None:
@@ -104,13 +169,21 @@ def _flush(names: t.Sequence[tuple[int, str]]) -> None:
             os.close(handle)
 
 
-def _remove(folders: _Folders, path: str) -> None:
+def _remove(folders: _Folders, change: Change) -> None:
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(os.path.basename(path), dir_fd=folders.open(os.path.dirname(path), create=False))
+        folder, name = folders.parent(change, create=False), os.path.basename(change.path)
+        if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+            os.unlink(name, dir_fd=folder)
+            return
+        try:
+            os.rmdir(name, dir_fd=folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EBUSY):  # somebody else's files are in it
+                raise
 
 
 def remove_empty_folders(paths: t.Iterable[str], base: str = "") -> None:
-    """Remove the ``.d``, ``.wants`` and ``.requires`` folders of removed files, where nothing else is in them."""
+    """Remove the ``.d``, ``.wants`` and ``.requires`` folders of removed unit files, where nothing else is in them."""
     for place in {os.path.dirname(path) for path in paths}:
         if place.endswith((".d", ".wants", ".requires", ".upholds")):
             outer, name = os.path.split(place)
@@ -132,17 +205,32 @@ def to_json(path: str, file: File) -> dict[str, t.Any]:
     return {
         "path": path,
         "kind": file.kind,
-        "data": base64.b64encode(file.data).decode("ascii"),
+        "data": _text(file.data),
         "target": file.target,
         "mode": file.mode,
         "uid": file.uid,
         "gid": file.gid,
+        "digest": file.digest,
+        "size": file.size,
+        "attributes": [[name, _text(value)] for name, value in file.attributes],
     }
 
 
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
 def from_json(entry: t.Mapping[str, t.Any]) -> tuple[str, File]:
-    """The path and the file that ``to_json`` was given."""
+    """The path and the file that ``to_json`` was given. Intents of version 0.1 have no digest and what follows it."""
     file = File(
-        entry["kind"], base64.b64decode(entry["data"]), entry["target"], entry["mode"], entry["uid"], entry["gid"]
+        entry["kind"],
+        base64.b64decode(entry["data"]),
+        entry["target"],
+        entry["mode"],
+        entry["uid"],
+        entry["gid"],
+        entry.get("digest", ""),
+        entry.get("size", 0),
+        tuple((name, base64.b64decode(value)) for name, value in entry.get("attributes", ())),
     )
     return entry["path"], file

@@ -14,7 +14,9 @@ from .._host.show import PROPERTIES, StateReader, States, parse_show
 from .._host.systemd import QUERY_TIMEOUT, Reply, SystemdError
 from .._model import Change, File
 from . import files as _files
+from .contents import Contents
 from .image import in_copy
+from .places import read_place
 from .unit_folder import UnitFolder
 
 _SYNC_TIMEOUT = 20.0  # seconds
@@ -31,10 +33,6 @@ _COMMANDS = (
     "ExecMount",
     "ExecUnmount",
     "ExecActivate",
-)
-_BESIDE = ("ExecCondition", "ExecStartPre", "ExecStartPost", "ExecMount", "ExecUnmount", "ExecActivate")
-_COMMAND_END = re.compile(
-    r"argv\[\]=(?P<argv>.*) ; ignore_errors=no ; .* ; code=(?P<code>exited|killed|dumped) ; status=(?P<status>\d+)"
 )
 _COMMAND_PID = re.compile(r" ; pid=(\d+) ; code=")
 
@@ -58,9 +56,6 @@ class Target(t.Protocol):
     runtime: bool
     root: str
     folder: str
-    runtime_folder: str
-    uid: int
-    gid: int
     has_manager: bool
 
     def manager_answers(self) -> bool:
@@ -96,14 +91,11 @@ class Target(t.Protocol):
     def set_linger(self, on: bool) -> None:
         """Have it do so, or not."""
 
-    def own_unit(self) -> str:
-        """The unit of which this run is a process."""
-
-    def failed_command(self, unit: str) -> str:
-        """Which command beside the main one failed, in words."""
-
     def read_file(self, path: str) -> File:
-        """What stands at a path."""
+        """What stands at a path of the unit folder."""
+
+    def read_place(self, path: str) -> File:
+        """What stands at another path, with digest and attributes."""
 
     def list_links(self) -> dict[str, str]:
         """The links in the unit folder."""
@@ -125,10 +117,14 @@ class Target(t.Protocol):
 
 
 class Host:
-    """A manager with its unit folder on this host."""
+    """A manager with its unit folder on this host.
 
-    def __init__(self, manager: Manager) -> None:
+    :param contents: where the contents of other files than unit files are.
+    """
+
+    def __init__(self, manager: Manager, contents: Contents) -> None:
         self.manager = manager
+        self.contents = contents
         self.unit_folder = UnitFolder(manager)
         self.states = StateReader(manager)
         self.scope = manager.scope
@@ -136,8 +132,6 @@ class Host:
         self.runtime = manager.runtime
         self.root = manager.root
         self.folder = manager.folder
-        self.runtime_folder = manager.folder if manager.runtime else manager.other_folder
-        self.uid, self.gid = (manager.account.pw_uid, manager.account.pw_gid) if manager.account else (0, 0)
         self.has_manager = manager.has_manager
         self.manager_answers = manager.manager_answers
         self.wait_for_manager = manager.wait_for_manager
@@ -165,35 +159,6 @@ class Host:
     def sync_journal(self) -> None:
         """Have journald write what it has been sent: what a process said last may still be on its way."""
         self._attempt_as_root(["journalctl", "--sync"])
-
-    def own_unit(self) -> str:
-        """The unit of which this very run is a process, as the manager calls it; empty when it is of none."""
-        try:
-            with open("/proc/self/cgroup", encoding="utf-8", errors="replace") as stream:
-                found = [line.rstrip("\n").split(":", 2) for line in stream]
-        except OSError:
-            return ""
-        # On a host with cgroup version 1 the manager's own hierarchy is one of many.
-        paths = [line[2] for line in found if line[1:2] in (["name=systemd"], [""]) and line[2] != "/"]
-        parts = paths[0].split("/") if paths else []
-        if self.scope == "user":
-            manager = self.manager.manager_unit()
-            parts = parts[parts.index(manager) + 1 :] if manager in parts else []
-        return next((part for part in parts if part.endswith(".service")), "")
-
-    def failed_command(self, unit: str) -> str:
-        """Which command beside the main one failed, in words; empty when none did."""
-        try:
-            shown = parse_show(self.ask("show", f"--property=Id,{','.join(_BESIDE)}", "--", unit), ("Id", *_BESIDE))
-        except SystemdError:
-            return ""
-        for name, values in next(iter(shown.values()), {}).items():
-            for ended in filter(None, map(_COMMAND_END.search, values)):
-                code, status = ended.group("code", "status")
-                if (code, status) != ("exited", "0"):
-                    how = "exit status" if code == "exited" else "signal"
-                    return f"{name}={ended.group('argv')} ended with {how} {status}"
-        return ""
 
     def log(self, unit: str, since: float, lines: int) -> list[str]:
         """The newest journal lines of a unit since a moment of ``monotonic``: its own, then the manager's about it."""
@@ -231,6 +196,11 @@ class Host:
         with self.manager.as_owner():
             return self.unit_folder.read_file(path)
 
+    def read_place(self, path: str) -> File:
+        """What stands at a path, with the digest of a file's content and all attributes; no link is followed."""
+        with self.manager.as_owner():
+            return read_place(path)
+
     def list_links(self) -> dict[str, str]:
         """The links in the unit folder: ``{path below it: target}``."""
         with self.manager.as_owner():
@@ -239,13 +209,18 @@ class Host:
     def change_files(self, changes: t.Sequence[Change], token: str) -> None:
         """Make every change; see ``files.apply``."""
         with self.manager.as_owner():
-            _files.apply(changes, token, self.unit_folder.base)
+            _files.apply(changes, token, self.unit_folder.base, self._open_content)
+
+    def _open_content(self, digest: str) -> t.BinaryIO:
+        with self.manager.as_root():
+            return self.contents.open(digest)
 
     def clean_folders(self, paths: t.Sequence[str], token: str) -> None:
         """Remove what a killed run left beside these paths, and their folders if they are empty."""
         with self.manager.as_owner():
             _files.remove_temporary(paths, token, self.unit_folder.base)
-            _files.remove_empty_folders(paths, self.unit_folder.base)
+            own = tuple(f"{folder}/" for folder in (self.folder, self.manager.other_folder))
+            _files.remove_empty_folders([path for path in paths if path.startswith(own)], self.unit_folder.base)
 
     def boot_id(self) -> str:
         """Tells one boot from another."""

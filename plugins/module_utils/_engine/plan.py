@@ -27,7 +27,7 @@ class Plan:
     :ivar started_with: units that systemd starts because of one that is started; nobody waits for them.
     :ivar displaced: units that systemd stops because of one that is started.
     :ivar left_running: running units with a change that takes effect later or needs nothing.
-    :ivar dangerous: the units that do something to the host, such as a reboot, when they fail; see ``guard``.
+    :ivar changes: those of unit files; ``files``: those of all other files, which are nothing to the manager.
     :ivar held_timers: ``{timer: unit}``: the units of running timers whose schedule changes, which shall not start
         just because of that.
     :ivar health: ``{unit: option health}``.
@@ -39,6 +39,7 @@ class Plan:
         self.stop: dict[str, str] = {}
         self.stop_start: dict[str, str] = {}
         self.changes: list[Change] = []
+        self.files: list[Change] = []
         self.disable: dict[str, str] = {}
         self.enable: dict[str, str] = {}
         self.reenable: dict[str, str] = {}
@@ -52,7 +53,6 @@ class Plan:
         self.stopped_with: dict[str, str] = {}
         self.started_with: dict[str, str] = {}
         self.displaced: dict[str, str] = {}
-        self.dangerous: list[str] = []
         self.held_timers: dict[str, str] = {}
         self.health: dict[str, t.Mapping[str, t.Any]] = {}
         self.sums: dict[str, dict[str, str]] = {}
@@ -70,7 +70,7 @@ class Plan:
         steps += _steps("stop", self.stop, self.stopped_with)
         # Before the files change: what to disable may stand in the [Install] section that goes.
         steps += _steps("disable", self.disable)
-        steps += [Step(change.action, change.unit, change.reason) for change in self.changes]
+        steps += [Step(change.action, change.unit, change.reason) for change in (*self.files, *self.changes)]
         steps += _steps("reenable", self.reenable)
         steps += _steps("enable", self.enable)
         if self.daemon_reload:
@@ -105,6 +105,10 @@ class Plan:
     def acted_on(self) -> list[str]:
         """The units whose run state the plan touches and that shall run afterwards."""
         return list(dict.fromkeys([*self.stop_start, *self.restart, *self.restarted_with, *self.start, *self.reload]))
+
+    def written(self) -> list[Change]:
+        """Every change on the disk. The one without a path is only for the report."""
+        return [*self.files, *(change for change in self.changes if change.path)]
 
     def touched(self) -> list[str]:
         """Every unit the plan speaks of."""

@@ -9,16 +9,21 @@ import typing as t
 
 from .._graph.edges import PULL_PROPERTIES, STOP_PROPERTIES, TIES, declared, may_move
 from .._host.show import States
+from .._host.systemd import SystemdError
 from .._model import File, Unit
 from .._syntax.names import instance_name, is_template, split_unit_name, template_of
 from .._syntax.words import to_bytes
 from .desired import DesiredUnit
+from .file_plan import differs
 from .host import Host
 from .image import UNIT_FOLDERS
 from .links import MASK_TARGET, enables
+from .places import entries_below, missing_parents, read_place
 from .sources import read_settings
 from .state import HostState
 from .unit_plan import also_of
+
+_MOST_BELOW = 10000  # files in a folder that is removed
 
 
 def read_state(
@@ -46,10 +51,10 @@ class _Reading:
 
     def read(self) -> HostState:
         state = self.state
-        state.own_unit = self.host.own_unit()
         asked = self._ask_live() if self.host.has_manager and self.host.manager_answers() else None
         with self.host.manager.as_owner():  # while the manager answers
             self._read_files()
+            self._read_places()
             state.links = self.folder.list_links()
             triggers = {path for item in self.desired for path, _reload in item.triggers}
             state.trigger_sums = {path: self.folder.checksum(path) for path in triggers}
@@ -75,6 +80,22 @@ class _Reading:
             if item.masked is False:
                 other = f"{self.host.manager.other_folder}/{item.name}"
                 files[other] = read(other)
+
+    def _read_places(self) -> None:
+        """Read the places of the files that units bring along."""
+        state = self.state
+        for file in [file for item in self.desired for file in item.files]:
+            if file.path in state.places:
+                continue
+            state.places[file.path] = found = read_place(file.path)
+            if found.kind == "missing" and file.kind != "missing":
+                state.missing_folders.update(missing_parents(file.path))
+            if found.kind == "directory" and file.kind == "missing":
+                try:
+                    inner = entries_below(file.path, _MOST_BELOW)
+                except ValueError as error:
+                    raise SystemdError(f"{file.place}: {error}") from None
+                state.below[file.path] = {path: read_place(path) for path in inner}
 
     def _ask_live(self) -> t.Callable[[], States]:
         """Start to ask for the run state of the declared units."""
@@ -123,6 +144,8 @@ class _Reading:
         if item.state == "started" and not all(self.state.active(name) for name in names):
             return True
         if item.state == "started" and item.name.endswith(".socket"):
+            return True
+        if item.files and differs(self.state, item):
             return True
         before = self.state.files[item.path].data
         return item.text is not None and before != item.text.encode("utf-8", "surrogateescape")

@@ -13,6 +13,7 @@ from .._model import Setting, Unit
 from .._syntax.effective import is_set, value_of
 from .._syntax.names import is_template, unit_type
 from .desired import WANTS_RUN, Declared, DesiredUnit, PlanError, agreed
+from .file_plan import changed_files
 from .plan import Plan
 from .sources import Changed, Sources
 from .state import HostState
@@ -95,7 +96,7 @@ class _RunState:
             self._check_manual(state)
 
     def _add_health(self) -> None:
-        for item in self.items:
+        for item in self.declared.naming(self.unit):
             if item.health is not None:
                 self.plan.health[self.unit] = item.health
 
@@ -158,14 +159,10 @@ class _RunState:
     def _why_left(self, changed: list[str]) -> str:
         """Why a running unit is not restarted though a change needs it; empty when it is."""
         takes_effect = f"{listed(changed)} takes effect"
-        if self.unit == self.now.own_unit:
-            return self._left(f"this run is a process of it; {takes_effect} when it starts the next time")
         if not self._allows("RefuseManualStart", "CanStart") or not self._allows("RefuseManualStop", "CanStop"):
             why = f"systemd refuses to restart it by name; {takes_effect} when it starts the next time"
         elif self.on_change == "restart":
             return ""
-        elif self._is_at_work():
-            why = f"its job runs, and a restart would kill it and run it again; {takes_effect} at its next start"
         elif any(self.now.value(socket, "Accept") == "yes" for socket in self._sockets()):
             return f"it serves a connection, which a restart would cut; {takes_effect} with the next connection"
         elif _VITAL.match(self.unit):
@@ -173,18 +170,8 @@ class _RunState:
             why += " restart"
         else:
             return ""
-        return self._left(why)
-
-    def _left(self, why: str) -> str:
         self.plan.warnings.append(f"{self.unit} is not restarted: {why}")
         return why
-
-    def _is_at_work(self) -> bool:
-        """Whether a oneshot is in the middle of its job."""
-        return (self.now.value(self.unit, "Type"), self.now.value(self.unit, "ActiveState")) == (
-            "oneshot",
-            "activating",
-        )
 
     def _sockets(self) -> list[str]:
         return self.now.value(self.unit, "TriggeredBy").split()
@@ -226,9 +213,14 @@ class _RunState:
                 )
 
     def _needs(self, changed_triggers: list[tuple[str, bool]]) -> tuple[list[str], list[str], list[str]]:
-        """What changed (directives, files of triggers) by what it needs: a restart, a reload, nothing of either."""
+        """What changed (directives, files, triggers) by what it needs: a restart, a reload, nothing of either."""
         needs = _effects(self.changed)
-        restart, reload = needs.get("restart", []), needs.get("reload", [])
+        files: dict[str, list[str]] = {"none": []}
+        for item in self.items:
+            for path, need in changed_files(item, self.plan.files):
+                files.setdefault(need, []).append(path)
+        restart = needs.get("restart", []) + files.get("restart", [])
+        reload = needs.get("reload", []) + files.get("reload", [])
         light = needs.get("none", []) + needs.get("daemon-reload", [])
         if self._is_bound_in_vain():
             light.remove("BindsTo")
@@ -236,10 +228,10 @@ class _RunState:
         for path, only_reload in changed_triggers:
             (reload if only_reload else restart).append(path)
         if self.on_change == "restart":
-            return restart + reload + light, [], []
+            return restart + reload + light, [], files["none"]
         if self.on_change == "reload":
-            return [], restart + reload, light
-        return restart, reload, light
+            return [], restart + reload, light + files["none"]
+        return restart, reload, light + files["none"]
 
     def _is_bound_in_vain(self) -> bool:
         """Whether the unit is newly bound to one that does not run: systemd would stop it, a restart starts both."""

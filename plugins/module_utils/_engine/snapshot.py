@@ -16,12 +16,11 @@ from .._host.systemd import SystemdError
 from .._model import MISSING, RUNNING, UP_OR_STARTING, Change, File
 from .._syntax.names import is_template, template_of
 from .files import from_json, to_json
-from .guard import guards
 from .host import Target
 from .jobs import has_job
 from .links import enables
 from .plan import Plan
-from .store import FORMAT
+from .store import FORMAT, FORMAT_WITH_FILES
 from .timer_hold import daemon_reload
 
 Snapshot = t.Mapping[str, t.Any]  # fit for JSON
@@ -38,7 +37,7 @@ def take_snapshot(
     touched = plan.touched()
     related = sorted({*touched, *plan.link_names})
     return {
-        "format": FORMAT,
+        "format": FORMAT if not plan.files else FORMAT_WITH_FILES,
         "id": secrets.token_hex(4),
         "boot": host.boot_id(),
         "begun": time.time(),
@@ -47,9 +46,13 @@ def take_snapshot(
         "runtime": host.runtime,
         "root": host.root,
         "files": [
-            {**to_json(change.path, change.before), "after": _mark(change.after)}
-            for change in [*plan.changes, *guards(plan, host)]
-            if change.path
+            {
+                **to_json(change.path, change.before),
+                "after": _mark(change.after),
+                "unit": change.unit,
+                "place": change.place,
+            }
+            for change in plan.written()
         ],
         "names": related,
         "links": {link: target for link, target in links.items() if enables(link, target, related)},
@@ -70,7 +73,7 @@ def _unit_before(state: t.Mapping[str, str]) -> dict[str, t.Any]:
 
 
 def _mark(file: File) -> str:
-    return f"{file.kind} {file.target} {hashlib.sha256(file.data).hexdigest()}"
+    return f"{file.kind} {file.target} {file.digest or hashlib.sha256(file.data).hexdigest()}"
 
 
 def undo(snapshot: Snapshot, host: Target, later: bool = False) -> list[str]:
@@ -92,27 +95,38 @@ class _Undo:
         self.host = host
         self.left_over: list[str] = []
         self.files = dict(map(from_json, snapshot["files"]))
+        self.entries = {entry["path"]: entry for entry in snapshot["files"]}
         # A reboot has emptied the folder.
         self.is_gone = snapshot["runtime"] and snapshot["boot"] != host.boot_id()
         kept = self._units_changed_since() if later and not self.is_gone else set()
         self.names = names = [unit for unit in snapshot["names"] if kept.isdisjoint((unit, template_of(unit)))]
-        own = host.own_unit()  # an earlier start of this very unit may have begun what is undone
         self.before: t.Mapping[str, t.Mapping[str, t.Any]] = {
-            unit: before for unit, before in snapshot["units"].items() if unit in names and unit != own
+            unit: before for unit, before in snapshot["units"].items() if unit in names
         }
 
     def _units_changed_since(self) -> set[str]:
         """The units of files that are neither as before the run nor as it left them."""
         units = set()
         for path, before in list(self.files.items()):
-            now = _mark(self.host.read_file(path))
-            marks = [entry.get("after", now) for entry in self.snapshot["files"] if entry["path"] == path]
-            if now not in (_mark(before), *marks):
+            now = _mark(self._read(path))
+            if now not in (_mark(before), self.entries[path].get("after", now)):
                 del self.files[path]
                 folder, name = posixpath.split(path)
-                units.add(posixpath.basename(folder)[: -len(".d")] if folder.endswith(".d") else name)
+                named = posixpath.basename(folder)[: -len(".d")] if folder.endswith(".d") else name
+                units.add(self.entries[path].get("unit") or named)
                 self.left_over.append(f"{path} has been changed since; it and what its unit does stay as they are")
+        together = {entry["unit"] for entry in self.entries.values() if entry.get("place")} & units
+        for path in list(self.files):
+            if self.entries[path].get("unit") in together:  # program, configuration and unit are of one version
+                del self.files[path]
         return units
+
+    def _place(self, path: str) -> str:
+        """The option that declares a file; empty for a unit file."""
+        return str(self.entries[path].get("place", ""))
+
+    def _read(self, path: str) -> File:
+        return self.host.read_place(path) if self._place(path) else self.host.read_file(path)
 
     def run(self) -> list[str]:
         host = self.host
@@ -219,13 +233,20 @@ class _Undo:
         host, snapshot = self.host, self.snapshot
         if self.is_gone:
             return False
-        files, paths = self.files, [entry["path"] for entry in snapshot["files"]]
-        now = {path: host.read_file(path) for path in files}
-        changes = [Change("", path, now[path], file, "", "") for path, file in files.items() if now[path] != file]
+        files, paths = self.files, list(self.entries)
+        now = {path: self._read(path) for path in files}
+        changes = [
+            Change("", path, now[path], file, "", "", self._place(path))
+            for path, file in files.items()
+            if now[path] != file
+        ]
         changes += self._link_changes(paths)
         host.change_files(changes, snapshot["id"])
         host.clean_folders([*paths, *(change.path for change in changes)], snapshot["id"])
-        return bool(changes)
+        for change in changes:
+            if change.place and self._read(change.path) != change.after:
+                self.left_over.append(f"{change.path} {_why_not_back(change.after)}")
+        return any(not change.place for change in changes)
 
     def _link_changes(self, files: t.Container[str]) -> list[Change]:
         """What brings the links of the snapshot's units back, but for those that are among its files."""
@@ -247,6 +268,12 @@ class _Undo:
             Change("", path, MISSING, File("link", target=before[path]) if path in before else MISSING, "", "")
             for path in differing
         ]
+
+
+def _why_not_back(file: File) -> str:
+    if file.kind == "missing":
+        return "was made by this task and stays, for something else stands in it by now"
+    return "has its content back, but not its owner, mode or attributes"
 
 
 def reset_failed(host: Target, units: t.Iterable[str]) -> None:

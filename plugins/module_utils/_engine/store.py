@@ -7,8 +7,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import glob
 import json
 import os
+import re
 import sys
 import time
 import typing as t
@@ -19,6 +21,8 @@ from .own_files import flush_folder, make_folder, replace_file
 STATE_FOLDER = "/var/lib/unitcraft"
 LOCK_TIMEOUT = 300.0  # seconds to wait for another run on this host
 FORMAT = 1
+FORMAT_WITH_FILES = 2  # of an intent that version 0.1 cannot undo
+_DIGEST = re.compile(r'"digest": "([0-9a-f]{64})"')
 
 
 class TransactionError(Exception):
@@ -62,7 +66,7 @@ class Store:
         self.problems: list[str] = []
 
     def path(self, name: str) -> str:
-        """Where one of our files stands: ``lock``, ``intent.json`` or ``deployed.json``."""
+        """Where one of our files stands: ``lock``, ``intent.json``, ``deployed.json``, or the folder ``contents``."""
         stem, dot, kind = name.partition(".")
         owner = "" if self._scope == "system" else f"-user-{self._user}" if self._user else f"-{self._scope}"
         return os.path.join(self.folder, f"{stem}{owner}{dot}{kind}")
@@ -157,7 +161,7 @@ class Store:
             raise ValueError("it is not JSON") from None
         if not isinstance(data, dict):
             raise ValueError("it does not hold a mapping")
-        if data.get("format") != FORMAT:
+        if data.get("format") not in (FORMAT, FORMAT_WITH_FILES):
             raise ValueError(f"its format is {data.get('format')!r}, and this version of the collection reads {FORMAT}")
         return data
 
@@ -172,6 +176,14 @@ class Store:
             OSError
         ):  # it is gone; should it come back with a power failure, that is undone and said
             flush_folder(self.folder)
+
+    def digests(self) -> set[str]:
+        """The contents that intents which were set aside speak of."""
+        found: set[str] = set()
+        for path in glob.glob(f"{glob.escape(self.path('intent'))}-set-aside-*.json"):
+            with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
+                found.update(_DIGEST.findall(stream.read()))
+        return found
 
     # Record
 

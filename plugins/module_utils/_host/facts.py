@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import grp
 import os
 import platform
+import posixpath
 import pwd
 import re
 import stat
@@ -17,6 +19,7 @@ from .._graph.edges import declared
 from .._lint.core import HostFacts, PathFact, Questions
 from .._lint.host import is_executable
 from .._lint.values import looks_secret
+from .._model import Change, File
 from .._syntax.lines import read_unit
 from .._syntax.names import is_template, parse_unit_name
 from .._syntax.words import UnitSyntaxError, from_bytes
@@ -64,6 +67,42 @@ def host_facts(
         architecture=collector.architecture() if "architecture" in questions.machine else "",
         virtualization=collector.virtualization() if "virtualization" in questions.machine else "",
     )
+
+
+def facts_after(facts: HostFacts, changes: t.Sequence[Change], root: str = "") -> HostFacts:
+    """The facts as they will be once these files have changed; what a new link leads to is unknown."""
+    if not changes:
+        return facts
+    after = {change.path[len(root) :]: _fact_of(change.after) for change in changes}
+    paths = {path: after.get(_real(path, root), fact) for path, fact in facts.paths.items()}
+    files = {
+        pattern: [
+            *((path, fact) for path, fact in found if _real(path, root) not in after),
+            *(
+                (path, fact or PathFact("other"))
+                for path, fact in after.items()
+                if (fact is None or fact.kind == "file") and fnmatch.fnmatchcase(path, _real(pattern, root))
+            ),
+        ]
+        for pattern, found in facts.environment_files.items()
+    }
+    folders = {path: posixpath.split(path) for path, fact in after.items() if fact is None or is_executable(fact)}
+    brought = {name for folder, name in folders.values() if folder in _PROGRAM_FOLDERS}
+    programs = {name: there or name in brought for name, there in facts.programs.items()}
+    known = {path: fact for path, fact in paths.items() if fact is not None}
+    return facts._replace(paths=known, environment_files=files, programs=programs)
+
+
+def _real(path: str, root: str) -> str:
+    """A path with the links in its folders resolved, as the paths of changes are."""
+    folder, name = posixpath.split(path)
+    return posixpath.join(os.path.realpath(root + folder)[len(root) :], name)
+
+
+def _fact_of(file: File) -> PathFact | None:
+    if file.kind == "link":
+        return None
+    return PathFact(file.kind, file.mode, file.size)
 
 
 class FactCollector:

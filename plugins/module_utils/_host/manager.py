@@ -126,6 +126,19 @@ class Manager:
             os.setegid(group)
             os.setgroups(groups)
 
+    @contextlib.contextmanager
+    def as_root(self) -> t.Iterator[None]:
+        """Touch our own files with our own rights, within ``as_owner``."""
+        user = os.geteuid()
+        if user == os.getuid():
+            yield
+            return
+        os.seteuid(os.getuid())
+        try:
+            yield
+        finally:
+            os.seteuid(user)
+
     def manager_unit(self) -> str:
         """The system unit that runs the user's manager."""
         return f"user@{self.account.pw_uid}.service" if self.account else ""

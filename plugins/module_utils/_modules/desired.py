@@ -139,7 +139,7 @@ def _contradicts_absent(name: str, item: Item, has_text: bool) -> list[str]:
 
 def _says_more(item: Item) -> bool:
     """Whether an item without a text asks for something all the same."""
-    options = ("enabled", "masked", "triggers", "health")
+    options = ("enabled", "masked", "triggers", "health", "files")
     return item["state"] != "present" or any(item[option] is not None for option in options)
 
 
@@ -148,8 +148,6 @@ def _content_mistakes(name: str, content: str) -> list[str]:
         return [f"{name}: content holds a NUL byte; a unit file is plain text: remove it"]
     if not content.strip():
         return [f"{name}: content is empty, and systemd takes an empty unit file for a masked unit; use masked: true"]
-    if content.lstrip().startswith("{"):  # Ansible has made a text of it
-        return [f"{name}: content is a mapping, and the file's whole text is wanted; give a mapping as sections"]
     try:
         parse(content, name=name)
     except UnitSyntaxError as error:

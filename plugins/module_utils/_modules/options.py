@@ -22,6 +22,32 @@ class DeclarationError(Exception):
         self.messages = list(messages)
 
 
+class Sent(t.NamedTuple):
+    """What the action plugin adds to the options, as ``_sent``. It is no option, so it is neither logged nor returned.
+
+    :ivar files: for each item its entries.
+    :ivar secret_digests: of secrets, and as good as short ones; entries refer to them by number.
+    :ivar payload: path of the file with contents.
+    :ivar call: ``ask``: only tell which contents are needed; ``try``: do so in place of the work; ``do``: fail then.
+    """
+
+    files: t.Sequence[t.Sequence[t.Mapping[str, t.Any]]] = ()
+    secret_digests: t.Sequence[str] = ()
+    payload: str = ""
+    call: str = "do"
+
+
+class ContentsNeeded(Exception):
+    """The controller has to send contents.
+
+    :ivar numbers: which entries of all ``Sent.files``, in their order.
+    """
+
+    def __init__(self, numbers: t.Sequence[int]) -> None:
+        super().__init__("contents are needed")
+        self.numbers = list(numbers)
+
+
 def unit_options() -> dict[str, t.Any]:
     """Argument spec of one unit: options of ``unit``, and of each item of ``units``."""
     probe = {
@@ -58,6 +84,30 @@ def unit_options() -> dict[str, t.Any]:
         "on_change": {"type": "str", "choices": ["auto", "restart", "reload", "none"], "default": "auto"},
         "triggers": {"type": "list", "elements": "raw"},
         "health": {"type": "dict", "options": health},
+        "files": {"type": "list", "elements": "dict", "options": file_options(), **FILE_RULES},
+    }
+
+
+_SOURCES = ("src", "template", "content", "secret", "link", "directory", "state")
+FILE_RULES = {"mutually_exclusive": [_SOURCES], "required_one_of": [_SOURCES]}
+
+
+def file_options() -> dict[str, t.Any]:
+    """Argument spec of an item of ``files``, which the action plugin turns into entries of ``Sent.files``."""
+    return {
+        "path": {"type": "str", "required": True},
+        "src": {"type": "str"},
+        "template": {"type": "str"},
+        "content": {"type": "str"},
+        "secret": {"type": "str", "no_log": True},
+        "link": {"type": "str"},
+        "directory": {"type": "bool"},
+        "state": {"type": "str", "choices": ["absent"]},
+        "owner": {"type": "str"},
+        "group": {"type": "str"},
+        "mode": {"type": "raw"},
+        "on_change": {"type": "str", "choices": ["restart", "reload", "none"], "default": "restart"},
+        "validate": {"type": "list", "elements": "str"},
     }
 
 

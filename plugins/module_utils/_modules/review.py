@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .._engine.desired import DesiredUnit
@@ -11,7 +12,7 @@ from .._engine.plan import Plan
 from .._engine.planner import merged_after
 from .._engine.state import HostState
 from .._host.exposure import exposure
-from .._host.facts import host_facts
+from .._host.facts import facts_after, host_facts
 from .._host.manager import Manager
 from .._host.verify import staged, unreported
 from .._lint.host import RULES, needed
@@ -34,12 +35,16 @@ def review(
         release,
         manager.known_directives(),
         "system" if manager.scope == "system" else "user",
-        lambda units: host_facts(manager, needed(units), state.live),
+        lambda units: facts_after(host_facts(manager, needed(units), state.live), plan.files, manager.root),
         RULES,
     )
     findings = ignored(check(pending, target, [*plan.enable, *plan.reenable]), ignore)
     if params["verify"] and not manager.root and not stops(findings, params["fail_on"]):
-        findings += ignored(unreported(pending, manager.runner, release, findings, manager.folder), ignore)
+        found = unreported(pending, manager.runner, release, findings, manager.folder)
+        brought = {change.path for change in plan.files if change.after.kind in ("file", "link")}
+        # systemd-analyze cannot know of what the task has not written yet.
+        found = [finding for finding in found if brought.isdisjoint(re.split(r"[ :,]+", finding.message))]
+        findings += ignored(found, ignore)
     if params["max_exposure"] is not None:
         findings += ignored(exposure(manager.runner, staged(pending), release, params["max_exposure"]), ignore)
     return findings

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._engine.contents import Contents
 from .._engine.desired import DesiredUnit, to_prune
 from .._engine.host import Host
 from .._engine.plan import Plan
@@ -17,9 +18,12 @@ from .._host.manager import Manager
 from .._host.systemd import SystemdError
 from .._syntax.names import is_template
 from .desired import Item, announced_triggers, desired_units
-from .options import check_set_options
-from .record import Record, drift_by_unit, dropped_instances, record_after, trigger_sums
+from .options import Sent, check_set_options
+from .record import Record, drift_by_unit, record_after, trigger_sums
 from .result import States, describe_plan, describe_units, places_of, unmoved
+
+if t.TYPE_CHECKING:
+    from .files import TaskFiles
 
 
 class FindingsError(Exception):
@@ -31,15 +35,28 @@ class Task:
 
     :param params: values of ``set_options``.
     :param listed: whether messages name the place in the list ``units``.
+    :param diff_mode: whether contents of files are shown.
+    :param sent: what the controller adds.
     :ivar result: what the module returns, filled as the task goes on, so that a failure returns what is known.
     :ivar warnings: list of str, for Ansible to show.
     """
 
-    def __init__(self, params: t.Mapping[str, t.Any], items: t.Sequence[Item], listed: bool, check_mode: bool) -> None:
+    def __init__(
+        self,
+        params: t.Mapping[str, t.Any],
+        items: t.Sequence[Item],
+        listed: bool,
+        check_mode: bool,
+        diff_mode: bool = False,
+        sent: Sent | None = None,
+    ) -> None:
         self.params = params
         self.items = items
         self.listed = listed
-        self.check_mode = check_mode
+        self.sent = sent or Sent()
+        self.check_mode = check_mode or self.sent.call == "ask"
+        self.needs_contents = diff_mode or not check_mode
+        self.diff_mode = diff_mode
         self.warnings: list[str] = []
         self.result: dict[str, t.Any] = {"changed": False, "actions": [], "diff": [], "findings": [], "units": {}}
         self.store = Store()
@@ -62,9 +79,11 @@ class Task:
     def _run(self) -> dict[str, t.Any]:
         params = self.params
         check_set_options(params)
-        host = Host(Manager(params["scope"], params["user"] or "", params["runtime"], params["root"] or ""))
-        self.store = Store(scope=host.scope, user=host.user)
+        manager = Manager(params["scope"], params["user"] or "", params["runtime"], params["root"] or "")
+        self.store = Store(scope=manager.scope, user=manager.account.pw_name if manager.account else "")
+        host = Host(manager, Contents(self.store.path("contents"), self.sent.payload))
         desired = desired_units(self.items, host.folder, params["set_name"], self.listed)
+        files = self._files(host, desired)
         with host.manager.as_owner():
             problem = host.unit_folder.problem()
         if problem:
@@ -72,16 +91,26 @@ class Task:
         lock_problem = self._lock()
         record = self.store.read_record()
         self.warnings += self.store.problems
-        desired += [*self._to_prune(host, desired), *self._dropped(host, desired, record)]
+        desired += self._to_prune(host, desired)
         state = read_state(host, desired, trigger_sums(record))
-        state.deployed = {path: entry["text"] for path, entry in record.items() if entry.get("text") is not None}
         self.drift = drift_by_unit(state, desired, record)
-        plan = self._plan(host, state, desired)
+        plan = self._plan(host, state, desired, files)
         self._check(plan, host, state, desired)
+        if plan.files and files:
+            files.validate(plan)
         if plan.changed() and lock_problem:
             raise SystemdError(lock_problem)
-        self.result["units"] = self._carry_out(plan, host, state, desired, record)
+        self.result["units"] = self._carry_out(plan, host, state, desired, record, files)
         return self.result
+
+    def _files(self, host: Host, desired: t.Sequence[DesiredUnit]) -> TaskFiles | None:
+        """The files that the units bring along; None when no unit has any."""
+        if not any(item["files"] for item in self.items) and not any(self.sent.files):
+            return None
+        from .files import TaskFiles, add_files
+
+        add_files(desired, self.items, self.sent, host, self.listed)
+        return TaskFiles(host, self.sent)
 
     def _lock(self) -> str:
         """Keep other runs out and undo what a killed one left; returns why that is impossible, if it is."""
@@ -116,24 +145,12 @@ class Task:
             files = {path: host.unit_folder.read_file(path) for path in paths}
         return to_prune(files, host.folder, self.params["set_name"])
 
-    def _dropped(self, host: Host, desired: t.Sequence[DesiredUnit], record: Record) -> list[DesiredUnit]:
-        """The instances that the last run listed and this one does not: pruned, or spoken of."""
-        found = []
-        for template, name in dropped_instances(record, desired):
-            if self.params["prune"]:
-                path, place = f"{host.folder}/{name}", template.position
-                found.append(DesiredUnit(name, path, state="stopped", enabled=False, position=place))
-            else:
-                self.warnings.append(
-                    f"{name}: the last run listed this instance, and {template.name} lists it no more; it is left as it"
-                    " is. prune: true stops and disables such instances"
-                )
-        return found
-
-    def _plan(self, host: Host, state: HostState, desired: t.Sequence[DesiredUnit]) -> Plan:
+    def _plan(self, host: Host, state: HostState, desired: t.Sequence[DesiredUnit], files: TaskFiles | None) -> Plan:
         if self.check_mode:
             state.trigger_sums.update(announced_triggers(self.items))
         plan = make_plan(state, desired, host.has_manager)
+        if files:
+            files.prepare(plan, state, desired, self.needs_contents)
         linger = self.params["linger"]
         if linger is not None and host.lingers() != linger:
             plan.linger = linger
@@ -142,6 +159,8 @@ class Task:
             host.wait_for_manager(0)
         self.warnings += plan.warnings
         self.result.update(describe_plan(plan))
+        if files:
+            self.result["diff"] = files.diffs(plan, self.diff_mode) + self.result["diff"]
         return plan
 
     def _check(self, plan: Plan, host: Host, state: HostState, desired: t.Sequence[DesiredUnit]) -> None:
@@ -166,7 +185,13 @@ class Task:
         self.warnings += warnings(findings)
 
     def _carry_out(
-        self, plan: Plan, host: Host, state: HostState, desired: t.Sequence[DesiredUnit], record: Record
+        self,
+        plan: Plan,
+        host: Host,
+        state: HostState,
+        desired: t.Sequence[DesiredUnit],
+        record: Record,
+        files: TaskFiles | None,
     ) -> dict[str, dict[str, t.Any]]:
         """Make the changes; returns the state of every declared unit after them, or in check mode before them."""
         new_record = None if self.check_mode else record_after(record, plan, state, desired, self.params)
@@ -177,12 +202,16 @@ class Task:
         from .._engine.execute import run
         from .._engine.snapshot import take_snapshot
 
-        snapshot = take_snapshot(plan, host, state.live, state.links)
-        states = run(plan, host, self.store, snapshot, self.params["rollback"])
+        try:
+            if files:
+                files.keep(plan)
+            snapshot = take_snapshot(plan, host, state.live, state.links)
+            states = run(plan, host, self.store, snapshot, self.params["rollback"])
+        finally:
+            if files and not self.store.has_intent():
+                host.contents.keep_only(self.store.digests())
         # Only now: a record of what was then undone would hide that a trigger's file has changed.
         self._write_record(new_record)
-        if plan.linger is False:  # with it the manager goes, and whatever it ran
-            return describe_units(places_of(host.folder, desired), states, self.drift)
         try:
             return self._units(host, desired, {**unmoved(plan, host, state), **states})
         except SystemdError as error:  # the transaction is over, and not to know is no reason to fail

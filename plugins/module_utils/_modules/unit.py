@@ -12,12 +12,19 @@ from ansible.module_utils.basic import AnsibleModule
 from .._engine.desired import PlanError
 from .._engine.store import TransactionError
 from .._host.systemd import SystemdError
-from .options import DeclarationError, set_options, unit_options
+from .options import ContentsNeeded, DeclarationError, Sent, set_options, unit_options
 from .result import describe_failure
 from .task import FindingsError, Task
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]  # Ansible has no type annotations
+    sent = Sent()
+
+    def _load_params(self) -> None:
+        """Take what the action plugin adds out of the parameters, before they are judged and logged."""
+        super()._load_params()
+        self.sent = Sent(**self.params.pop("_sent", {}))
+
     def log(self, msg: t.Any, log_args: t.Any = None) -> None:
         """Log a text. Python 3.14 ends the module for a NUL in it, before anybody could say where the NUL stands."""
         super().log(msg.replace("\0", "\\0") if isinstance(msg, str) else msg, log_args)
@@ -45,9 +52,12 @@ def _run(module: AnsibleModule, items: t.Sequence[t.Mapping[str, t.Any]], listed
 
 
 def _run_task(module: AnsibleModule, items: t.Sequence[t.Mapping[str, t.Any]], listed: bool) -> None:
-    task = Task(module.params, items, listed, module.check_mode)
+    task = Task(module.params, items, listed, module.check_mode, module._diff, module.sent)
     try:
         result = task.run()
+    except ContentsNeeded as needed:
+        recovered = {name: task.result[name] for name in ("recovered",) if name in task.result}
+        module.exit_json(changed=False, _needs=needed.numbers, **recovered)
     except (DeclarationError, PlanError, SystemdError) as error:
         module.fail_json(msg=str(error), **task.result)
     except TransactionError as error:

@@ -76,13 +76,6 @@ class SimulatedHost:
     """
 
     scope, user, runtime, root, folder, has_manager = "system", "", False, "", FOLDER, True
-    runtime_folder, uid, gid = "/run/systemd/system", 0, 0
-
-    def own_unit(self):
-        return ""
-
-    def failed_command(self, unit):
-        return ""
 
     def __init__(self, files=(), running=(), links=(), properties=(), faults=(), logs=()):
         self.files = {f"{FOLDER}/{path}": file_of(text) for path, text in dict(files).items()}
@@ -260,6 +253,9 @@ class SimulatedHost:
         return None
 
     def read_file(self, path):
+        return self.files.get(path, File())
+
+    def read_place(self, path):
         return self.files.get(path, File())
 
     def list_links(self):

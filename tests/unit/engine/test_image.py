@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.contents import Contents
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.host import Host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.below import own_path
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
@@ -29,7 +30,7 @@ def image(tmp_path):
 
 @pytest.fixture
 def host(image):
-    return Host(Manager(root=str(image)))
+    return Host(Manager(root=str(image)), Contents(""))
 
 
 def swap(image):

@@ -12,7 +12,12 @@ from __future__ import annotations
 
 import case_files
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import DesiredUnit, PlanError, to_prune
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import (
+    DesiredFile,
+    DesiredUnit,
+    PlanError,
+    to_prune,
+)
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.links import install_links
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.planner import make_plan
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.sources import read_settings
@@ -36,7 +41,7 @@ def state_of(case):
     files = {
         path if path[0] == "/" else f"{FOLDER}/{path}": file_of(text) for path, text in case.get("files", {}).items()
     }
-    return HostState(
+    state = HostState(
         FOLDER,
         files,
         case.get("links"),
@@ -45,6 +50,14 @@ def state_of(case):
         case.get("trigger_sums"),
         case.get("seen_sums"),
     )
+    state.places = places_of(case.get("places", {}))
+    state.below = {folder: places_of(places) for folder, places in case.get("below", {}).items()}
+    state.missing_folders = set(case.get("folders", ()))
+    return state
+
+
+def places_of(places):
+    return {path: File(**file) for path, file in places.items()}
 
 
 def desired_of(case):
@@ -54,7 +67,11 @@ def desired_of(case):
         name, dropin = item.pop("name"), item.get("dropin", "")
         triggers = [tuple(trigger) for trigger in item.pop("triggers", [])]
         path = f"{FOLDER}/{name}.d/{dropin}.conf" if dropin else f"{FOLDER}/{name}"
-        desired.append(DesiredUnit(name, path, triggers=triggers, position=position, **item))
+        brought = [
+            DesiredFile(place=f"units[{position}].files[{number}]", **file)
+            for number, file in enumerate(item.pop("files", ()))
+        ]
+        desired.append(DesiredUnit(name, path, triggers=triggers, position=position, files=brought, **item))
     return desired
 
 
@@ -62,9 +79,9 @@ def reported(plan):
     return [" ".join(filter(None, (step.action, step.unit))) + f": {step.reason}" for step in plan.steps()]
 
 
-STEPS = [
-    case for name in ("files", "run_state", "instances", "groups", "pulled") for case in case_files.load(f"plan/{name}")
-]
+KINDS = ("files", "run_state", "instances", "groups", "pulled", "brought_files")
+STEPS = [case for name in KINDS for case in case_files.load(f"plan/{name}")]
+REFUSED = [*case_files.load("plan/refused"), *case_files.load("plan/brought_files_refused")]
 
 
 def plan_of(case):
@@ -95,12 +112,17 @@ def test_changed_unless_all_steps_are_none(case):
     assert plan_of(case).changed() == any(not step.startswith("none ") for step in case["steps"])
 
 
+@pytest.mark.parametrize(("case", "path"), named(STEPS, "modes"))
+def test_mode_of_a_file_that_is_written(case, path):
+    assert {change.path: change.after.mode for change in plan_of(case).files}[path] == case["modes"][path]
+
+
 @pytest.mark.parametrize(("case", "group"), named(STEPS, "calls"))
 def test_who_is_in_which_call(case, group):
     assert list(getattr(plan_of(case), group)) == case["calls"][group]
 
 
-@pytest.mark.parametrize(("case", "words"), named(case_files.load("plan/refused"), "error"))
+@pytest.mark.parametrize(("case", "words"), named(REFUSED, "error"))
 def test_refused(case, words):
     with pytest.raises(PlanError) as caught:
         plan_of(case)

@@ -11,13 +11,15 @@ import gc
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit as _unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_lint as _unit_lint
-from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.options import set_options, unit_options
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.options import Sent, set_options, unit_options
 
 
 class Module:
     """A module that is given nothing it could work on."""
 
     check_mode = True
+    _diff = False
+    sent = Sent()
 
     def __init__(self, **_specification):
         self.params = {name: spec.get("default") for name, spec in {**unit_options(), **set_options()}.items()}

@@ -1,0 +1,21 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's side of ``units``; the module's documentation is that of both."""
+
+from __future__ import annotations
+
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils._send import SendingAction
+
+
+class ActionModule(SendingAction):
+    """A list of units."""
+
+    def items(self, args):
+        """See ``SendingAction``."""
+        units = args.get("units")
+        if not isinstance(units, list):
+            return []
+        args["units"] = units = [dict(item) if isinstance(item, dict) else item for item in units]
+        return [(f"units[{number}].", item) for number, item in enumerate(units) if isinstance(item, dict)]

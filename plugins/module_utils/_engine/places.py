@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The places on a host where the files of a task go: how their paths are checked, resolved and read."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import stat
+import typing as t
+
+from .._host.below import open_folder, own_path, real_path
+from .._model import File
+from .files import read_attributes
+
+MAX_SIZE = 4 << 30  # bytes
+# systemd.unit(5), "Unit File Load Path", and folders that are no place for files.
+_UNIT_FOLDER = re.compile(
+    r"/(etc|run|lib|usr/lib|usr/local/lib|usr/share|usr/local/share)/systemd/(system|user)(\.control|\.attached)?(/|\Z)"
+    r"|.*/(\.config|\.local/share)/systemd/user(\.control)?(/|\Z)"
+)
+_NO_PLACE = re.compile(r"/(proc|sys|dev)(/|\Z)")
+
+
+def path_problem(path: str) -> str:
+    """Why nothing can be put at a path, whatever the host; empty when it can."""
+    if not path.startswith("/"):
+        return f"{path!r} is not an absolute path; write the whole path on the host, for example /opt/echo/server.py"
+    if "\0" in path or "\n" in path:
+        return f"{path!r} holds a NUL byte or a newline"
+    if path == "/" or os.path.normpath(path) != path or path.startswith("//"):
+        return f"{path!r} is not a plain path; write it without '.', '..', double slashes and a slash at its end"
+    if _UNIT_FOLDER.match(path):
+        return (
+            f"{path} is in a folder of unit files; declare the unit itself, with sections or content, or as a drop-in"
+        )
+    if _NO_PLACE.match(path):
+        return f"{path} is in a file system of the kernel, where no files are put"
+    return ""
+
+
+def real_place(path: str, root: str = "") -> str:
+    """A path whose folders are no links: those that only root, or who runs us, can change are followed.
+
+    :param root: folder of an image, within which links are followed.
+    :raises ValueError: for another link.
+    """
+    folder, name = os.path.split(path)
+    folder = root + real_path(folder, root) if root else own_path(folder)
+    return f"{folder.rstrip('/')}/{name}"
+
+
+def read_place(path: str) -> File:
+    """What stands at a path, with the digest of a file's content and all attributes; no link is followed.
+
+    :raises OSError: when it cannot be read, with the path in ``filename``.
+    """
+    try:
+        folder = open_folder(os.path.dirname(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return File()
+    try:
+        return _read_in(folder, os.path.basename(path))
+    except OSError as error:
+        error.filename = path
+        raise
+    finally:
+        os.close(folder)
+
+
+def _read_in(folder: int, name: str) -> File:
+    try:
+        info = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return File()
+    mode = stat.S_IMODE(info.st_mode)
+    if stat.S_ISLNK(info.st_mode):
+        return File("link", b"", os.readlink(name, dir_fd=folder), 0o777, info.st_uid, info.st_gid)
+    is_file = stat.S_ISREG(info.st_mode) and info.st_size <= MAX_SIZE
+    if not is_file and not stat.S_ISDIR(info.st_mode):
+        return File("other", b"", "", mode, info.st_uid, info.st_gid)
+    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    with contextlib.closing(_Handle(handle)):
+        info = os.fstat(handle)
+        attributes = read_attributes(handle)
+        if stat.S_ISDIR(info.st_mode):
+            return File("directory", b"", "", mode, info.st_uid, info.st_gid, attributes=attributes)
+        digest, size = _digest(handle)
+        return File("file", b"", "", mode, info.st_uid, info.st_gid, digest, size, attributes)
+
+
+class _Handle(t.NamedTuple):
+    number: int
+
+    def close(self) -> None:
+        os.close(self.number)
+
+
+def _digest(handle: int) -> tuple[str, int]:
+    """SHA-256 and size of what can be read of a file."""
+    found, size = hashlib.sha256(), 0
+    while block := os.read(handle, 1 << 20):
+        found.update(block)
+        size += len(block)
+    return found.hexdigest(), size
+
+
+def open_place(path: str) -> t.BinaryIO:
+    """Open the file at a path for reading; no link is followed."""
+    folder = open_folder(os.path.dirname(path))
+    try:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        return open(os.open(os.path.basename(path), flags, dir_fd=folder), "rb")
+    finally:
+        os.close(folder)
+
+
+def missing_parents(path: str) -> list[str]:
+    """The folders of a path that do not exist, the outer ones first."""
+    found = []
+    folder = os.path.dirname(path)
+    while folder != "/" and not os.path.lexists(folder):
+        found.append(folder)
+        folder = os.path.dirname(folder)
+    return found[::-1]
+
+
+def entries_below(path: str, most: int) -> list[str]:
+    """Every path below a folder, links not followed.
+
+    :raises ValueError: when they are more than ``most``.
+    """
+    found: list[str] = []
+    for folder, folders, files in os.walk(path):
+        found += [os.path.join(folder, name) for name in (*folders, *files)]
+        if len(found) > most:
+            raise ValueError(f"{path} holds more than {most} files; remove it by hand")
+    return found

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The files of a task: what the controller says of them, which contents it has to send, how they are judged, shown."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+import shutil
+import tempfile
+import typing as t
+
+from .._engine.contents import Contents, copy_content
+from .._engine.desired import DesiredFile, DesiredUnit
+from .._engine.host import Host
+from .._engine.places import open_place, path_problem, real_place
+from .._engine.plan import Plan
+from .._engine.state import HostState
+from .._engine.store import STATE_FOLDER, TransactionError
+from .._host.systemd import SystemdError
+from .._model import Change, File
+from .options import ContentsNeeded, DeclarationError, Sent
+
+_VALIDATE_TIMEOUT = 300.0  # seconds
+_SHOWN = 100_000  # bytes of a file that --diff shows
+Item = t.Mapping[str, t.Any]  # values of ``unit_options``
+
+
+def add_files(desired: t.Sequence[DesiredUnit], items: t.Sequence[Item], sent: Sent, host: Host, listed: bool) -> None:
+    """Give the desired units the files that their items bring along.
+
+    :param sent: for each item what the controller says of its files.
+    :param listed: whether messages name the place in the list ``units``.
+    :raises DeclarationError: with every mistake.
+    """
+    mistakes: list[str] = []
+    places: dict[str, DesiredFile] = {}
+    for unit, item in zip(desired, items):
+        entries = sent.files[unit.position] if sent.files else ()
+        if item["files"]:
+            mistakes.append(f"{unit.name}: files: the action plugin of this module has to find them first")
+        if item["state"] == "absent" and any(entry["kind"] != "absent" for entry in entries):
+            mistakes.append(f"{unit.name}: state: absent takes no files but those with state: absent of their own")
+        for entry in entries:
+            place = f"units[{unit.position}].{entry['place']}" if listed else entry["place"]
+            try:
+                file = _desired_file(place, entry, sent, host)
+            except ValueError as error:
+                mistakes.append(f"{place}: {error}")
+                continue
+            other = places.setdefault(file.path, file)
+            if other is not file and not _same_folder(other, file):
+                mistakes.append(f"{place}: {file.path} is declared already, by {other.place}; declare it once")
+            unit.files.append(file)
+    mistakes += _removed_parents(places)
+    if mistakes:
+        raise DeclarationError(mistakes)
+
+
+def _same_folder(one: DesiredFile, other: DesiredFile) -> bool:
+    return one.kind == "directory" and one[1:] == other[1:]
+
+
+def _removed_parents(places: t.Mapping[str, DesiredFile]) -> t.Iterator[str]:
+    removed = [file for file in places.values() if file.kind == "missing"]
+    for file in places.values():
+        for other in removed:
+            if file.kind != "missing" and file.path.startswith(f"{other.path}/"):
+                yield f"{file.place}: {file.path} is in {other.path}, which {other.place} removes"
+
+
+def _desired_file(place: str, entry: Item, sent: Sent, host: Host) -> DesiredFile:
+    """One entry, its path resolved and its owner looked up on this host.
+
+    :raises ValueError: with what is wrong with the option.
+    """
+    problem = path_problem(entry["path"])
+    if not problem:
+        with host.manager.as_owner():
+            try:
+                path = real_place(entry["path"], host.root)
+            except ValueError as error:
+                raise ValueError(f"path: {error}") from None
+        problem = path_problem(path[len(host.root) :])
+        if f"{path}/".startswith((f"{STATE_FOLDER}/", f"{host.folder}/")):
+            problem = f"{entry['path']} is in a folder of this collection or of unit files"
+    if problem:
+        raise ValueError(f"path: {problem}")
+    secret = entry.get("secret")
+    digest = sent.secret_digests[secret] if secret is not None else entry.get("digest", "")
+    return DesiredFile(
+        place=place,
+        path=path,
+        kind="missing" if entry["kind"] == "absent" else entry["kind"],
+        digest=digest,
+        size=entry.get("size", 0),
+        target=entry.get("target") or "",
+        uid=_number(entry.get("owner"), "owner", host.root),
+        gid=_number(entry.get("group"), "group", host.root),
+        mode=entry.get("mode"),
+        on_change=entry.get("on_change") or "restart",
+        validate=tuple(entry.get("validate") or ()),
+        secret=secret is not None,
+        only_new=entry.get("only_new", False),
+    )
+
+
+def _number(name: str | None, option: str, root: str) -> int | None:
+    """The id of a user or group."""
+    if name is None or name.isdigit():
+        return None if name is None else int(name)
+    if root:
+        with contextlib.suppress(OSError), open(f"{root}/etc/{'passwd' if option == 'owner' else 'group'}") as stream:
+            for line in stream:
+                words = line.split(":")
+                if words[0] == name:
+                    return int(words[2])
+    else:
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_uid if option == "owner" else grp.getgrnam(name).gr_gid
+    what = "user" if option == "owner" else "group"
+    raise ValueError(f"{option}: there is no {what} {name!r} on this host; create the {what} before this task")
+
+
+# Contents
+
+
+class TaskFiles:
+    """The changed files of one task and their contents.
+
+    :ivar contents: what the controller has sent, and what is kept on the host.
+    """
+
+    def __init__(self, host: Host, sent: Sent) -> None:
+        self.host = host
+        self.contents: Contents = host.contents
+        self.sent = sent
+        self.desired: dict[str, DesiredFile] = {}
+        self.places: t.Mapping[str, File] = {}
+
+    def prepare(self, plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit], wanted: bool) -> None:
+        """See that every content that the plan needs is at hand.
+
+        :param wanted: whether contents are needed at all: not in check mode without diff, but for ``validate``.
+        :raises ContentsNeeded: when it is not.
+        """
+        self.desired = {file.path: file for unit in desired for file in unit.files}
+        self.places = state.places
+        present = {file.digest for file in state.places.values()}
+        needed = set()
+        for change in plan.files:
+            if change.after.kind == "file" and (wanted or self._validated(change)):
+                digest = change.after.digest
+                if digest not in present and not self.contents.has(digest):
+                    needed.add(digest)
+        if needed and self.sent.call == "do":
+            lacking = next(change.path for change in plan.files if change.after.digest in needed)
+            raise SystemdError(
+                f"{self.desired[lacking].place}: {lacking}: its new content was not sent, for a file on the controller"
+                " or on the host changed while the task ran; run the task again"
+            )
+        if needed or self.sent.call == "ask":
+            raise ContentsNeeded(list(self._numbers(needed)))
+
+    def _validated(self, change: Change) -> bool:
+        return change.path in self.desired and bool(self.desired[change.path].validate)
+
+    def _numbers(self, needed: set[str]) -> t.Iterator[int]:
+        """The first entry of each content."""
+        for number, entry in enumerate(entry for entries in self.sent.files for entry in entries):
+            secret = entry.get("secret")
+            digest = self.sent.secret_digests[secret] if secret is not None else entry.get("digest")
+            if digest in needed:
+                needed.discard(digest)
+                yield number
+
+    def keep(self, plan: Plan) -> None:
+        """Keep the contents that the plan takes from the host: those that an undo puts back among them.
+
+        :raises TransactionError: when that is impossible.
+        """
+        places = {file.digest: path for path, file in self.places.items() if file.kind == "file"}
+        wanted = {change.after.digest for change in plan.files} & set(places)
+        sources = {digest: (places[digest], self.places[places[digest]]) for digest in wanted}
+        sources.update({c.before.digest: (c.path, c.before) for c in plan.files if c.before.kind == "file"})
+        for path, file in sources.values():
+            try:
+                with self._open(path) as stream:
+                    self.contents.keep(file.digest, file.size, stream)
+            except OSError as error:
+                raise TransactionError(
+                    f"{path}: its present content cannot be kept in {self.contents.folder} for a rollback"
+                    f" ({error.strerror}); nothing was changed"
+                ) from None
+        if sources:
+            self.contents.flush()
+
+    def _open(self, path: str) -> t.BinaryIO:
+        with self.host.manager.as_owner():
+            return open_place(path)
+
+    # Judged
+
+    def validate(self, plan: Plan) -> None:
+        """Have the programs that ``validate`` names look at copies of the new contents, before anything is written.
+
+        :raises SystemdError: when one refuses.
+        """
+        for change in plan.files:
+            if change.after.kind == "file" and self._validated(change):
+                self._validate(self.desired[change.path], change.after)
+
+    def _validate(self, file: DesiredFile, after: File) -> None:
+        account = self.host.manager.account
+        folder = tempfile.mkdtemp(prefix="unitcraft-validate-")
+        try:
+            path = os.path.join(folder, os.path.basename(file.path))
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with self._content(after.digest) as source, open(handle, "wb") as stream:
+                copy_content(source, stream, after.size, after.digest)
+                os.fchmod(handle, after.mode)
+            if account:
+                for name in (path, folder):
+                    os.chown(name, account.pw_uid, account.pw_gid)
+            argv = [word.replace("%s", path) for word in file.validate]
+            reply = self.host.run(argv, _VALIDATE_TIMEOUT)
+        except OSError as error:
+            raise SystemdError(f"{file.place}: {file.path}: validate: {error.strerror}; nothing was changed") from None
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        if reply.code != 0:
+            words = (reply.err.strip() or reply.out.strip() or "it said nothing").replace(path, file.path)[-2000:]
+            said = "its words are not shown, for the file is secret" if file.secret else words
+            raise SystemdError(
+                f"{file.place}: {file.path}: validate: {file.validate[0]} refuses the new content with exit status"
+                f" {reply.code}; nothing was changed: {said}"
+            )
+
+    def _content(self, digest: str) -> t.BinaryIO:
+        """A content that is at hand, or that stands in another place."""
+        if self.contents.has(digest):
+            return self.contents.open(digest)
+        return self._open(next(path for path, file in self.places.items() if file.digest == digest))
+
+    # Shown
+
+    def diffs(self, plan: Plan, texts: bool) -> list[dict[str, str]]:
+        """``diff`` of the result for every file.
+
+        :param texts: whether the task shows differences; contents are read for nothing else.
+        """
+        return [
+            {
+                "before_header": change.path,
+                "after_header": change.path,
+                **((self._texts(change) if texts else {}) or _descriptions(change)),
+            }
+            for change in plan.files
+        ]
+
+    def _texts(self, change: Change) -> dict[str, str]:
+        """Both contents of a change, where they are what changes and can be shown."""
+        files = {"before": change.before, "after": change.after}
+        if change.secret or change.before.digest == change.after.digest:
+            return {}
+        if any(file.kind not in ("file", "missing") or file.size > _SHOWN for file in files.values()):
+            return {}
+        shown = {}
+        for key, file in files.items():
+            data = b""
+            if file.kind == "file":
+                with self._open(change.path) if key == "before" else self._content(file.digest) as stream:
+                    data = stream.read(file.size)
+            if b"\0" in data:
+                return {}
+            shown[key] = data.decode("utf-8", "replace")
+        return shown
+
+
+def _descriptions(change: Change) -> dict[str, str]:
+    """What can be said of both sides of a change besides their contents."""
+    shown = {"before": _description(change.before, change.secret), "after": _description(change.after, change.secret)}
+    if change.before.digest != change.after.digest and shown["before"] and shown["after"]:
+        shown = {"before": shown["before"] + "the old content\n", "after": shown["after"] + "the new content\n"}
+    return shown
+
+
+def _description(file: File, secret: bool) -> str:
+    if file.kind == "missing":
+        return ""
+    if file.kind == "link":
+        return f"link to {file.target}\n"
+    size = f", {file.size} bytes" if file.kind == "file" and not secret else ""
+    return f"{file.kind}, mode {file.mode:04o}, owner {file.uid}:{file.gid}{size}\n"

@@ -1,0 +1,112 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""The controller's side of ``unit`` and ``units``: describes files to the module, sends those that the host lacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import typing as t
+
+from ansible import constants
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.vars import merge_hash
+
+if t.TYPE_CHECKING:
+    from ansible_collections.unitcraft.systemd.plugins.plugin_utils._find import Source
+
+_BLOCK = 1 << 20
+
+
+class SendingAction(ActionBase):
+    """A module whose items may have ``files``. Without any, it is run as a module without an action plugin is.
+
+    The first call tells the module what the files are to be. It does its work, unless it lacks contents; then it
+    changes nothing and says which. The second call brings them in one file.
+    """
+
+    _supports_check_mode = True
+    _supports_async = True
+
+    def items(self, args: dict[str, t.Any]) -> list[tuple[str, dict[str, t.Any]]]:
+        """The mappings of the task that may have ``files``, which are changed in place.
+
+        :returns: ``[(place in front of "files", item)]``
+        """
+        raise NotImplementedError
+
+    def run(self, tmp=None, task_vars=None):
+        """Run the module, twice if it needs contents."""
+        result = super().run(tmp, task_vars)
+        args = dict(self._task.args)
+        items = self.items(args)
+        if "_sent" in args:
+            raise AnsibleActionFail("_sent: not an option")
+        try:
+            if any(item.get("files") for _place, item in items):
+                done = self._run_with_files(args, items, task_vars)
+            else:
+                done = self._call(args, task_vars)
+        finally:
+            if not self._task.async_val:
+                self._remove_tmp_path(self._connection._shell.tmpdir)
+        return merge_hash(result, done)
+
+    def _call(self, args: dict[str, t.Any], task_vars: dict[str, t.Any] | None, wrap: bool = True) -> dict[str, t.Any]:
+        wrap_async = self._task.async_val if wrap else False
+        return self._execute_module(module_args=args, task_vars=task_vars, wrap_async=wrap_async)
+
+    def _run_with_files(
+        self, args: dict[str, t.Any], items: list[tuple[str, dict[str, t.Any]]], task_vars: dict[str, t.Any] | None
+    ) -> dict[str, t.Any]:
+        from ansible_collections.unitcraft.systemd.plugins.plugin_utils._find import Finder
+
+        with Finder(self, task_vars or {}) as finder:
+            files = [finder.entries(place, item.get("files") or []) for place, item in items]
+            for _place, item in items:
+                if item.get("files"):
+                    item["files"] = []  # it says that the item declares something
+            sent = {"files": files, "secret_digests": finder.secret_digests}
+            # What runs in the background cannot be asked what it lacks, so it is asked before.
+            call = "ask" if self._task.async_val else "try"
+            done = self._call({**args, "_sent": {**sent, "call": call}}, task_vars, wrap=False)
+            if "_needs" not in done or done.get("failed"):
+                return done
+            if done["_needs"]:
+                self._display_sending(finder.sources, done["_needs"])
+                sent["payload"] = self._send([finder.sources[number] for number in done["_needs"]])
+        final = self._call({**args, "_sent": sent}, task_vars)
+        return {**{key: done[key] for key in ("recovered", "warnings") if key in done}, **final}
+
+    def _display_sending(self, sources: list[Source], numbers: list[int]) -> None:
+        size = sum(sources[number].size for number in numbers)
+        self._connection._display.v(f"sending {len(numbers)} contents, {size} bytes")
+
+    def _send(self, sources: list[Source]) -> str:
+        """Put contents into one file on the host, which goes with Ansible's own temporary folder.
+
+        :returns: its path there.
+        """
+        handle, local = tempfile.mkstemp(dir=constants.DEFAULT_LOCAL_TMP, prefix="unitcraft-")  # mode 0600
+        try:
+            with open(handle, "wb") as stream:
+                stream.write(json.dumps([[source.digest, source.size] for source in sources]).encode() + b"\n")
+                for source in sources:
+                    with source.open() as content:
+                        while block := content.read(_BLOCK):
+                            stream.write(block)
+            shell = self._connection._shell
+            if shell.tmpdir is None:
+                self._make_tmp_path()
+            remote = shell.join_path(shell.tmpdir, "contents")
+            self._transfer_file(local, remote)
+            self._fixup_perms2((shell.tmpdir, remote), execute=False)
+            return remote
+        finally:
+            os.unlink(local)
