@@ -47,6 +47,7 @@ class DesiredUnit:
     :ivar triggers: list of ``(path, reload)``.
     :ivar position: place in the declared list, for messages.
     :ivar reason: why the state is wanted.
+    :ivar pruned_of: the set that does not declare it any more.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class DesiredUnit:
         position: int = 0,
         reason: str = "",
         files: t.Sequence[DesiredFile] = (),
+        pruned_of: str = "",
     ) -> None:
         self.name = name
         self.path = path
@@ -82,6 +84,7 @@ class DesiredUnit:
         self.position = position
         self.reason = reason or f"state: {state}"
         self.files = list(files)
+        self.pruned_of = pruned_of
 
     @property
     def removes(self) -> bool:
@@ -173,7 +176,7 @@ def to_prune(files: t.Mapping[str, File], folder: str, set_name: str) -> list[De
         dropin = base[: -len(".conf")] if parent != folder else ""
         name = posixpath.basename(parent)[: -len(".d")] if dropin else base
         reason = f"set {set_name} no longer declares it"
-        found.append(DesiredUnit(name, path, dropin, state="absent", reason=reason))
+        found.append(DesiredUnit(name, path, dropin, state="absent", reason=reason, pruned_of=set_name))
     return found
 
 

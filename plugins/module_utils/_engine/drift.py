@@ -82,7 +82,8 @@ def _state_drift(path: str, entry: t.Mapping[str, t.Any], state: t.Mapping[str, 
     enabled, now = entry.get("enabled"), state.get("unit_file_state") or ""
     if enabled is not None and now in ("enabled", "disabled", "enabled-runtime", "masked", "masked-runtime"):
         wanted = "enabled" if enabled else "disabled"
-        if now != wanted and not (not enabled and now.startswith("masked")):
+        is_there = now.startswith("enabled") if path.startswith("/run/") and enabled else now == wanted
+        if not is_there and not (not enabled and now.startswith("masked")):
             found.append(_drift("enablement", path, f"deployed {wanted}, now {now}"))
     masked = entry.get("masked")
     if masked is not None and masked != (state.get("load_state") == "masked"):

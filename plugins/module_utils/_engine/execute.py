@@ -16,9 +16,10 @@ import typing as t
 from .._host.manager import Manager
 from .._host.show import States
 from .._host.systemd import SystemdError
-from .._model import DOWN, UP, Failure
+from .._model import DOWN, UP, UP_OR_STARTING, Failure
 from .contents import Contents
-from .health import failures_in_words, judge, limits_of
+from .guard import guards, lift
+from .health import failures_in_words, failures_of, judge, limits_of
 from .host import Host, Target
 from .jobs import Limits, job_complaints, wait_for_jobs
 from .plan import Plan
@@ -126,10 +127,11 @@ class _Run:
             host.wait_for_manager()
         self._jobs("stop", [*plan.stop, *plan.stop_start])
         self._enablement("disable", plan.disable)
-        host.change_files(plan.written(), self.token)
+        placed = guards(plan, host)
+        host.change_files([*plan.written(), *placed], self.token)
         self._enablement("reenable", plan.reenable)
         self._enablement("enable", plan.enable)
-        if plan.daemon_reload and host.has_manager:
+        if (plan.daemon_reload or placed) and host.has_manager:
             restarted_timers = [timer for timer in plan.held_timers if timer in plan.restart]
             daemon_reload(host, plan.held_timers, restarted_timers)
         # Starts that we ask for must not use up a start limit, whose StartLimitAction= may reboot the host. From 257 on
@@ -139,6 +141,9 @@ class _Run:
         if counted:
             reset_failed(host, counted)
         states = self._bring_up() if plan.acted_on() else {}
+        if placed:
+            host.change_files(lift(placed), self.token)
+            daemon_reload(host, {})
         if plan.linger is False:
             host.set_linger(False)
         return states
@@ -168,7 +173,23 @@ class _Run:
         # definition.
         if verb == "stop" or refused or not complaints:
             words = "; ".join(refused) or out.strip() or f"it ended with exit status {code}"
+            if verb == "stop":
+                self._refuse_to_go(units, words)
             raise SystemdError(f"systemctl {verb}: {words}")
+
+    def _refuse_to_go(self, units: t.Sequence[str], words: str) -> None:
+        """Say which units could not be stopped, with what the journal tells, for example of a mount that is in use.
+
+        :raises _NotUp: when some run on.
+        """
+        states = self.host.show(units)
+        causes = {
+            unit: f"it could not be stopped: {words}"
+            for unit in units
+            if states.get(unit, {}).get("ActiveState") in UP_OR_STARTING
+        }
+        if causes:
+            raise _NotUp(failures_of(self.host, causes, states, self.begun))
 
     def _bring_up(self) -> States:
         plan, begun = self.plan, self.host.monotonic()

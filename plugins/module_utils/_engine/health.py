@@ -7,6 +7,7 @@ from __future__ import annotations
 import signal
 import typing as t
 
+from .._host.journal import number_of
 from .._host.show import States
 from .._model import UP, Failure
 from .host import Target
@@ -115,7 +116,7 @@ def judge(
             up[unit] = limit
     if up and not causes:
         causes = _Watch(host, up, states, begun).causes()
-    return states, _failures(host, causes, states, log_since)
+    return states, failures_of(host, causes, states, log_since)
 
 
 def problem(state: t.Mapping[str, str], limit: Limits) -> str:
@@ -174,13 +175,15 @@ def failures_in_words(failures: t.Sequence[Failure], most: int = 5) -> str:
     return "\n".join(parts) + more
 
 
-def _failures(host: Target, causes: t.Mapping[str, str], states: States, log_since: float) -> list[Failure]:
+def failures_of(host: Target, causes: t.Mapping[str, str], states: States, log_since: float) -> list[Failure]:
     """The failures of units. ``causes`` is ``{unit: why}``."""
     if causes:
         host.sync_journal()
     failures = []
     for unit, why in causes.items():
         state = states.get(unit, {})
+        if state.get("Result") in ("exit-code", "signal", "core-dump"):
+            why = host.failed_command(unit) or why
         log = host.log(unit, log_since, LOG_LINES)
         failures.append(Failure(unit, why, state.get("Result", ""), exit_words(state), log))
     return failures
@@ -207,7 +210,7 @@ class _Watch:
 
         with concurrent.futures.ThreadPoolExecutor(min(_WATCHERS, len(self._limits))) as pool:
             probes = {
-                pool.submit(probe_until, self._host, probe, self._end(unit), self._first[unit]): unit
+                pool.submit(probe_until, self._host, probe, self._end(unit), self._begin(unit), self._is_over): unit
                 for unit, limit in self._limits.items()
                 for probe in limit.probes
             }
@@ -225,6 +228,15 @@ class _Watch:
                     for future in unanswered:
                         future.cancel()
                     return self._causes
+
+    def _is_over(self) -> bool:
+        return bool(self._causes)
+
+    def _begin(self, unit: str) -> t.Mapping[str, str]:
+        """The unit as it came up. systemd forgets at once when a job that is done has begun."""
+        first = self._first[unit]
+        name = "InactiveExitTimestampMonotonic"
+        return first if number_of(first, name) else {**first, name: str(int(self._begun * 1e6))}
 
     def _end(self, unit: str) -> float:
         """When the time for the probes of a unit is up: each is tried once at least."""

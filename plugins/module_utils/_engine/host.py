@@ -34,6 +34,10 @@ _COMMANDS = (
     "ExecUnmount",
     "ExecActivate",
 )
+_BESIDE = ("ExecCondition", "ExecStartPre", "ExecStartPost", "ExecMount", "ExecUnmount", "ExecActivate")
+_COMMAND_END = re.compile(
+    r"argv\[\]=(?P<argv>.*) ; ignore_errors=no ; .* ; code=(?P<code>exited|killed|dumped) ; status=(?P<status>\d+)"
+)
 _COMMAND_PID = re.compile(r" ; pid=(\d+) ; code=")
 
 
@@ -56,6 +60,9 @@ class Target(t.Protocol):
     runtime: bool
     root: str
     folder: str
+    runtime_folder: str
+    uid: int
+    gid: int
     has_manager: bool
 
     def manager_answers(self) -> bool:
@@ -90,6 +97,12 @@ class Target(t.Protocol):
 
     def set_linger(self, on: bool) -> None:
         """Have it do so, or not."""
+
+    def own_unit(self) -> str:
+        """The unit of which this run is a process."""
+
+    def failed_command(self, unit: str) -> str:
+        """Which command beside the main one failed, in words."""
 
     def read_file(self, path: str) -> File:
         """What stands at a path of the unit folder."""
@@ -132,6 +145,8 @@ class Host:
         self.runtime = manager.runtime
         self.root = manager.root
         self.folder = manager.folder
+        self.runtime_folder = manager.folder if manager.runtime else manager.other_folder
+        self.uid, self.gid = (manager.account.pw_uid, manager.account.pw_gid) if manager.account else (0, 0)
         self.has_manager = manager.has_manager
         self.manager_answers = manager.manager_answers
         self.wait_for_manager = manager.wait_for_manager
@@ -159,6 +174,35 @@ class Host:
     def sync_journal(self) -> None:
         """Have journald write what it has been sent: what a process said last may still be on its way."""
         self._attempt_as_root(["journalctl", "--sync"])
+
+    def own_unit(self) -> str:
+        """The unit of which this very run is a process, as the manager calls it; empty when it is of none."""
+        try:
+            with open("/proc/self/cgroup", encoding="utf-8", errors="replace") as stream:
+                found = [line.rstrip("\n").split(":", 2) for line in stream]
+        except OSError:
+            return ""
+        # On a host with cgroup version 1 the manager's own hierarchy is one of many.
+        paths = [line[2] for line in found if line[1:2] in (["name=systemd"], [""]) and line[2] != "/"]
+        parts = paths[0].split("/") if paths else []
+        if self.scope == "user":
+            manager = self.manager.manager_unit()
+            parts = parts[parts.index(manager) + 1 :] if manager in parts else []
+        return next((part for part in parts if part.endswith(".service")), "")
+
+    def failed_command(self, unit: str) -> str:
+        """Which command beside the main one failed, in words; empty when none did."""
+        try:
+            shown = parse_show(self.ask("show", f"--property=Id,{','.join(_BESIDE)}", "--", unit), ("Id", *_BESIDE))
+        except SystemdError:
+            return ""
+        for name, values in next(iter(shown.values()), {}).items():
+            for ended in filter(None, map(_COMMAND_END.search, values)):
+                code, status = ended.group("code", "status")
+                if (code, status) != ("exited", "0"):
+                    how = "exit status" if code == "exited" else "signal"
+                    return f"{name}={ended.group('argv')} ended with {how} {status}"
+        return ""
 
     def log(self, unit: str, since: float, lines: int) -> list[str]:
         """The newest journal lines of a unit since a moment of ``monotonic``: its own, then the manager's about it."""

@@ -28,6 +28,7 @@ class Plan:
     :ivar displaced: units that systemd stops because of one that is started.
     :ivar left_running: running units with a change that takes effect later or needs nothing.
     :ivar changes: those of unit files; ``files``: those of all other files, which are nothing to the manager.
+    :ivar dangerous: the units that do something to the host, such as a reboot, when they fail; see ``guard``.
     :ivar held_timers: ``{timer: unit}``: the units of running timers whose schedule changes, which shall not start
         just because of that.
     :ivar health: ``{unit: option health}``.
@@ -53,6 +54,7 @@ class Plan:
         self.stopped_with: dict[str, str] = {}
         self.started_with: dict[str, str] = {}
         self.displaced: dict[str, str] = {}
+        self.dangerous: list[str] = []
         self.held_timers: dict[str, str] = {}
         self.health: dict[str, t.Mapping[str, t.Any]] = {}
         self.sums: dict[str, dict[str, str]] = {}

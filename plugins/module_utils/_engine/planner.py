@@ -8,8 +8,9 @@ import typing as t
 
 from .._model import MISSING, Setting
 from .contradictions import refuse_contradictions
-from .desired import Declared, DesiredUnit
+from .desired import Declared, DesiredUnit, PlanError
 from .file_plan import file_changes
+from .guard import dangerous_units
 from .plan import Plan
 from .propagate import add_propagated, keep_sockets_working
 from .pulled import add_pulled
@@ -44,7 +45,9 @@ def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: 
         keep_sockets_working(plan, state, declared.groups)
         add_propagated(plan, state, declared.groups)
         add_pulled(plan, state, declared, sources)
+        _refuse_own_end(plan, state.own_unit)
         _reset_failed(plan, state)
+        plan.dangerous = dangerous_units(plan, sources)
         _decide_reload(plan, state, declared.groups)
     return plan
 
@@ -56,6 +59,19 @@ def merged_after(plan: Plan, state: HostState, name: str) -> list[Setting] | Non
     if not any(change.path == path for change in plan.changes) and state.files.get(path, MISSING).kind != "file":
         return None
     return sources.settings(name, after=True)
+
+
+def _refuse_own_end(plan: Plan, own: str) -> None:
+    """Refuse what would end this run in the middle.
+
+    :raises PlanError: with why it would.
+    """
+    for group in (plan.stop, plan.stopped_with, plan.displaced, plan.stop_start, plan.restart, plan.restarted_with):
+        if own and own in group:
+            raise PlanError(
+                f"{own}: this run is a process of it and would end itself ({group[own]}); run it from elsewhere, for"
+                " example over ssh, or use on_change: none"
+            )
 
 
 def _reset_failed(plan: Plan, state: HostState) -> None:

@@ -26,17 +26,20 @@ _MAX_BODY = 65536  # bytes of an answer
 Probe = t.Mapping[str, t.Any]
 
 
-def probe_until(host: Target, probe: Probe, end: float, state: t.Mapping[str, str]) -> str:
+def probe_until(
+    host: Target, probe: Probe, end: float, state: t.Mapping[str, str], enough: t.Callable[[], bool] = bool
+) -> str:
     """Try a probe until it is content or the time is up.
 
     :param end: moment of ``host.monotonic()``.
     :param state: properties of the unit as it came up.
+    :param enough: says that the answer is of no use any more.
     :returns: the last complaint, or an empty text.
     """
     while True:
         left = end - host.monotonic()
         complaint = _try(host, probe, max(0.5, min(left, _LONGEST_TRY)), state)
-        if not complaint or host.monotonic() + _PAUSE >= end:
+        if not complaint or enough() or host.monotonic() + _PAUSE >= end:
             return complaint
         host.sleep(_PAUSE)
 

@@ -51,6 +51,7 @@ class _Reading:
 
     def read(self) -> HostState:
         state = self.state
+        state.own_unit = self.host.own_unit()
         asked = self._ask_live() if self.host.has_manager and self.host.manager_answers() else None
         with self.host.manager.as_owner():  # while the manager answers
             self._read_files()

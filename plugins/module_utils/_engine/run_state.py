@@ -96,7 +96,7 @@ class _RunState:
             self._check_manual(state)
 
     def _add_health(self) -> None:
-        for item in self.declared.naming(self.unit):
+        for item in self.items:
             if item.health is not None:
                 self.plan.health[self.unit] = item.health
 
@@ -159,10 +159,14 @@ class _RunState:
     def _why_left(self, changed: list[str]) -> str:
         """Why a running unit is not restarted though a change needs it; empty when it is."""
         takes_effect = f"{listed(changed)} takes effect"
+        if self.unit == self.now.own_unit:
+            return self._left(f"this run is a process of it; {takes_effect} when it starts the next time")
         if not self._allows("RefuseManualStart", "CanStart") or not self._allows("RefuseManualStop", "CanStop"):
             why = f"systemd refuses to restart it by name; {takes_effect} when it starts the next time"
         elif self.on_change == "restart":
             return ""
+        elif self._is_at_work():
+            why = f"its job runs, and a restart would kill it and run it again; {takes_effect} at its next start"
         elif any(self.now.value(socket, "Accept") == "yes" for socket in self._sockets()):
             return f"it serves a connection, which a restart would cut; {takes_effect} with the next connection"
         elif _VITAL.match(self.unit):
@@ -170,8 +174,18 @@ class _RunState:
             why += " restart"
         else:
             return ""
+        return self._left(why)
+
+    def _left(self, why: str) -> str:
         self.plan.warnings.append(f"{self.unit} is not restarted: {why}")
         return why
+
+    def _is_at_work(self) -> bool:
+        """Whether a oneshot is in the middle of its job."""
+        return (self.now.value(self.unit, "Type"), self.now.value(self.unit, "ActiveState")) == (
+            "oneshot",
+            "activating",
+        )
 
     def _sockets(self) -> list[str]:
         return self.now.value(self.unit, "TriggeredBy").split()

@@ -16,6 +16,7 @@ from .._host.systemd import SystemdError
 from .._model import MISSING, RUNNING, UP_OR_STARTING, Change, File
 from .._syntax.names import is_template, template_of
 from .files import from_json, to_json
+from .guard import guards
 from .host import Target
 from .jobs import has_job
 from .links import enables
@@ -52,7 +53,7 @@ def take_snapshot(
                 "unit": change.unit,
                 "place": change.place,
             }
-            for change in plan.written()
+            for change in [*plan.written(), *guards(plan, host)]
         ],
         "names": related,
         "links": {link: target for link, target in links.items() if enables(link, target, related)},
@@ -100,8 +101,9 @@ class _Undo:
         self.is_gone = snapshot["runtime"] and snapshot["boot"] != host.boot_id()
         kept = self._units_changed_since() if later and not self.is_gone else set()
         self.names = names = [unit for unit in snapshot["names"] if kept.isdisjoint((unit, template_of(unit)))]
+        own = host.own_unit()  # an earlier start of this very unit may have begun what is undone
         self.before: t.Mapping[str, t.Mapping[str, t.Any]] = {
-            unit: before for unit, before in snapshot["units"].items() if unit in names
+            unit: before for unit, before in snapshot["units"].items() if unit in names and unit != own
         }
 
     def _units_changed_since(self) -> set[str]:

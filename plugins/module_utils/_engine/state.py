@@ -20,6 +20,8 @@ class HostState:
     :ivar live: ``{unit: {property: value}}`` as ``systemctl show`` prints them, by every name of a unit.
     :ivar instances: ``{template: [names of its loaded instances]}``.
     :ivar trigger_sums: ``{path: checksum, empty when the file is missing}``.
+    :ivar own_unit: the unit of which this very run is a process; empty when there is none.
+    :ivar deployed: ``{path: text}`` of the files as the last run left them, from our own record.
     :ivar seen_sums: ``{unit: {path: checksum}}`` of the last run that looked, from our own record.
     :ivar places: ``{path: File}`` for every path of the items' files.
     :ivar missing_folders: the parent folders of these that do not exist.
@@ -45,6 +47,8 @@ class HostState:
         self.instances = instances or {}
         self.trigger_sums = trigger_sums or {}
         self.seen_sums = seen_sums or {}
+        self.own_unit = ""
+        self.deployed: dict[str, str] = {}
         self.uid = uid
         self.gid = gid
         self.places: dict[str, File] = {}

@@ -146,6 +146,8 @@ class UnitFolder:
                 return f"{folder} is not a folder; move it away"
             # For root too: the kernel says no for a file system that is mounted read-only.
             if os.path.isdir(folder) and not os.access(folder, os.W_OK, effective_ids=True):
+                if os.geteuid() != os.stat(folder).st_uid:
+                    return f"{folder} belongs to another user, and this task does not run as root; use become: true"
                 way_out = "" if self._root else ", or set runtime: true to work below /run"
                 return f"{folder} cannot be written to; mount it writable{way_out}"
         return ""

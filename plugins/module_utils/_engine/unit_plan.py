@@ -132,16 +132,18 @@ class UnitPlan:
             self._change(item.path, before, after, "write", reason)
 
     def _remove_own_dropins(self, item: DesiredUnit) -> None:
-        """A removed unit takes along the drop-ins that carry our header; others are left and named."""
+        """A removed unit takes along the drop-ins that we wrote; others, and those of another set, are named."""
         declared = {other.path for other in self.items}
         for path in sorted(self.now.dropins_of(self.name)):
             file = self.now.files[path]
             if path in declared or file.kind != "file":
                 continue
-            if is_ours(file):
+            ours = is_ours(file) or from_bytes(file.data) == self.now.deployed.get(path)
+            if ours and (not item.pruned_of or is_ours(file, item.pruned_of)):
                 self._change(path, file, MISSING, "remove", f"{item.reason} of {item.name}")
             else:
-                self.plan.warnings.append(f"{path} was not written by this collection and is left in place")
+                whose = "is not of this set" if ours else "was not written by this collection"
+                self.plan.warnings.append(f"{path} {whose} and is left in place")
 
     def _add_mask(self) -> None:
         own = self.now.files.get(self.own_path, MISSING)
@@ -216,6 +218,11 @@ class UnitPlan:
             enabled = present or self.now.links_of(*also)
             if state in ("", "disabled", "bad", "indirect") and not enabled:
                 self.plan.enable[unit] = "enabled: true"
+        elif not new and is_template(unit) and any(setting.section == "Install" for setting in after):
+            self.plan.warnings.append(
+                f"{unit}: enabled: true has no effect on a template alone; list its instances, or give its [Install]"
+                " section DefaultInstance="
+            )
         elif not new:
             self._warn_without_install(unit, state, present)
             if present and install_links(unit, before):

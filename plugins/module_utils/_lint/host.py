@@ -341,6 +341,9 @@ def drop_in_for_missing_unit(unit: Unit, context: Context) -> t.Iterator[Diagnos
         return
     host = {} if context.facts is None else context.facts.units
     asked = [name for name in (unit.name, template_of(unit.name)) if name]
+    template = context.units.get(template_of(unit.name))
+    if template is not None and not template.dropin:
+        return
     if context.facts is not None and all(host.get(name, "") is None for name in asked):
         yield Diagnostic(
             f"neither this set nor the host has {unit.name}: systemd never reads the drop-in '{unit.dropin}'",

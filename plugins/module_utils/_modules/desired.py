@@ -148,6 +148,8 @@ def _content_mistakes(name: str, content: str) -> list[str]:
         return [f"{name}: content holds a NUL byte; a unit file is plain text: remove it"]
     if not content.strip():
         return [f"{name}: content is empty, and systemd takes an empty unit file for a masked unit; use masked: true"]
+    if content.lstrip().startswith("{"):  # Ansible has made a text of it
+        return [f"{name}: content is a mapping, and the file's whole text is wanted; give a mapping as sections"]
     try:
         parse(content, name=name)
     except UnitSyntaxError as error:

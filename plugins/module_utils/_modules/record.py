@@ -13,6 +13,7 @@ from .._engine.desired import DesiredUnit
 from .._engine.plan import Plan
 from .._engine.state import HostState
 from .._model import MISSING, File
+from .._syntax.names import instance_name
 from .._syntax.words import from_bytes
 
 Record = dict[str, dict[str, t.Any]]  # path -> entry, as Store.read_record documents it
@@ -53,15 +54,42 @@ def record_after(
     after = {change.path: change.after for change in plan.changes}
     new = {path: entry for path, entry in record.items() if after.get(path, File("file")).kind != "missing"}
     for unit in desired:
-        if unit.state == "absent" or (unit.text is None and not unit.triggers):
+        old = record.get(unit.path, {})
+        if unit.state == "absent" and (unit.dropin or not unit.instances):
             new.pop(unit.path, None)
+        elif unit.state == "absent" and old:
+            left = [instance for instance in old.get("instances", ()) if instance not in unit.instances]
+            new[unit.path] = {**old, "instances": left}
+        if unit.state == "absent" or not (unit.text is not None or unit.triggers or old):
             continue
         file = after.get(unit.path, state.files.get(unit.path, MISSING))
         entry = _entry(unit, file, state, params)
-        old = record.get(unit.path, {})
+        if unit.text is None:  # it adds to what an earlier task said of the unit
+            entry = {**entry, **_kept(unit, old)}
+        entry["sums"] = {**old.get("sums", {}), **entry["sums"]}
         if {key: old.get(key) for key in entry} != entry:
             new[unit.path] = {**entry, "time": int(time.time())}
     return new if new != record else None
+
+
+def _kept(unit: DesiredUnit, old: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What an item without a text does not speak of."""
+    silent = [name for name in ("enabled", "masked") if getattr(unit, name) is None]
+    silent += [] if unit.state != "present" else ["state"]
+    silent += [] if unit.instances else ["instances"]
+    return {name: old[name] for name in ("dropin", "set", "sha256", "text", *silent) if name in old}
+
+
+def dropped_instances(record: Record, desired: t.Sequence[DesiredUnit]) -> list[tuple[DesiredUnit, str]]:
+    """The instances that the last run listed for a template and this one does not, each with the template's item."""
+    own = {unit.name for unit in desired}
+    return [
+        (unit, instance_name(unit.name, instance))
+        for unit in desired
+        if unit.text is not None and not unit.dropin and unit.state != "absent"
+        for instance in record.get(unit.path, {}).get("instances", ())
+        if instance not in unit.instances and instance_name(unit.name, instance) not in own
+    ]
 
 
 def _entry(unit: DesiredUnit, file: File, state: HostState, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -76,5 +104,6 @@ def _entry(unit: DesiredUnit, file: File, state: HostState, params: t.Mapping[st
         "enabled": unit.enabled,
         "masked": unit.masked,
         "state": unit.state,
+        "instances": list(unit.instances),
         "sums": {path: state.trigger_sums.get(path, "") for path, _reload in unit.triggers},
     }

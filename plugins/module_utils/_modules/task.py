@@ -19,7 +19,7 @@ from .._host.systemd import SystemdError
 from .._syntax.names import is_template
 from .desired import Item, announced_triggers, desired_units
 from .options import Sent, check_set_options
-from .record import Record, drift_by_unit, record_after, trigger_sums
+from .record import Record, drift_by_unit, dropped_instances, record_after, trigger_sums
 from .result import States, describe_plan, describe_units, places_of, unmoved
 
 if t.TYPE_CHECKING:
@@ -91,8 +91,9 @@ class Task:
         lock_problem = self._lock()
         record = self.store.read_record()
         self.warnings += self.store.problems
-        desired += self._to_prune(host, desired)
+        desired += [*self._to_prune(host, desired), *self._dropped(host, desired, record)]
         state = read_state(host, desired, trigger_sums(record))
+        state.deployed = {path: entry["text"] for path, entry in record.items() if entry.get("text") is not None}
         self.drift = drift_by_unit(state, desired, record)
         plan = self._plan(host, state, desired, files)
         self._check(plan, host, state, desired)
@@ -144,6 +145,20 @@ class Task:
             paths = [path for path in host.unit_folder.list_unit_files() if path not in declared]
             files = {path: host.unit_folder.read_file(path) for path in paths}
         return to_prune(files, host.folder, self.params["set_name"])
+
+    def _dropped(self, host: Host, desired: t.Sequence[DesiredUnit], record: Record) -> list[DesiredUnit]:
+        """The instances that the last run listed and this one does not: pruned, or spoken of."""
+        found = []
+        for template, name in dropped_instances(record, desired):
+            if self.params["prune"]:
+                path, place = f"{host.folder}/{name}", template.position
+                found.append(DesiredUnit(name, path, state="stopped", enabled=False, position=place))
+            else:
+                self.warnings.append(
+                    f"{name}: the last run listed this instance, and {template.name} lists it no more; it is left as it"
+                    " is. prune: true stops and disables such instances"
+                )
+        return found
 
     def _plan(self, host: Host, state: HostState, desired: t.Sequence[DesiredUnit], files: TaskFiles | None) -> Plan:
         if self.check_mode:
@@ -212,6 +227,8 @@ class Task:
                 host.contents.keep_only(self.store.digests())
         # Only now: a record of what was then undone would hide that a trigger's file has changed.
         self._write_record(new_record)
+        if plan.linger is False:  # with it the manager goes, and whatever it ran
+            return describe_units(places_of(host.folder, desired), states, self.drift)
         try:
             return self._units(host, desired, {**unmoved(plan, host, state), **states})
         except SystemdError as error:  # the transaction is over, and not to know is no reason to fail

@@ -76,6 +76,13 @@ class SimulatedHost:
     """
 
     scope, user, runtime, root, folder, has_manager = "system", "", False, "", FOLDER, True
+    runtime_folder, uid, gid = "/run/systemd/system", 0, 0
+
+    def own_unit(self):
+        return ""
+
+    def failed_command(self, unit):
+        return ""
 
     def __init__(self, files=(), running=(), links=(), properties=(), faults=(), logs=()):
         self.files = {f"{FOLDER}/{path}": file_of(text) for path, text in dict(files).items()}
