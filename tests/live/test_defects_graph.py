@@ -112,6 +112,19 @@ def test_what_is_newly_bound_to_a_unit_that_is_down_runs_on(target):
     assert active(target, "t-a", "t-b") == ["active", "active"]
 
 
+def test_a_restart_of_what_only_passes_on_its_stop(target, upholds):
+    """StopPropagatedFrom= is as new as Upholds=. The follower was left to systemd, which does not restart it."""
+    follower = "[Unit]\nStopPropagatedFrom=t-a.service\n[Service]\nExecStart=/bin/sleep {}\n"
+    declare(target, a="[Service]\nExecStart=/bin/sleep 1000\n", b=follower.format(1000))
+    target.sh("systemctl start t-a t-b")
+    units = [
+        {"name": "t-a.service", "content": "[Service]\nExecStart=/bin/sleep 2000\n"},
+        {"name": "t-b.service", "content": follower.format(2000)},
+    ]
+    target.units(units)
+    target.wait_for_command("/bin/sleep 2000", "t-a", "t-b")
+
+
 # Also=
 
 
@@ -149,7 +162,7 @@ def test_a_reload_that_the_unit_does_not_have_while_it_is_down(target, check):
     assert "it has no ExecReload=" in target.unit("t-a", check=check, content=SLEEP, state="reloaded")["msg"]
 
 
-# Release 247 says for ever of a unit that it does not read that its files have changed.
+# Releases 247 and 252 say for ever of a unit that they do not read that its files have changed.
 
 
 def test_a_masked_unit_with_a_dropin_is_not_reloaded_in_each_run(target):

@@ -48,6 +48,7 @@ class Step(t.NamedTuple):
     after_again: Seen
     known: t.Sequence[t.Mapping[str, t.Any]]  # all items that are or were just declared
     sick: bool  # programs that fail now and then do
+    fired: t.Container[str]  # names of items whose trigger changed since they were applied
     disturbed: bool  # something happened since the last application that succeeded
     light: bool  # nothing but descriptions or the order of keys changed since then
 
@@ -355,8 +356,14 @@ def _enabled(item: t.Mapping[str, t.Any], unit: str, state: t.Mapping[str, str],
 
 
 def _has_dropins(name: str, step: Step) -> bool:
-    folders = {name, *(unit for item in step.items if item["name"] == name for unit in units_of(item))}
-    return any(f"/{folder}.d/" in path for folder in folders for path in step.after["files"])
+    """Whether more than the item's own text defines the unit: drop-ins, or the file of an instance."""
+    units = {name, *(unit for item in step.items if item["name"] == name for unit in units_of(item))}
+    paths = step.after["files"]
+    return any(
+        f"/{unit}.d/" in path or (unit != name and path == f"/etc/systemd/system/{unit}")
+        for unit in units
+        for path in paths
+    )
 
 
 # --- needless -----------------------------------------------------------------------------------------------------
@@ -368,6 +375,7 @@ def _needless(step: Step) -> None:
     if step.light and not step.disturbed and moves and not _runs_each_time(step):
         raise Violation("needless", f"nothing changed but words, and yet {_short(moves)}")
     for item in step.items:
+        _follows_trigger(item, step)
         command = item.get("sections", {}).get("Service", {}).get("ExecStart", "")
         state = _state_of(step.after, item["name"])
         simple = isinstance(command, str) and command.startswith("/bin/sleep ") and not item.get("dropin")
@@ -377,3 +385,15 @@ def _needless(step: Step) -> None:
         runs = state.get("ActiveState") == "active" and state.get("MainPID", "0") != "0"
         if simple and follows and runs and not overridden and state["Command"] != command:
             raise Violation("needless", f"{item['name']} runs {state['Command']!r} and is declared {command!r}")
+
+
+def _follows_trigger(item: t.Mapping[str, t.Any], step: Step) -> None:
+    """A unit that ran is restarted or reloaded when its trigger has changed."""
+    if item["name"] not in step.fired or not item.get("triggers") or item.get("on_change") == "none":
+        return
+    for unit in units_of(item):
+        ran, runs = (_activity(_state_of(seen, unit)) == "active" for seen in (step.before, step.after))
+        refuses = {"RefuseManualStart", "RefuseManualStop"} & set(item.get("sections", {}).get("Unit", {}))
+        moved = any(_named(step, action, unit) for action in ("restart", "reload", "start", "stop"))
+        if ran and runs and not refuses and not moved and unit not in unsteady(step.known, step.sick):
+            raise Violation("needless", f"the trigger of {unit} has changed, and it runs on as before")

@@ -69,6 +69,7 @@ class History(RuleBasedStateMachine):
         self.steps: list[dict[str, t.Any]] = []
         self.disturbed = True
         self.sick = False
+        self.fired: set[Key] = set()  # items whose trigger changed since they were applied
         self.seen: dict[str, t.Any] = {}  # the host as the last step left it
         self.over = False
 
@@ -76,6 +77,8 @@ class History(RuleBasedStateMachine):
     @_guarded
     def clean_host(self) -> None:
         self.host.clean()
+        self.host.shell(world.MAKE_VENDOR)
+        self.steps.append({"shell": world.MAKE_VENDOR})
 
     # Declarations
 
@@ -103,6 +106,7 @@ class History(RuleBasedStateMachine):
         """Declare a unit no more: by what the set leaves out, or by ``state: absent``."""
         name = self.pick(choice)[0]
         gone = [self.declared.pop(key) for key in list(self.declared) if key[0] == name]
+        self.fired = {key for key in self.fired if key[0] != name}
         absent = [{"name": name, "state": "absent"}] if any(not item.get("dropin") for item in gone) else []
         if prune and self.declared:
             self.apply(list(self.declared.values()), True)
@@ -126,6 +130,8 @@ class History(RuleBasedStateMachine):
         self.steps.append({"shell": script})
         self.host.shell(script)
         self.sick = script == world.FALL_SICK or (self.sick and script != world.GET_WELL)
+        if script == world.FIRE:
+            self.fired |= {key for key, item in self.applied.items() if item.get("triggers")}
         self.disturbed = True
         self.seen = {}
 
@@ -173,6 +179,7 @@ class History(RuleBasedStateMachine):
                 after_again,
                 known,
                 self.sick,
+                {name for name, _dropin in self.fired},
                 self.disturbed or failed,
                 light,
             )
@@ -182,4 +189,5 @@ class History(RuleBasedStateMachine):
             self.declared = dict(self.applied)
         else:
             self.applied = dict(self.declared)
+            self.fired -= {key_of(item) for item in items}
             self.disturbed = False

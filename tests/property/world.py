@@ -107,7 +107,7 @@ def run_state(draw: st.DrawFn) -> Item:
     on_change = draw(st.sampled_from([None, None, None, "restart", "reload", "none"]))
     if on_change:
         found["on_change"] = on_change
-    if draw(st.integers(0, 5)) == 5:
+    if draw(st.integers(0, 3)) == 3:
         found["triggers"] = [draw(st.sampled_from([TRIGGER, {"path": TRIGGER, "reload": True}]))]
     if draw(st.integers(0, 5)) == 5:
         found["health"] = draw(health)
@@ -228,12 +228,18 @@ declarations = st.one_of(
 # --- changes of what is declared ----------------------------------------------------------------------------------
 
 changes = st.sampled_from(
-    ["description", "command", "state", "enabled", "order", "reload", "install", "target", "tie", "tie", "state"]
+    ["description", "command", "state", "enabled", "order", "reload", "install", "target", "tie", "tie", "both", "both"]
 )
 
 
 def changed(item: Item, kind: str, number: int) -> Item:
-    """The item after one change; itself when that change does not fit it."""
+    """The item after a change; itself when that change does not fit it."""
+    for one in ("state", "command") if kind == "both" else (kind,):
+        item = _changed_once(item, one, number)
+    return item
+
+
+def _changed_once(item: Item, kind: str, number: int) -> Item:
     sections = {name: dict(body) for name, body in item.get("sections", {}).items()}
     new = {**item, "sections": sections} if sections else dict(item)
     if kind == "description" and sections:
@@ -268,6 +274,8 @@ FOREIGN = "/etc/systemd/system/{name}.d/80-m-foreign.conf"
 
 FALL_SICK = "touch " + SICK
 GET_WELL = "rm -f " + SICK
+FIRE = "date +%N > " + TRIGGER
+MAKE_VENDOR = "printf '" + VENDOR_TEXT + "' > /usr/lib/systemd/system/" + VENDOR + "; systemctl daemon-reload"
 
 SCRIPTS = (
     "systemctl stop {name}",
@@ -286,8 +294,10 @@ SCRIPTS = (
     "mkdir -p /etc/systemd/system/{name}.d; printf '[Unit]\\nDescription=foreign\\n' > " + FOREIGN,
     FALL_SICK,
     GET_WELL,
-    "date +%N > " + TRIGGER,
-    "printf '" + VENDOR_TEXT + "' > /usr/lib/systemd/system/" + VENDOR + "; systemctl daemon-reload",
+    FIRE,
+    FIRE,
+    MAKE_VENDOR,
+    f"rm -f /usr/lib/systemd/system/{VENDOR}; systemctl daemon-reload",
     "systemctl enable --now " + VENDOR,
     "systemctl daemon-reload",
     "systemctl daemon-reexec",

@@ -88,7 +88,7 @@ def _decide_reload(plan: Plan, state: HostState, groups: t.Mapping[str, list[Des
     elif plan.enable or plan.reenable or plan.disable:
         plan.daemon_reload = "enablement changed"
     else:
-        # Release 247 says so for ever of a masked or broken unit with drop-ins, which it does not read.
+        # Releases 247 and 252 say so for ever of a masked or broken unit with drop-ins, which they do not read.
         acted_on = plan.acted_on()
         stale = [
             name
