@@ -121,7 +121,7 @@ def test_a_restart_of_what_only_passes_on_its_stop(target, upholds):
         {"name": "t-a.service", "content": "[Service]\nExecStart=/bin/sleep 2000\n"},
         {"name": "t-b.service", "content": follower.format(2000)},
     ]
-    target.units(units)
+    assert said(target.units(units))[-2:] == ["restart t-a.service", "restart t-b.service"]
     target.wait_for_command("/bin/sleep 2000", "t-a", "t-b")
 
 

@@ -65,8 +65,9 @@ def attempt(entry: t.Mapping[str, t.Any], options: argparse.Namespace) -> Tried:
         )
     if done.returncode not in (0, 1):
         raise RuntimeError(f"defect {entry['number']}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    told = [line for line in done.stdout.split("\n") if line.startswith("# ")] + done.stdout.strip().split("\n")[-1:]
-    words_found = f"{told[0].lstrip('# ')} ({told[-1].partition(';')[2].strip()})"
+    lines = done.stdout.strip().split("\n")
+    told = [after for line, after in zip(lines, lines[1:]) if line.startswith("--- ")]
+    words_found = f"{told[0] if told else 'no violation'} ({lines[-1].partition('; ')[2].partition(' (')[0]})"
     return Tried(str(entry["number"]), entry["defect"], done.returncode == 1, words_found)
 
 

@@ -16,7 +16,7 @@ from .plan import Plan
 from .sources import read_settings
 from .state import HostState
 
-_STOP_ALONE = "PropagatesStopTo"
+_STOPS_TOO = "PropagatesStopTo"  # new in release 249
 
 _Groups = t.Mapping[str, list[DesiredUnit]]
 
@@ -84,7 +84,7 @@ class _Propagation:
             if unit not in plan.stop and unit not in plan.stopped_with:
                 plan.take_out(unit, plan.restart, plan.reload, plan.left_running)
                 plan.stop_start[unit] = f"it depends on {source}, which is restarted"
-        for unit, source in self._closure(plan.restart, self._restarted_with):
+        for unit, source in self._closure(plan.restart):
             if unit not in plan.stop and unit not in plan.stopped_with and unit not in plan.stop_start:
                 reason = plan.take_out(unit, plan.restart) or f"it depends on {source}, which is restarted"
                 plan.take_out(unit, plan.reload, plan.left_running)
@@ -122,25 +122,16 @@ class _Propagation:
             return True
         names = {item.name for item in items if item.text and not item.dropin}
         rewritten = names & {change.unit for change in self.plan.changes}
-        return bool(rewritten) and names.isdisjoint(name for name, _kind in self.declared.get(stopped, []))
+        return bool(rewritten) and names.isdisjoint(self.declared.get(stopped, []))
 
     def _followers(self, unit: str) -> list[str]:
         """Running units that go down when one does."""
         names = [name for key in STOP_PROPERTIES for name in self.state.value(unit, key).split()]
-        names += [name for name, _kind in self.declared.get(unit, [])]
-        return [name for name in dict.fromkeys(names) if self.state.active(name)]
+        return [name for name in dict.fromkeys([*names, *self.declared.get(unit, [])]) if self.state.active(name)]
 
-    def _restarted_with(self, unit: str) -> list[str]:
-        """Running units that a restart of one restarts: ``PropagatesStopTo=`` and its inverse pass on a stop alone."""
-        names = [name for key in STOP_PROPERTIES if key != _STOP_ALONE for name in self.state.value(unit, key).split()]
-        names += [name for name, kind in self.declared.get(unit, []) if kind != _STOP_ALONE]
-        return [name for name in dict.fromkeys(names) if self.state.active(name)]
-
-    def _closure(
-        self, roots: t.Mapping[str, str], following: t.Callable[[str], list[str]] | None = None
-    ) -> list[tuple[str, str]]:
+    def _closure(self, roots: t.Mapping[str, str]) -> list[tuple[str, str]]:
         """Every unit that follows a root, directly or not, with the one it follows; roots that follow roots too."""
-        found = spread(roots, following or self._followers)
+        found = spread(roots, self._followers)
         return [(unit, source) for unit, source in found.items() if not _only_in_circle(unit, source, roots, found)]
 
 
@@ -153,17 +144,14 @@ def _only_in_circle(unit: str, source: str, roots: t.Mapping[str, str], found: t
     return source == unit or (source in found and list(roots).index(unit) < list(roots).index(source))
 
 
-def _declared_followers(groups: _Groups, state: HostState) -> dict[str, list[tuple[str, str]]]:
-    """Who the declared texts say follows whom, and by which kind of dependency.
-
-    For what the running manager has not loaded yet.
-    """
-    followers: dict[str, list[tuple[str, str]]] = {}
+def _declared_followers(groups: _Groups, state: HostState) -> dict[str, list[str]]:
+    """Who the declared texts say follows whom, for what the running manager has not loaded yet."""
+    followers: dict[str, list[str]] = {}
     for name, items in groups.items():
         for item in items:
             if item.text and any(directive in item.text for directive in STOP_DIRECTIVES):
                 for edge in declared(Unit(name, _settings_of(item)), installed=False):
                     stopped, follower = stop_passes(edge)
-                    if stopped and (edge.kind != _STOP_ALONE or state.tells(_STOP_ALONE)):
-                        followers.setdefault(stopped, []).append((follower, edge.kind))
+                    if stopped and (edge.kind != _STOPS_TOO or state.tells(_STOPS_TOO)):
+                        followers.setdefault(stopped, []).append(follower)
     return followers
