@@ -19,6 +19,7 @@ from .image import in_copy
 from .places import read_place
 from .unit_folder import UnitFolder
 
+_MAX_OUTPUT = 1 << 20  # bytes; what a probe or a hook prints is not ours to trust
 _SYNC_TIMEOUT = 20.0  # seconds
 # Where ``systemctl show`` tells the PIDs of processes that have ended.
 _PIDS = ("ExecMainPID", "ControlPID")
@@ -167,7 +168,7 @@ class Host:
 
     def run(self, argv: t.Sequence[str], timeout: float = QUERY_TIMEOUT) -> Reply:
         """Another program, as the user whose manager it is."""
-        return self.manager.command(argv, timeout)
+        return self.manager.command(argv, timeout, most=_MAX_OUTPUT)
 
     # The journal
 

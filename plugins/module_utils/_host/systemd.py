@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import re
@@ -42,14 +43,16 @@ class Runner:
         timeout: float = QUERY_TIMEOUT,
         env: t.Mapping[str, str] | None = None,
         as_user: bool = True,
+        most: int = 0,
     ) -> Reply:
         """Run a program to its end.
 
         :param timeout: seconds after which it is killed.
         :param as_user: False: as root, whosever manager it is.
-        :raises SystemdError: when it is missing or does not end in time.
+        :param most: bytes that it may print; 0 for a program of systemd, which is trusted not to print without end.
+        :raises SystemdError: when it is missing, does not end in time or prints more.
         """
-        return self.begin(argv, timeout, env, as_user)()
+        return self.begin(argv, timeout, env, as_user, most)()
 
     def begin(
         self,
@@ -57,6 +60,7 @@ class Runner:
         timeout: float = QUERY_TIMEOUT,
         env: t.Mapping[str, str] | None = None,
         as_user: bool = True,
+        most: int = 0,
     ) -> t.Callable[[], Reply]:
         """Start a program; the function returned does the rest of ``command``.
 
@@ -64,25 +68,24 @@ class Runner:
 
         :raises SystemdError: when it is missing.
         """
-        output = open(os.memfd_create("output"), "w+b")  # noqa: SIM115  closed at the end
-        process = self._popen(argv, output, subprocess.PIPE, self._identity(env, as_user))
+        output, errors = _Memory(most), _Memory(most)
+        process = self._popen(argv, output.stream, errors.stream, self._identity(env, as_user))
 
         def end() -> Reply:
-            with output, process:
+            with output.stream, errors.stream, process:
                 try:
-                    _none, errors = process.communicate(timeout=timeout)
+                    process.wait(timeout=timeout)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     raise SystemdError(f"{shown(argv)} did not answer within {timeout:.0f} s") from None
-                output.seek(0)
-                return Reply(
-                    process.returncode, output.read().decode("utf-8", "replace"), errors.decode("utf-8", "replace")
-                )
+                if output.is_full() or errors.is_full():
+                    raise SystemdError(f"{shown(argv)} printed more than {most} bytes")
+                return Reply(process.returncode, output.text(), errors.text())
 
         return end
 
     @staticmethod
-    def _popen(argv: t.Sequence[str], out: t.Any, err: int, identity: dict[str, t.Any]) -> subprocess.Popen[bytes]:
+    def _popen(argv: t.Sequence[str], out: t.Any, err: t.Any, identity: dict[str, t.Any]) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(  # pylint: disable=ansible-bad-function  # run_command cannot leave the wait to us
                 list(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=err, **identity
@@ -127,6 +130,32 @@ class Runner:
                 reply = self.command([program, "--dump-configuration-items"])
                 return parse_directive_dump(reply.out) if reply.code == 0 else None
         return None
+
+
+class _Memory:
+    """A file in memory that takes so many bytes (0: any number); who writes more gets an error."""
+
+    def __init__(self, most: int) -> None:
+        handle = os.memfd_create("output", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        self.stream = open(handle, "w+b")  # noqa: SIM115  closed by who waits for the program
+        self._most = most
+        if most:
+            os.ftruncate(handle, most)
+            fcntl.fcntl(handle, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
+
+    def is_full(self) -> bool:
+        """Whether no byte more would fit."""
+        return bool(self._most) and self._written() >= self._most
+
+    def _written(self) -> int:
+        # The program's end of the file has moved ours.
+        return os.lseek(self.stream.fileno(), 0, os.SEEK_CUR)
+
+    def text(self) -> str:
+        """What was written."""
+        size = self._written() if self._most else -1
+        self.stream.seek(0)
+        return self.stream.read(size).decode("utf-8", "replace")
 
 
 class Running:

@@ -8,9 +8,9 @@ import re
 import typing as t
 
 from .._graph.edges import flag
-from .._model import INFO, WARNING, Setting, Unit
+from .._model import ERROR, INFO, WARNING, Setting, Unit
 from .._syntax.effective import is_set, last_setting, unit_names_in, value_of
-from .._syntax.names import unit_type
+from .._syntax.names import split_unit_name, unit_type
 from .core import Context, Diagnostic, RuleTable, exec_commands, service_type
 
 RULES = RuleTable()
@@ -151,16 +151,35 @@ def type_simple_hides_exec_failure(unit: Unit, context: Context) -> t.Iterator[D
     )
 
 
-@RULES.rule("dbus-without-busname", WARNING, "Type")
+@RULES.rule("dbus-without-busname", ERROR, "Type")
 def dbus_without_busname(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """Type=dbus without BusName= does not say which name to wait for."""
     kind = last_setting(unit, "Service", "Type")
-    if kind is not None and kind.value == "dbus" and last_setting(unit, "Service", "BusName") is None:
+    if kind is not None and kind.value == "dbus" and not value_of(unit, "Service", "BusName"):
+        verdict = "systemd 247 crashes when it loads the unit" if context.release < 248 else "systemd refuses the unit"
         yield Diagnostic(
-            "systemd refuses the unit: Type=dbus waits for a name on the bus, and BusName= does not say which",
+            f"{verdict}: Type=dbus waits for a name on the bus, and BusName= does not say which",
             "add BusName= with the name that the program takes",
             kind,
         )
+
+
+_LAST_COMPONENT = re.compile(r"(?<!%)(?:%%)*%J")
+
+
+@RULES.rule("empty-prefix-component", ERROR)
+def empty_prefix_component(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
+    """%J asks for the last part of a prefix that ends in a dash, which crashes systemd."""
+    if context.release < 248 or not split_unit_name(unit.name).prefix.endswith("-"):
+        return
+    for setting in unit.settings:
+        if _LAST_COMPONENT.search(setting.value):
+            yield Diagnostic(
+                f"systemd crashes when it loads the unit, and the host needs a reset: nothing follows the last dash of"
+                f" '{split_unit_name(unit.name).prefix}', and %J cannot name it",
+                "call the unit otherwise, or write what %J stands for",
+                setting,
+            )
 
 
 @RULES.rule("notify-access", WARNING, "Type")

@@ -116,8 +116,13 @@ def _add_drift(
     """``drift`` of each unit: null when we did not deploy it."""
     records: dict[str, dict[str, t.Any]] = {}
     user = systemd.account.pw_name if systemd.account else ""
-    for path, entry in {} if systemd.root else Store(scope=systemd.scope, user=user).read_record().items():
+    store = Store(scope=systemd.scope, user=user)
+    for path, entry in {} if systemd.root else store.read_record().items():
         records.setdefault(entry["unit"], {})[path] = entry
+    place = store.path("deployed.json")
+    reader.findings += [
+        Finding("unreadable-file", WARNING, "", text, "", place, source="read") for text in store.problems
+    ]
     for name, unit in units.items():
         record = records.get(name)
         unit["drift"] = None

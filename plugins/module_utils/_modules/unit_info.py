@@ -43,7 +43,7 @@ def run_unit_info() -> None:
     try:
         names = tuple(full_name(name) for name in options["name"])
         question = Question(names, frozenset(options["what"]), options["journal_lines"])
-        systemd = Manager(options["scope"], options["user"] or "", root=_root(options["root"]))
+        systemd = Manager(options["scope"], options["user"] or "", root=options["root"] or "")
         answer = ask(systemd, question)
     except (ValueError, SystemdError) as error:
         module.fail_json(msg=str(error))
@@ -52,7 +52,3 @@ def run_unit_info() -> None:
         units=answer.units,
         findings=[finding._asdict() for finding in answer.findings],
     )
-
-
-def _root(path: str | None) -> str:
-    return "" if path is None else path.rstrip("/")

@@ -90,3 +90,14 @@ def test_a_user_may_read_what_is_staged_whatever_the_umask():
     finally:
         os.umask(before)
     assert modes == [0o755, 0o755, 0o644]
+
+
+@pytest.mark.parametrize("stream", ["", " >&2"])
+@pytest.mark.defect("security-9")
+def test_a_program_that_prints_without_end(stream):
+    with pytest.raises(SystemdError, match="printed more than 4096 bytes"):
+        Runner().command(["sh", "-c", f"yes{stream}"], most=4096)
+
+
+def test_what_a_program_prints_within_its_limit():
+    assert Runner().command(["sh", "-c", "echo one; echo two >&2; exit 3"], most=4096) == Reply(3, "one\n", "two\n")

@@ -88,7 +88,9 @@ def test_a_case_is_of_a_rule(case: dict[str, t.Any]) -> None:
 
 
 def test_severities() -> None:
-    assert {rule.severity for rule in RULES} <= set(_model.SEVERITIES) - {_model.ERROR}
+    """What systemd itself refuses is validation's to find; an error of lint is a text that crashes some release."""
+    severe = {rule.id for rule in RULES if rule.severity == _model.ERROR}
+    assert severe == {"dbus-without-busname", "empty-prefix-component"}
 
 
 @pytest.mark.parametrize("case", load("lint/needed"))

@@ -11,6 +11,7 @@ import pathlib
 import re
 
 import pytest
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.store import Store
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.manager import Manager
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import info as _info
 
@@ -217,3 +218,10 @@ def test_every_rule_of_reading_is_documented():
     used = set(re.findall(r'"((?:unreadable|broken|vanished|no)-[a-z]+)"', text))
     documented = (here / "docs/rules.md").read_text().partition("## What could not be read")[2]
     assert used == set(re.findall(r"^### `([a-z-]+)`", documented, re.MULTILINE))
+
+
+def test_a_record_that_is_not_ours_is_told(tmp_path, monkeypatch):
+    (tmp_path / "deployed-global.json").write_text("[]")
+    monkeypatch.setattr(_info, "Store", lambda **options: Store(str(tmp_path), **options))
+    answer = _info.ask(Manager("global"), _info.Question(("t-none.service",), frozenset(["drift"])))
+    assert rules(answer) == [("unreadable-file", str(tmp_path / "deployed-global.json"))]
