@@ -71,6 +71,15 @@ options:
     description:
       - Stop, disable and remove units, and remove drop-ins, whose files carry O(set_name) and which this task does not
         declare. The module never prunes other files.
+      - Also remove files that an earlier task of the set brought along and this one does not declare, but no directory.
     type: bool
     default: false
+  keep_generations:
+    description:
+      - How many states of the set stay on the target, readable by root alone, for M(unitcraft.systemd.rollback). They
+        hold the units, their files with secrets, and the enablement.
+      - The set is O(set_name), or the unit if the task is about one unit. A task of several units without O(set_name)
+        keeps none. V(0) keeps none.
+    type: int
+    default: 5
 """

@@ -41,9 +41,10 @@ options:
       - V(journal) is the last journal lines. For more than 60 units the module takes them from the last 20000 entries
         of the whole journal.
       - V(drift) compares units that M(unitcraft.systemd.units) deployed with the present state.
+      - V(generations) returns the states that M(unitcraft.systemd.rollback) can go back to.
     type: list
     elements: str
-    choices: [definition, files, state, security, dependencies, journal, drift]
+    choices: [definition, files, state, security, dependencies, journal, drift, generations]
     default: [definition, state]
   scope:
     description:
@@ -197,6 +198,22 @@ units:
               overrode:
                 - {text: '1', path: /etc/systemd/system/rot13.service, line: 9}
               ignored: []
+generations:
+  description:
+    - States that the target keeps, by the name of the set; only sets with a unit that O(name) names.
+    - C(current) is true for the state that the target is in; C(actions) are those of the task that led to it.
+  returned: O(what=generations)
+  type: dict
+  sample:
+    shop:
+      - number: 3
+        time: "2026-11-21T22:45:56Z"
+        by: alice
+        current: true
+        units: [shop.service]
+        files: [/opt/shop/shop.py]
+        actions:
+          - {action: restart, unit: shop.service, reason: /opt/shop/shop.py changed}
 findings:
   description:
     - Files that could not be read, with the path. Same structure as the findings of M(unitcraft.systemd.unit_lint).

@@ -80,7 +80,7 @@ class Target:
         self.agent: subprocess.Popen[str] | None = None
         self.sh(f"rm -rf {LIBRARY}; mkdir -p {LIBRARY}")
         containers.run(name, ["tar", "-xf", "-", "-C", LIBRARY], data=_library())
-        for module in ("unit", "units", "unit_info", "unit_lint"):
+        for module in ("unit", "units", "unit_info", "unit_lint", "rollback"):
             containers.write_file(name, f"{LIBRARY}/run_{module}.py", _START.replace("@NAME@", module))
 
     def run(self, argv: list[str], data: str | None = None) -> Ended:

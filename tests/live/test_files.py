@@ -117,12 +117,14 @@ def test_a_secret_is_shown_nowhere(installed):
     ]
     assert "secret2" not in json.dumps(shown)
     assert "secret2" not in installed.sh(
-        "journalctl --no-pager -o export | tr -d '\\0'; find /var/lib/unitcraft -type f | xargs cat"
+        "journalctl --no-pager -o export | tr -d '\\0';"
+        " find /var/lib/unitcraft -type f -not -path '*/contents/*' | xargs cat"
     )
 
 
 def test_contents_of_a_transaction_that_is_over_are_gone(installed):
-    deploy(installed, [echo("2")])
+    installed.sh("rm -r /var/lib/unitcraft/generations")
+    deploy(installed, [echo("2")], keep_generations=0)
     assert installed.sh("ls /var/lib/unitcraft/contents 2>/dev/null; true") == ""
 
 

@@ -54,7 +54,11 @@ class Contents:
 
     def has(self, digest: str) -> bool:
         """Whether a content is at hand."""
-        return digest in self._places or os.path.isfile(os.path.join(self.folder, digest))
+        return digest in self._places or self.kept(digest)
+
+    def kept(self, digest: str) -> bool:
+        """Whether a content is in our folder."""
+        return os.path.isfile(os.path.join(self.folder, digest))
 
     def open(self, digest: str) -> t.BinaryIO:
         """A file that stands at the beginning of a content; what follows the content is not for the reader.
@@ -74,7 +78,7 @@ class Contents:
         :raises OSError: when that is impossible, or it is not the content of this digest.
         """
         path = os.path.join(self.folder, digest)
-        if os.path.isfile(path):
+        if self.kept(digest):
             return
         if not os.path.isdir(self.folder):
             make_folder(self.folder, 0o700)

@@ -35,7 +35,7 @@ class DesiredFile(t.NamedTuple):
     on_change: str = "restart"  # restart, reload or none
     validate: tuple[str, ...] = ()  # a program and its arguments that accepts the new content
     secret: bool = False  # its content is never shown
-    only_new: bool = False  # a folder that is there stays as it is
+    only_new: bool = False  # a folder that is there stays as it is; one that is removed has to be empty by then
 
 
 class DesiredUnit:

@@ -24,7 +24,9 @@ def file_changes(state: HostState, items: t.Iterable[DesiredUnit]) -> list[Chang
         for file in item.files:
             declared.setdefault(file.path, (item.name, file))  # a folder may be declared by several
     changes: dict[str, Change] = {}
-    for unit, file in declared.values():
+    for unit, file in sorted(declared.values(), key=lambda pair: -pair[1].path.count("/")):
+        if file.kind == "missing" and file.only_new and not changes.keys() >= state.below.get(file.path, {}).keys():
+            continue  # something else is in this folder
         for change in _changes(unit, file, state):
             changes[change.path] = change
     for unit, file in declared.values():
@@ -66,7 +68,7 @@ def _changes(unit: str, file: DesiredFile, state: HostState) -> t.Iterator[Chang
     before = state.places.get(file.path, MISSING)
     _refuse_other_kinds(file, before)
     after = _after(file, before, state)
-    if before.kind == "directory" and file.kind == "missing":
+    if before.kind == "directory" and file.kind == "missing" and not file.only_new:
         for path, inner in state.below.get(file.path, {}).items():
             yield Change(unit, path, inner, MISSING, "remove", f"{path}: {file.path} is removed", file.place, True)
     reason = _difference(before, after)
@@ -91,7 +93,7 @@ def _after(file: DesiredFile, before: File, state: HostState) -> File:
         return MISSING
     new = before.kind != file.kind
     if file.only_new and not new:
-        return before
+        return before  # a folder that is there
     uid = file.uid if file.uid is not None else state.uid if new else before.uid
     gid = file.gid if file.gid is not None else state.gid if new else before.gid
     if file.kind == "link":

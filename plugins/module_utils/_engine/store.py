@@ -66,7 +66,7 @@ class Store:
         self.problems: list[str] = []
 
     def path(self, name: str) -> str:
-        """Where one of our files stands: ``lock``, ``intent.json``, ``deployed.json``, or the folder ``contents``."""
+        """Where one of our files or folders is: ``lock``, ``intent.json``, ``deployed.json``, ``contents``..."""
         stem, dot, kind = name.partition(".")
         owner = "" if self._scope == "system" else f"-user-{self._user}" if self._user else f"-{self._scope}"
         return os.path.join(self.folder, f"{stem}{owner}{dot}{kind}")
@@ -178,9 +178,10 @@ class Store:
             flush_folder(self.folder)
 
     def digests(self) -> set[str]:
-        """The contents that intents which were set aside speak of."""
+        """The contents that generations speak of, and intents which were set aside."""
         found: set[str] = set()
-        for path in glob.glob(f"{glob.escape(self.path('intent'))}-set-aside-*.json"):
+        places = (f"{glob.escape(self.path('intent'))}-set-aside-*", f"{glob.escape(self.path('generations'))}/*/*")
+        for path in [path for place in places for path in glob.glob(f"{place}.json")]:
             with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
                 found.update(_DIGEST.findall(stream.read()))
         return found

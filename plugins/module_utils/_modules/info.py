@@ -10,6 +10,7 @@ import typing as t
 
 from .._catalog import LAST_RELEASE
 from .._engine.drift import DriftState, compare
+from .._engine.generations import describe_all
 from .._engine.store import Store
 from .._graph.build import Graph, build
 from .._host.manager import Manager
@@ -24,7 +25,7 @@ from .._syntax.names import UNIT_TYPES, is_template, parse_unit_name, template_o
 from .._syntax.words import UnitSyntaxError, from_bytes
 from .._values.typed import TypedValues
 
-ASPECTS = ("definition", "files", "state", "security", "dependencies", "journal", "drift")
+ASPECTS = ("definition", "files", "state", "security", "dependencies", "journal", "drift", "generations")
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -46,10 +47,12 @@ class Answer(t.NamedTuple):
 
     :ivar units: ``{name: description}`` as the module documents it.
     :ivar findings: what could not be read.
+    :ivar generations: see ``describe_all``; None when they are not asked for.
     """
 
     units: dict[str, dict[str, t.Any]]
     findings: list[Finding]
+    generations: dict[str, list[dict[str, t.Any]]] | None = None
 
 
 def full_name(name: str) -> str:
@@ -87,7 +90,13 @@ def ask(systemd: Manager, question: Question) -> Answer:
     units = {name: _describe(name, question.what, files, definitions, runtime) for name in names}
     if "drift" in question.what:
         _add_drift(units, systemd, reader, files, runtime)
-    return Answer(units, [*reader.findings, *definitions.findings, *runtime.findings])
+    generations = _generations(systemd, question.names) if "generations" in question.what else None
+    return Answer(units, [*reader.findings, *definitions.findings, *runtime.findings], generations)
+
+
+def _generations(systemd: Manager, names: t.Sequence[str]) -> dict[str, list[dict[str, t.Any]]]:
+    store = Store(scope=systemd.scope, user=systemd.account.pw_name if systemd.account else "")
+    return describe_all(store, lambda unit: any(fnmatch.fnmatchcase(unit, name) for name in names))
 
 
 def _describe(

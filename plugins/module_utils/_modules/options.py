@@ -48,8 +48,8 @@ class ContentsNeeded(Exception):
         self.numbers = list(numbers)
 
 
-def unit_options() -> dict[str, t.Any]:
-    """Argument spec of one unit: options of ``unit``, and of each item of ``units``."""
+def health_option() -> dict[str, t.Any]:
+    """Argument spec of ``health``."""
     probe = {
         "tcp": {"type": "str"},
         "udp": {"type": "str"},
@@ -72,6 +72,11 @@ def unit_options() -> dict[str, t.Any]:
             "required_one_of": [_PROBE_KINDS],
         },
     }
+    return {"type": "dict", "options": health}
+
+
+def unit_options() -> dict[str, t.Any]:
+    """Argument spec of one unit: options of ``unit``, and of each item of ``units``."""
     return {
         "name": {"type": "str", "required": True},
         "sections": {"type": "dict"},
@@ -83,7 +88,7 @@ def unit_options() -> dict[str, t.Any]:
         "instances": {"type": "list", "elements": "str"},
         "on_change": {"type": "str", "choices": ["auto", "restart", "reload", "none"], "default": "auto"},
         "triggers": {"type": "list", "elements": "raw"},
-        "health": {"type": "dict", "options": health},
+        "health": health_option(),
         "files": {"type": "list", "elements": "dict", "options": file_options(), **FILE_RULES},
     }
 
@@ -126,6 +131,7 @@ def set_options() -> dict[str, t.Any]:
         "rollback": {"type": "bool", "default": True},
         "set_name": {"type": "str"},
         "prune": {"type": "bool", "default": False},
+        "keep_generations": {"type": "int", "default": 5},
     }
 
 
@@ -142,6 +148,8 @@ def check_set_options(params: t.Mapping[str, t.Any]) -> None:
         mistakes.append("linger: only scope: user takes linger")
     if params["prune"] and not params["set_name"]:
         mistakes.append("prune: needs set_name, because only files that carry the name of the set are ever removed")
+    if params["keep_generations"] < 0:
+        mistakes.append(f"keep_generations: {params['keep_generations']} is below 0; write how many are kept, or 0")
     if scope == "user" and root:
         mistakes.append("root: scope: user needs a running user manager; use scope: global for units of every user")
     if root and not os.path.isdir(root):

@@ -8,6 +8,7 @@ import typing as t
 
 from .._engine.contents import Contents
 from .._engine.desired import DesiredUnit, to_prune
+from .._engine.generations import Generations
 from .._engine.host import Host
 from .._engine.plan import Plan
 from .._engine.planner import make_plan
@@ -61,6 +62,7 @@ class Task:
         self.result: dict[str, t.Any] = {"changed": False, "actions": [], "diff": [], "findings": [], "units": {}}
         self.store = Store()
         self.drift: dict[str, list[dict[str, str]]] = {}
+        self._generations: Generations | None = None
 
     def run(self) -> dict[str, t.Any]:
         """Do all of it.
@@ -82,16 +84,17 @@ class Task:
         manager = Manager(params["scope"], params["user"] or "", params["runtime"], params["root"] or "")
         self.store = Store(scope=manager.scope, user=manager.account.pw_name if manager.account else "")
         host = Host(manager, Contents(self.store.path("contents"), self.sent.payload))
-        desired = desired_units(self.items, host.folder, params["set_name"], self.listed)
-        files = self._files(host, desired)
+        desired = self._declared(host)
         with host.manager.as_owner():
             problem = host.unit_folder.problem()
         if problem:
             raise SystemdError(f"{'root' if params['root'] else 'scope'}: {problem}")
         lock_problem = self._lock()
+        self._generations = self._generations or self._generations_of(desired)
         record = self.store.read_record()
         self.warnings += self.store.problems
         desired += [*self._to_prune(host, desired), *self._dropped(host, desired, record)]
+        files = self._files(host, desired)
         state = read_state(host, desired, trigger_sums(record))
         state.deployed = {path: entry["text"] for path, entry in record.items() if entry.get("text") is not None}
         self.drift = drift_by_unit(state, desired, record)
@@ -104,13 +107,21 @@ class Task:
         self.result["units"] = self._carry_out(plan, host, state, desired, record, files)
         return self.result
 
-    def _files(self, host: Host, desired: t.Sequence[DesiredUnit]) -> TaskFiles | None:
-        """The files that the units bring along; None when no unit has any."""
-        if not any(item["files"] for item in self.items) and not any(self.sent.files):
-            return None
-        from .files import TaskFiles, add_files
+    def _declared(self, host: Host) -> list[DesiredUnit]:
+        """What the task declares, with the files that the units bring along."""
+        desired = desired_units(self.items, host.folder, self.params["set_name"], self.listed)
+        if any(item["files"] for item in self.items) or any(self.sent.files):
+            from .files import add_files
 
-        add_files(desired, self.items, self.sent, host, self.listed)
+            add_files(desired, self.items, self.sent, host, self.listed)
+        return desired
+
+    def _files(self, host: Host, desired: t.Sequence[DesiredUnit]) -> TaskFiles | None:
+        """The files of the task; None when no unit has any."""
+        if not any(unit.files for unit in desired):
+            return None
+        from .files import TaskFiles
+
         return TaskFiles(host, self.sent)
 
     def _lock(self) -> str:
@@ -144,7 +155,12 @@ class Task:
         with host.manager.as_owner():
             paths = [path for path in host.unit_folder.list_unit_files() if path not in declared]
             files = {path: host.unit_folder.read_file(path) for path in paths}
-        return to_prune(files, host.folder, self.params["set_name"])
+        pruned = to_prune(files, host.folder, self.params["set_name"])
+        if self._generations and self._generations.current():
+            from .._engine.committed import prune_files
+
+            pruned += prune_files(self._generations.items(), [*desired, *pruned], self.params["set_name"])
+        return pruned
 
     def _dropped(self, host: Host, desired: t.Sequence[DesiredUnit], record: Record) -> list[DesiredUnit]:
         """The instances that the last run listed and this one does not: pruned, or spoken of."""
@@ -222,6 +238,7 @@ class Task:
                 files.keep(plan)
             snapshot = take_snapshot(plan, host, state.live, state.links)
             states = run(plan, host, self.store, snapshot, self.params["rollback"])
+            self._commit(plan, state, desired, files)
         finally:
             if files and not self.store.has_intent():
                 host.contents.keep_only(self.store.digests())
@@ -234,6 +251,32 @@ class Task:
         except SystemdError as error:  # the transaction is over, and not to know is no reason to fail
             self.warnings.append(f"everything was done, but the state of all units cannot be told: {error}")
             return describe_units(places_of(host.folder, desired), states, self.drift)
+
+    def _commit(self, plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit], files: TaskFiles | None) -> None:
+        """Keep the state of the set that the transaction has led to."""
+        generations, keep = self._generations, self.params["keep_generations"]
+        if generations is None or not keep:
+            return
+        from .._engine.committed import items_after
+
+        try:
+            before = generations.items()
+            items = items_after(before, plan, state, desired)
+            if items != before:
+                if files:
+                    files.keep_for(items)
+                generations.add(items, self.result["actions"], keep)
+        except OSError as error:
+            self.warnings.append(
+                f"everything was done, but this generation of set {generations.set_name} cannot be kept for a rollback:"
+                f" {error.filename or 'a file'}: {error.strerror}"
+            )
+
+    def _generations_of(self, desired: t.Sequence[DesiredUnit]) -> Generations | None:
+        """The generations of the set; None for what is not one, and for an image."""
+        names = {unit.name for unit in desired}
+        name = self.params["set_name"] or (names.pop() if len(names) == 1 else "")
+        return Generations(self.store, name) if name and not self.params["root"] else None
 
     def _write_record(self, record: Record | None) -> None:
         try:

@@ -17,7 +17,9 @@ from .result import describe_failure
 from .task import FindingsError, Task
 
 
-class _Module(AnsibleModule):  # type: ignore[misc]  # Ansible has no type annotations
+class Module(AnsibleModule):  # type: ignore[misc]  # Ansible has no type annotations
+    """A module whose action plugin adds to its options."""
+
     sent = Sent()
 
     def _load_params(self) -> None:
@@ -32,27 +34,27 @@ class _Module(AnsibleModule):  # type: ignore[misc]  # Ansible has no type annot
 
 def run_unit() -> None:
     """The module ``unit``: a set of one item."""
-    module = _Module(argument_spec={**unit_options(), **set_options()}, supports_check_mode=True)
+    module = Module(argument_spec={**unit_options(), **set_options()}, supports_check_mode=True)
     _run(module, [{option: module.params[option] for option in unit_options()}], listed=False)
 
 
 def run_units() -> None:
     """The module ``units``."""
     items = {"type": "list", "elements": "dict", "required": True, "options": unit_options()}
-    module = _Module(argument_spec={"units": items, **set_options()}, supports_check_mode=True)
+    module = Module(argument_spec={"units": items, **set_options()}, supports_check_mode=True)
     _run(module, module.params["units"], listed=True)
 
 
-def _run(module: AnsibleModule, items: t.Sequence[t.Mapping[str, t.Any]], listed: bool) -> None:
+def _run(module: Module, items: t.Sequence[t.Mapping[str, t.Any]], listed: bool) -> None:
     gc.disable()  # the process is short, leaves no cycles of any size, and saves a tenth of its time
     try:
-        _run_task(module, items, listed)
+        run_task(module, Task(module.params, items, listed, module.check_mode, module._diff, module.sent))
     finally:
         gc.enable()  # some keep the process for their next task, as Mitogen does
 
 
-def _run_task(module: AnsibleModule, items: t.Sequence[t.Mapping[str, t.Any]], listed: bool) -> None:
-    task = Task(module.params, items, listed, module.check_mode, module._diff, module.sent)
+def run_task(module: AnsibleModule, task: Task) -> None:
+    """Carry out a task and end the module with what it returns."""
     try:
         result = task.run()
     except ContentsNeeded as needed:

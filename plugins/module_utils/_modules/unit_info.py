@@ -51,4 +51,5 @@ def run_unit_info() -> None:
         changed=False,
         units=answer.units,
         findings=[finding._asdict() for finding in answer.findings],
+        **({} if answer.generations is None else {"generations": answer.generations}),
     )

@@ -32,7 +32,7 @@ class Module:
 @pytest.mark.parametrize(("module", "run"), [(_unit, _unit.run_unit), (_unit_lint, _unit_lint.run_unit_lint)])
 def test_garbage_is_collected_again_after_the_task(module, run, monkeypatch):
     """Attack 15."""
-    monkeypatch.setattr(module, "_Module" if module is _unit else "AnsibleModule", Module)
+    monkeypatch.setattr(module, "Module" if module is _unit else "AnsibleModule", Module)
     with pytest.raises(SystemExit):
         run()
     assert gc.isenabled()

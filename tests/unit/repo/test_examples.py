@@ -20,6 +20,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.unitcraft.systemd.plugins.module_utils import _model
 from ansible_collections.unitcraft.systemd.plugins.module_utils._lint import judge as _lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import options
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import rollback as _module_rollback
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_info as _module_info
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules import unit_lint as _module_lint
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import render as _render
@@ -37,6 +38,7 @@ SPECS = {
     "units": {"units": _UNITS, **options.set_options()},
     "unit_info": _module_info.argument_spec(),
     "unit_lint": _module_lint.argument_spec(),
+    "rollback": _module_rollback.argument_spec(),
 }
 TASK_LISTS = ("tasks", "pre_tasks", "post_tasks", "handlers", "block", "rescue", "always")
 

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a set is after a plan, as items of a generation, and back to what a plan takes. No I/O."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._model import MISSING, File
+from .._syntax.words import from_bytes
+from .desired import DesiredFile, DesiredUnit
+from .plan import Plan
+from .state import HostState
+
+Item = t.Mapping[str, t.Any]
+_OPTIONS = ("name", "path", "dropin", "state", "enabled", "masked", "instances", "on_change", "triggers", "health")
+
+
+def items_after(
+    before: t.Sequence[Item], plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]
+) -> list[dict[str, t.Any]]:
+    """The items of a set after a plan: those from before it, and in their place those that the task declares.
+
+    An item is what DesiredUnit holds, with the bytes that stand on the disk, and ``linked``: whether links enable it.
+    """
+    items = {_key(item): dict(item) for item in before}
+    after = {change.path: change.after for change in plan.written()}
+    done: set[tuple[str, str]] = set()
+    for unit in desired:
+        if (unit.name, unit.dropin) in done:
+            continue  # the rest of what a set no longer declares
+        done.add((unit.name, unit.dropin))
+        old = items.pop((unit.name, unit.dropin), {})
+        if not unit.removes:
+            item = _item(unit, old, after, state)
+            item["files"] = [*_files_after(old, unit, plan, state).values()]
+            items[unit.name, unit.dropin] = item
+    return list(items.values())
+
+
+def _key(item: Item) -> tuple[str, str]:
+    return item["name"], item["dropin"]
+
+
+def _item(unit: DesiredUnit, old: Item, after: t.Mapping[str, File], state: HostState) -> dict[str, t.Any]:
+    item: dict[str, t.Any] = {name: getattr(unit, name) for name in _OPTIONS}
+    item["triggers"] = [list(trigger) for trigger in unit.triggers]
+    file = after.get(unit.path, state.files.get(unit.path, MISSING))
+    item["text"] = old.get("text")
+    if unit.text is not None:
+        item["text"] = from_bytes(file.data)
+    item["linked"] = bool(state.links_of(unit.name)) if unit.enabled is None else unit.enabled
+    return item
+
+
+def _files_after(old: Item, unit: DesiredUnit, plan: Plan, state: HostState) -> dict[str, dict[str, t.Any]]:
+    """The files of an item: what it does not declare any more is still there."""
+    files: dict[str, dict[str, t.Any]] = {file["path"]: file for file in old.get("files", ())}
+    after = {change.path: change.after for change in plan.files}
+    declared = {file.path: file for file in unit.files}
+    made = [change.path for change in plan.files if change.unit == unit.name and change.path not in declared]
+    for path in [*(path for path in made if after[path].kind == "directory"), *declared]:
+        file = declared.get(path) or DesiredFile("", path, "directory", only_new=True)
+        now = after.get(path, state.places.get(path, MISSING))
+        if now.kind == "missing":
+            files.pop(path, None)
+            continue
+        entry = file._asdict()
+        entry.update(kind=now.kind, digest=now.digest, size=now.size, target=now.target)
+        entry.update(uid=now.uid, gid=now.gid, mode=None if now.kind == "link" else now.mode)
+        entry.update(place="", validate=[])
+        files[path] = entry
+    return files
+
+
+def prune_files(items: t.Sequence[Item], desired: t.Sequence[DesiredUnit], set_name: str) -> list[DesiredUnit]:
+    """Have the files removed that a set has brought along and declares no more; no folder is among them.
+
+    :returns: items for what the task does not speak of otherwise.
+    """
+    declared = {file.path for unit in desired for file in unit.files}
+    units = {(unit.name, unit.dropin): unit for unit in desired}
+    found = []
+    for item in items:
+        gone = [f["path"] for f in item["files"] if f["path"] not in declared and f["kind"] != "directory"]
+        if gone and _key(item) not in units:
+            units[_key(item)] = DesiredUnit(item["name"], item["path"], item["dropin"], position=len(desired))
+            found.append(units[_key(item)])
+        for path in gone:
+            units[_key(item)].files.append(DesiredFile(f"set {set_name} no longer declares it", path, "missing"))
+    return found
+
+
+def desired_again(target: t.Sequence[Item], current: t.Sequence[Item], number: int, health: t.Any) -> list[DesiredUnit]:
+    """What leads from one generation to another.
+
+    :param target: the items of the generation to reach; ``current``: those of the one that the host is in.
+    :param health: option ``health`` in the place of that of the items; None for theirs.
+    """
+    reason = f"generation {number} does not have it"
+    desired = []
+    now = {_key(item): item for item in current}
+    for position, item in enumerate(target):
+        old = now.pop(_key(item), {})
+        desired.append(_desired(item, old, position, health))
+    for item in now.values():
+        removed = DesiredUnit(
+            item["name"], item["path"], item["dropin"], state="absent" if item["text"] is not None else "present"
+        )
+        removed.reason = reason
+        removed.position = len(desired)
+        desired.append(removed)
+    kept = {file["path"] for item in target for file in item["files"]}
+    for unit in desired:
+        gone = [
+            file
+            for item in current
+            if _key(item) == (unit.name, unit.dropin)
+            for file in item["files"]
+            if file["path"] not in kept
+        ]
+        unit.files += [DesiredFile(f"generation {number}", file["path"], "missing", only_new=True) for file in gone]
+    return desired
+
+
+def _desired(item: Item, old: Item, position: int, health: t.Any) -> DesiredUnit:
+    # What a later generation has set goes back to what it was; what no generation speaks of is left alone.
+    enabled = item["enabled"]
+    if enabled is None and old.get("enabled") is not None:
+        enabled = item["linked"]
+    masked = item["masked"]
+    if masked is None and old.get("masked"):
+        masked = False
+    return DesiredUnit(
+        name=item["name"],
+        path=item["path"],
+        dropin=item["dropin"],
+        text=item["text"],
+        by_meaning=False,
+        state="started" if item["state"] in ("restarted", "reloaded") else item["state"],
+        enabled=enabled,
+        masked=masked,
+        instances=item["instances"],
+        on_change=item["on_change"],
+        triggers=[(path, reload) for path, reload in item["triggers"]],
+        health=health if health is not None else item["health"],
+        position=position,
+        files=[DesiredFile(**{**file, "validate": (), "place": file["path"]}) for file in item["files"]],
+    )

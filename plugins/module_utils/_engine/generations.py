@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Committed states of a set: each is kept on the host, so that ``rollback`` needs nothing from the controller."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pwd
+import time
+import typing as t
+import urllib.parse
+
+from .own_files import make_folder, replace_file
+from .store import Store
+
+FORMAT = 1
+Generation = dict[str, t.Any]
+
+
+class Generations:
+    """The generations of one set: ``NUMBER.json`` each, and ``current``, which names the one that the host is in.
+
+    A generation is ``{format, number, time, by, set, items, actions}``; its items are those of ``of_units``.
+    """
+
+    def __init__(self, store: Store, set_name: str) -> None:
+        self.set_name = set_name
+        self._folder = os.path.join(store.path("generations"), urllib.parse.quote(set_name, safe="@:"))
+
+    def numbers(self) -> list[int]:
+        """The numbers of those that are kept, the oldest first."""
+        try:
+            names = os.listdir(self._folder)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return []
+        return sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit())
+
+    def current(self) -> int:
+        """The number of the one that the host is in; 0 for none."""
+        with contextlib.suppress(OSError, ValueError), open(os.path.join(self._folder, "current"), "rb") as stream:
+            return int(stream.read(20))
+        return 0
+
+    def read(self, number: int) -> Generation:
+        """One generation.
+
+        :raises ValueError: when there is none of this number, or it cannot be read.
+        """
+        try:
+            with open(self._path(number), "rb") as stream:
+                found: Generation = json.loads(stream.read())
+            if found["format"] != FORMAT or not isinstance(found["items"], list):
+                raise ValueError(f"its format is {found['format']!r}")
+        except FileNotFoundError:
+            kept = ", ".join(map(str, self.numbers())) or "none"
+            raise ValueError(f"set {self.set_name} has no generation {number} on this host; kept: {kept}") from None
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise ValueError(f"{self._path(number)} is not a generation of ours: {error}") from None
+        return found
+
+    def items(self) -> list[dict[str, t.Any]]:
+        """The items of the current generation; none where there is none."""
+        with contextlib.suppress(ValueError):
+            return t.cast("list[dict[str, t.Any]]", self.read(self.current())["items"])
+        return []
+
+    def add(self, items: t.Sequence[t.Mapping[str, t.Any]], actions: t.Sequence[t.Any], keep: int) -> None:
+        """Add a generation, which is the current one from now on, and remove the oldest ones.
+
+        :raises OSError: when that is impossible.
+        """
+        numbers = self.numbers()
+        number = max(numbers, default=0) + 1
+        if not os.path.isdir(self._folder):
+            make_folder(self._folder, 0o700)
+        generation = {
+            "format": FORMAT,
+            "number": number,
+            "time": int(time.time()),
+            "by": _person(),
+            "set": self.set_name,
+            "items": items,
+            "actions": actions,
+        }
+        replace_file(self._path(number), json.dumps(generation).encode("ascii"))
+        self.point_to(number)
+        for old in [*numbers, number][: -max(keep, 1)]:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path(old))
+
+    def point_to(self, number: int) -> None:
+        """Say which generation the host is in.
+
+        :raises OSError: when that is impossible.
+        """
+        replace_file(os.path.join(self._folder, "current"), str(number).encode("ascii"))
+
+    def _path(self, number: int) -> str:
+        return os.path.join(self._folder, f"{number}.json")
+
+
+def describe_all(store: Store, is_asked: t.Callable[[str], bool]) -> dict[str, list[dict[str, t.Any]]]:
+    """The generations of every set of this scope and user: ``{set: [{number, time, by, current, ...}]}``.
+
+    :param is_asked: whether a unit is asked for; a set without such a unit is left out.
+    """
+    try:
+        names = os.listdir(store.path("generations"))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return {}
+    found = {}
+    for name in sorted(map(urllib.parse.unquote, names)):
+        generations = Generations(store, name)
+        current = generations.current()
+        told = []
+        for number in generations.numbers():
+            with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
+                told.append(_described(generations.read(number), number == current))
+        if any(is_asked(unit) for generation in told for unit in generation["units"]):
+            found[name] = told
+    return found
+
+
+def _described(generation: Generation, current: bool) -> dict[str, t.Any]:
+    items = generation["items"]
+    return {
+        "number": generation["number"],
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(generation["time"])),
+        "by": generation["by"],
+        "current": current,
+        "units": sorted({item["name"] for item in items}),
+        "files": sorted(file["path"] for item in items for file in item["files"]),
+        "actions": generation["actions"],
+    }
+
+
+def _person() -> str:
+    """Who runs us, before sudo."""
+    with contextlib.suppress(KeyError):
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    return str(os.getuid())

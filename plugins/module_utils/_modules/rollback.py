@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""``rollback`` as Ansible runs it: a task whose declaration is a generation of a set."""
+
+from __future__ import annotations
+
+import gc
+import typing as t
+
+from .._engine.committed import desired_again
+from .._engine.contents import Contents
+from .._engine.desired import DesiredUnit
+from .._engine.generations import Generations
+from .._engine.host import Host
+from .._engine.plan import Plan
+from .._engine.state import HostState
+from .files import TaskFiles
+from .options import DeclarationError, health_option, set_options
+from .task import Task
+from .unit import Module, run_task
+
+
+def argument_spec() -> dict[str, t.Any]:
+    """The options of ``rollback`` as AnsibleModule takes them."""
+    return {
+        "set_name": {"type": "str", "required": True},
+        "to": {"type": "str", "default": "previous"},
+        "health": health_option(),
+        "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
+        "user": {"type": "str"},
+    }
+
+
+def run_rollback() -> None:
+    """The module ``rollback``."""
+    module = Module(argument_spec=argument_spec(), supports_check_mode=True)
+    gc.disable()  # as in unit
+    try:
+        run_task(module, Rollback(module.params, module.check_mode, module._diff))
+    finally:
+        gc.enable()
+
+
+class Rollback(Task):
+    """The way to an earlier generation, or to a later one."""
+
+    def __init__(self, options: t.Mapping[str, t.Any], check_mode: bool, diff_mode: bool) -> None:
+        params = {name: spec.get("default") for name, spec in set_options().items()}
+        # What is gone back to has been found good once, by the rules and the systemd of its day.
+        params.update(verify=False, fail_on="never", keep_generations=0)
+        params.update({name: options[name] for name in ("set_name", "scope", "user")})
+        super().__init__(params, [], False, check_mode, diff_mode)
+        self.to = options["to"]
+        self.health = options["health"]
+        self.number = 0
+        self._locked: str | None = None
+
+    def _lock(self) -> str:
+        if self._locked is None:
+            self._locked = super()._lock()
+        return self._locked
+
+    def _declared(self, host: Host) -> list[DesiredUnit]:
+        self._lock()  # before the generations are read
+        self._generations = generations = Generations(self.store, self.params["set_name"])
+        current = generations.current()
+        try:
+            self.number = self._chosen(generations, current)
+            target, now = generations.read(self.number)["items"], generations.items()
+            desired = desired_again(target, now, self.number, self.health)
+        except ValueError as error:
+            raise DeclarationError([f"to: {error}"]) from None
+        except (LookupError, TypeError, AttributeError) as error:
+            raise DeclarationError([f"to: generation {self.number} is malformed ({error!r})"]) from None
+        self._check_contents(host.contents, desired)
+        self.result["generation"] = {"from": current, "to": self.number}
+        return desired
+
+    def _chosen(self, generations: Generations, current: int) -> int:
+        if self.to.isdigit():
+            return int(self.to)
+        if self.to != "previous":
+            raise ValueError(f"{self.to!r} is neither 'previous' nor the number of a generation")
+        earlier = [number for number in generations.numbers() if number < current]
+        if not earlier:
+            kept = ", ".join(map(str, generations.numbers())) or "none"
+            raise ValueError(f"set {generations.set_name} has no earlier generation on this host; kept: {kept}")
+        return earlier[-1]
+
+    def _check_contents(self, contents: Contents, desired: t.Sequence[DesiredUnit]) -> None:
+        for file in (file for unit in desired for file in unit.files):
+            if file.kind == "file" and not contents.kept(file.digest):
+                raise DeclarationError(
+                    [f"to: the content that {file.path} has in generation {self.number} is gone from {contents.folder}"]
+                )
+
+    def _commit(self, plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit], files: TaskFiles | None) -> None:
+        if self._generations:
+            try:
+                self._generations.point_to(self.number)
+            except OSError as error:
+                self.warnings.append(
+                    f"everything was done, but set {self._generations.set_name} still counts as in its old generation:"
+                    f" {error.strerror}"
+                )

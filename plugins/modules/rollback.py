@@ -1,0 +1,153 @@
+#!/usr/bin/python
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rollback
+short_description: Go back to an earlier generation of a set of units
+version_added: 0.2.0
+description:
+  - Restores the units of a set, their files with secrets, and their enablement as an earlier task left them. The
+    target keeps these states itself, so the controller needs no files.
+  - It is one transaction with a health check, as with M(unitcraft.systemd.units). If a unit does not come up, the
+    target stays in the generation that it was in.
+  - Units and files that the set did not have then are removed.
+author:
+  - The unitcraft.systemd contributors (@unitcraft)
+requirements:
+  - systemd 247 or later
+  - Python 3.9 or later on the target
+attributes:
+  check_mode:
+    description: Runs in check mode and reports the same actions and diff as the real run.
+    support: full
+  diff_mode:
+    description: Shows the diff of every file, but not of secrets.
+    support: full
+  idempotent:
+    description: A second run to the same number changes nothing. Each run to V(previous) goes back one more.
+    support: partial
+options:
+  set_name:
+    description:
+      - Name of the set, or of the unit if the task that deployed it had no name of a set.
+    type: str
+    required: true
+  to:
+    description:
+      - V(previous), or the number of a generation as M(unitcraft.systemd.unit_info) tells it with C(what=generations).
+        The number can be a later one too.
+    type: str
+    default: previous
+  scope:
+    description: V(system) units, units of one O(user), or V(global) units.
+    type: str
+    choices: [system, user, global]
+    default: system
+  user:
+    description: User whose units these are, with O(scope=user).
+    type: str
+  health:
+    description:
+      - Criteria for a healthy unit, in place of those that the generation has.
+    type: dict
+    suboptions:
+      timeout:
+        description:
+          - Time in seconds within which the unit must become active and all probes must succeed.
+        type: float
+        default: 30
+      stable:
+        description:
+          - Time in seconds for which the unit must stay active without a restart.
+        type: float
+        default: 0
+      probes:
+        description:
+          - Checks of the running program. Each item has exactly one of V(tcp), V(udp), V(http), V(socket), V(command)
+            and V(log).
+        type: list
+        elements: dict
+        suboptions:
+          tcp:
+            description: C(HOST:PORT) that must accept a TCP connection.
+            type: str
+          udp:
+            description: C(HOST:PORT) that must answer the datagram in O(health.probes[].send).
+            type: str
+          http:
+            description: URL that must answer with O(health.probes[].status).
+            type: str
+          socket:
+            description: Path of a UNIX socket that must accept a connection.
+            type: path
+          command:
+            description: Program and arguments that must end with exit status 0.
+            type: list
+            elements: str
+          log:
+            description: Regular expression that a journal line of the unit since this start must match.
+            type: str
+          send:
+            description: Data that a udp, tcp or socket probe sends.
+            type: str
+          expect:
+            description: Text that the answer to a udp, tcp, socket, http or command probe must contain.
+            type: str
+          status:
+            description: HTTP status that an http probe expects. Without it any status from 200 to 399 is accepted.
+            type: int
+seealso:
+  - module: unitcraft.systemd.units
+  - module: unitcraft.systemd.unit_info
+"""
+
+EXAMPLES = r"""
+- name: Go back to the state before the last deployment
+  unitcraft.systemd.rollback:
+    set_name: shop
+
+- name: Go back to a certain state
+  unitcraft.systemd.rollback:
+    set_name: shop
+    to: "3"
+"""
+
+RETURN = r"""
+generation:
+  description: Numbers of the generation that the target was in, and of the one to go to.
+  returned: always
+  type: dict
+  sample: {from: 4, to: 3}
+actions:
+  description: Steps that the module performed, or in check mode would perform. See M(unitcraft.systemd.units).
+  returned: always
+  type: list
+  elements: dict
+units:
+  description: State of every unit after the run. See M(unitcraft.systemd.units).
+  returned: always
+  type: dict
+rolled_back:
+  description: Whether the state before the task was restored completely.
+  returned: failure after the first change
+  type: bool
+failed_units:
+  description: Units that did not come up. See M(unitcraft.systemd.units).
+  returned: failure after the first change
+  type: list
+  elements: dict
+"""
+
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.rollback import run_rollback
+
+
+def main() -> None:
+    run_rollback()
+
+
+if __name__ == "__main__":
+    main()

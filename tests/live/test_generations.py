@@ -1,0 +1,144 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Committed states stay on the host, and ``rollback`` goes back to them and forward again."""
+
+from __future__ import annotations
+
+import pytest
+from live.deploying import ASK, LIST, deploy, echo
+
+SET = {"set_name": "t-shop", "prune": True}
+
+
+@pytest.fixture(autouse=True)
+def clean_files(target):
+    yield
+    target.sh("systemctl stop 't-*' 2>/dev/null; rm -rf /etc/t-* /var/lib/t-* /run/t-*", check=False)
+
+
+def version(number):
+    """Each version has a unit, a link, a folder and a file that the others have not."""
+    own = {"own": {"path": f"/opt/t-echo/only{number}/file", "content": str(number), "mode": f"06{number % 8}0"}}
+    timer = {
+        "name": f"t-only{number}.timer",
+        "sections": {
+            "Timer": {"OnCalendar": "yearly", "Unit": "t-echo.service"},
+            "Install": {"WantedBy": "timers.target"},
+        },
+        "state": "started",
+        "enabled": number % 2 == 1,
+    }
+    return [echo(str(number), files=own), timer]
+
+
+def state(target):
+    units = target.sh("systemctl list-units --all --plain --no-legend 't-*' | sed 's/  */ /g' | cut -d' ' -f1,3,4")
+    links = target.sh("cd /etc/systemd/system; find . -name 't-*' -type l | sort")
+    return target.sh(LIST), units, links, target.sh(ASK)
+
+
+def test_five_back_and_forward_again(target):
+    states = {}
+    for number in range(1, 7):
+        result = deploy(target, version(number), **SET)
+        assert not result.get("failed"), result
+        states[number] = state(target)
+    told = target.module("unit_info", name=["t-echo.service"], what=["generations"])["generations"]["t-shop"]
+    assert [(generation["number"], generation["current"]) for generation in told] == [
+        (2, False),
+        (3, False),
+        (4, False),
+        (5, False),
+        (6, True),
+    ]
+    assert told[-1]["by"] == "root" and "t-echo.service" in told[-1]["units"]
+    for number in (5, 4, 3, 2):
+        foretold = target.module("rollback", True, set_name="t-shop")
+        result = target.module("rollback", set_name="t-shop")
+        assert not result.get("failed"), result
+        assert [foretold[key] for key in ("actions", "diff")] == [result[key] for key in ("actions", "diff")]
+        assert result["generation"] == {"from": number + 1, "to": number}
+        assert state(target) == states[number]
+    assert "no earlier generation" in target.module("rollback", set_name="t-shop")["msg"]
+    for number in (6, 3, 5):
+        result = target.module("rollback", set_name="t-shop", to=str(number))
+        assert not result.get("failed"), result
+        assert state(target) == states[number]
+    again = target.module("rollback", set_name="t-shop", to="5")
+    assert (again["changed"], again["actions"]) == (False, [])
+
+
+def test_an_unchanged_run_keeps_no_generation(target):
+    for _run in range(2):
+        deploy(target, [echo("1")], **SET)
+    assert target.sh("ls /var/lib/unitcraft/generations/t-shop") == "1.json\ncurrent"
+
+
+def test_a_sick_version_is_no_generation(target):
+    deploy(target, [echo("1")])
+    assert deploy(target, [echo("2", "sys.exit(1)")])["rolled_back"]
+    assert target.sh("ls /var/lib/unitcraft/generations/t-echo.service") == "1.json\ncurrent"
+
+
+def test_back_from_a_version_that_crash_loops(target):
+    deploy(target, [echo("1")])
+    good = state(target)
+    sick = echo("2", "sys.exit(1)", health=None)
+    sick["sections"]["Service"].update(Type="simple", Restart="always", RestartSec="100ms")
+    sick["sections"]["Unit"]["StartLimitIntervalSec"] = 0
+    deploy(target, [sick], rollback=False)
+    deploy(target, [{**sick, "state": "present"}], rollback=False)
+    result = target.module("rollback", set_name="t-echo.service", to="1")
+    assert not result.get("failed"), result
+    assert state(target) == good
+
+
+def test_a_generation_that_is_not_healthy_leaves_the_present_one(target):
+    for number in "12":
+        deploy(target, [echo(number)])
+    before = state(target)
+    health = {"timeout": 3, "probes": [{"command": ["false"]}]}
+    result = target.module("rollback", set_name="t-echo.service", health=health)
+    assert result["failed"] and result["rolled_back"], result
+    assert state(target) == before
+    told = target.module("unit_info", name=["t-echo.service"], what=["generations"])["generations"]
+    assert [generation["current"] for generation in told["t-echo.service"]] == [False, True]
+
+
+def test_secrets_of_generations_are_for_root_alone(target):
+    deploy(target, [echo("1")])
+    modes = target.sh("find /var/lib/unitcraft -printf '%m %u\\n' | sort -u").split("\n")
+    assert modes == ["600 root", "700 root"]
+    assert "secret1" not in target.sh("cat /var/lib/unitcraft/generations/*/*")
+
+
+def test_contents_of_generations_that_went_are_gone(target):
+    for number in range(1, 4):
+        deploy(target, [echo(str(number))], keep_generations=1)
+    assert target.sh("ls /var/lib/unitcraft/generations/t-echo.service") == "3.json\ncurrent"
+    assert len(target.sh("ls /var/lib/unitcraft/contents").split("\n")) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"set_name": "t-none"}, "to: set t-none has no earlier generation on this host; kept: none"),
+        ({"set_name": "t-echo.service", "to": "7"}, "to: set t-echo.service has no generation 7 on this host; kept: 1"),
+        ({"set_name": "t-echo.service", "to": "last"}, "to: 'last' is neither 'previous' nor the number"),
+        ({"set_name": "../../../etc"}, "has no earlier generation on this host"),
+    ],
+)
+def test_bad_input(target, options, words):
+    deploy(target, [echo("1")])
+    result = target.module("rollback", **options)
+    assert result["failed"] and words in result["msg"]
+
+
+def test_a_content_that_is_gone_is_named(target):
+    for number in "12":
+        deploy(target, [echo(number)])
+    target.sh("rm /var/lib/unitcraft/contents/*")
+    result = target.module("rollback", set_name="t-echo.service")
+    assert result["failed"] and "is gone from /var/lib/unitcraft/contents" in result["msg"]
