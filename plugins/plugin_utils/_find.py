@@ -24,6 +24,8 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.options
 
 _MODE = re.compile(r"0?[0-7]{3,4}\Z")
 Entry = dict[str, t.Any]
+# What the roles add to entries of ``files``; see plugin_utils/_service_files.py.
+_FOR_ROLES = ("_if_empty", "_old_secrets", "_encrypt")
 
 
 class Source(t.NamedTuple):
@@ -82,7 +84,13 @@ class Finder:
         return found
 
     def _entries_of(self, given: t.Any) -> list[Entry]:
-        options = self._checked(given)
+        if not isinstance(given, dict):
+            raise ValueError("not a mapping")
+        private = {word[1:]: given[word] for word in _FOR_ROLES if word in given}
+        made = self._made_of(self._checked({key: value for key, value in given.items() if key not in _FOR_ROLES}))
+        return [{**entry, **private} for entry in made]
+
+    def _made_of(self, options: dict[str, t.Any]) -> list[Entry]:
         common = {key: options[key] for key in ("owner", "group", "on_change", "validate") if options[key] is not None}
         common["mode"] = None if options["mode"] == "preserve" else _mode(options["mode"])
         entry = {"path": options["path"], **common}
@@ -103,9 +111,7 @@ class Finder:
             return [self._secret(entry, to_bytes(options["secret"]))]
         return [self._with_data(entry, to_bytes(options["content"]))]
 
-    def _checked(self, given: t.Any) -> dict[str, t.Any]:
-        if not isinstance(given, dict):
-            raise ValueError("not a mapping")
+    def _checked(self, given: dict[str, t.Any]) -> dict[str, t.Any]:
         given = {name: value for name, value in given.items() if value is not None}
         if isinstance(given.get("content"), (dict, list)):
             given["content"] = json.dumps(given["content"])

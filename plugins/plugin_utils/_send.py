@@ -48,11 +48,13 @@ class SendingAction(ActionBase):
         items = self.items(args)
         if "_sent" in args:
             raise AnsibleActionFail("_sent: not an option")
+        accounts = [item.pop("_account") for _place, item in items if "_account" in item]  # from the roles
+        sent: dict[str, t.Any] = {"accounts": accounts} if accounts else {}
         try:
             if any(item.get("files") for _place, item in items):
-                done = self._run_with_files(args, items, task_vars)
+                done = self._run_with_files(args, items, sent, task_vars)
             else:
-                done = self._call(args, task_vars)
+                done = self._call({**args, "_sent": sent} if sent else args, task_vars)
         finally:
             if not self._task.async_val:
                 self._remove_tmp_path(self._connection._shell.tmpdir)
@@ -63,7 +65,11 @@ class SendingAction(ActionBase):
         return self._execute_module(module_args=args, task_vars=task_vars, wrap_async=wrap_async)
 
     def _run_with_files(
-        self, args: dict[str, t.Any], items: list[tuple[str, dict[str, t.Any]]], task_vars: dict[str, t.Any] | None
+        self,
+        args: dict[str, t.Any],
+        items: list[tuple[str, dict[str, t.Any]]],
+        sent: dict[str, t.Any],
+        task_vars: dict[str, t.Any] | None,
     ) -> dict[str, t.Any]:
         from ansible_collections.unitcraft.systemd.plugins.plugin_utils._find import Finder
 
@@ -72,7 +78,7 @@ class SendingAction(ActionBase):
             for _place, item in items:
                 if item.get("files"):
                     item["files"] = []  # it says that the item declares something
-            sent = {"files": files, "secret_digests": finder.secret_digests}
+            sent = {**sent, "files": files, "secret_digests": finder.secret_digests}
             # What runs in the background cannot be asked what it lacks, so it is asked before.
             call = "ask" if self._task.async_val else "try"
             done = self._call({**args, "_sent": {**sent, "call": call}}, task_vars, wrap=False)

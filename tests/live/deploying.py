@@ -88,8 +88,9 @@ def deploy(target: t.Any, units: list[dict[str, t.Any]], check: bool = False, **
     """What ``units`` returns, called as its action plugin calls it; ``calls`` tells how often that was."""
     with Finder(types.SimpleNamespace(_loader=None), {}) as finder:
         files = [finder.entries(f"units[{n}].", unit.get("files") or []) for n, unit in enumerate(units)]
-        items = [{**unit, "files": []} if "files" in unit else unit for unit in units]
-        sent = {"files": files, "secret_digests": finder.secret_digests}
+        items = [{**unit, "files": []} if "files" in unit else dict(unit) for unit in units]
+        accounts = [item.pop("_account") for item in items if "_account" in item]
+        sent = {"files": files, "secret_digests": finder.secret_digests, "accounts": accounts}
         result = target.module("units", check, units=items, _sent={**sent, "call": "try"}, **options)
         if "_needs" not in result:
             return {**result, "calls": 1}

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import typing as t
@@ -44,6 +45,7 @@ class Contents:
         self.folder = folder
         self._payload = payload
         self._places: dict[str, tuple[int, int]] = {}
+        self._made: dict[str, bytes] = {}
         if payload:
             with open(payload, "rb") as stream:
                 index = stream.readline()
@@ -54,17 +56,25 @@ class Contents:
 
     def has(self, digest: str) -> bool:
         """Whether a content is at hand."""
-        return digest in self._places or self.kept(digest)
+        return digest in self._made or digest in self._places or self.kept(digest)
 
     def kept(self, digest: str) -> bool:
         """Whether a content is in our folder."""
         return os.path.isfile(os.path.join(self.folder, digest))
+
+    def add(self, data: bytes) -> tuple[str, int]:
+        """Have one more content at hand; returns its digest and size."""
+        digest = hashlib.sha256(data).hexdigest()
+        self._made[digest] = data
+        return digest, len(data)
 
     def open(self, digest: str) -> t.BinaryIO:
         """A file that stands at the beginning of a content; what follows the content is not for the reader.
 
         :raises OSError: when it is not there.
         """
+        if digest in self._made:
+            return io.BytesIO(self._made[digest])
         if digest in self._places:
             stream = open(self._payload, "rb")  # noqa: SIM115  the caller closes it
             stream.seek(self._places[digest][0])

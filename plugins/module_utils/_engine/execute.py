@@ -17,6 +17,7 @@ from .._host.manager import Manager
 from .._host.show import States
 from .._host.systemd import SystemdError
 from .._model import DOWN, UP, UP_OR_STARTING, Failure
+from .accounts import make as make_accounts
 from .contents import Contents
 from .guard import guards, lift
 from .health import failures_in_words, failures_of, judge, limits_of
@@ -125,6 +126,7 @@ class _Run:
         if plan.linger:
             host.set_linger(True)
             host.wait_for_manager()
+        make_accounts(plan.accounts.made, host.run)
         self._jobs("stop", [*plan.stop, *plan.stop_start])
         self._enablement("disable", plan.disable)
         placed = guards(plan, host)

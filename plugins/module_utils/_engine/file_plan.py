@@ -9,6 +9,7 @@ import typing as t
 
 from .._model import MISSING, Change, File
 from .desired import DesiredFile, DesiredUnit, PlanError
+from .leftovers import fate
 from .state import HostState
 
 FILE_MODE, SECRET_MODE, FOLDER_MODE = 0o644, 0o600, 0o755  # of what is new and has no mode declared
@@ -24,10 +25,11 @@ def file_changes(state: HostState, items: t.Iterable[DesiredUnit]) -> list[Chang
         for file in item.files:
             declared.setdefault(file.path, (item.name, file))  # a folder may be declared by several
     changes: dict[str, Change] = {}
+    files = {path: file for path, (_unit, file) in declared.items()}
     for unit, file in sorted(declared.values(), key=lambda pair: -pair[1].path.count("/")):
         if file.kind == "missing" and file.only_new and not changes.keys() >= state.below.get(file.path, {}).keys():
             continue  # something else is in this folder
-        for change in _changes(unit, file, state):
+        for change in _changes(unit, file, state, files):
             changes[change.path] = change
     for unit, file in declared.values():
         for path in _missing_parents(file, state):
@@ -64,13 +66,19 @@ def _missing_parents(file: DesiredFile, state: HostState) -> t.Iterator[str]:
         path = posixpath.dirname(path)
 
 
-def _changes(unit: str, file: DesiredFile, state: HostState) -> t.Iterator[Change]:
+def _changes(
+    unit: str, file: DesiredFile, state: HostState, declared: t.Mapping[str, DesiredFile]
+) -> t.Iterator[Change]:
     before = state.places.get(file.path, MISSING)
-    _refuse_other_kinds(file, before)
+    inner, may_go = fate(file, before, state.below.get(file.path, {}), declared)
+    if not (file.old_secrets and may_go):
+        _refuse_other_kinds(file, before)
     after = _after(file, before, state)
-    if before.kind == "directory" and file.kind == "missing" and not file.only_new:
-        for path, inner in state.below.get(file.path, {}).items():
-            yield Change(unit, path, inner, MISSING, "remove", f"{path}: {file.path} is removed", file.place, True)
+    for path, there in inner.items():
+        reason = f"{path}: {file.path} is removed" if not file.old_secrets else f"{path}: it is declared no more"
+        yield Change(unit, path, there, MISSING, "remove", reason, file.place, True)
+    if file.kind == "missing" and not may_go:
+        return
     reason = _difference(before, after)
     if reason:
         action = "remove" if after.kind == "missing" else "write"

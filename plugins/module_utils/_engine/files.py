@@ -34,11 +34,19 @@ def apply(changes: t.Sequence[Change], token: str, base: str = "", open_content:
         for change in changes:
             if change.after.kind == "directory":
                 folders.make(change)
-        for folder, name, change in _stage(folders, changes, token, open_content):
+        staged = _stage(folders, changes, token, open_content)
+        removed = [change for change in changes if change.after.kind == "missing"]
+        removed.sort(key=lambda change: -change.path.count("/"))  # what is in a folder before it
+        replaced = [change for _folder, _name, change in staged if change.before.kind == "directory"]
+        for change in replaced:
+            inner = [other for other in removed if other.path.startswith(f"{change.path}/")]
+            for old in (*inner, change):
+                _remove(folders, old)
+            removed = [other for other in removed if other not in inner]
+        for folder, name, change in staged:
             os.rename(name, os.path.basename(change.path), src_dir_fd=folder, dst_dir_fd=folder)
-        for change in sorted(changes, key=lambda change: -change.path.count("/")):  # what is in a folder before it
-            if change.after.kind == "missing":
-                _remove(folders, change)
+        for change in removed:
+            _remove(folders, change)
         folders.flush()
     remove_empty_folders([c.path for c in changes if c.after.kind == "missing" and not c.place], base)
 
@@ -87,6 +95,8 @@ class _Folders:
     def make(self, change: Change) -> None:
         """Make a folder, or give one that is there its owner, mode and attributes."""
         folder, name = self.parent(change), os.path.basename(change.path)
+        if change.before.kind in ("file", "link"):
+            os.unlink(name, dir_fd=folder)
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=folder)
         handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)

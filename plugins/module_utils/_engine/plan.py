@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .._model import Change
+from .accounts import Accounts
 
 
 class Step(t.NamedTuple):
@@ -33,6 +34,7 @@ class Plan:
         just because of that.
     :ivar health: ``{unit: option health}``.
     :ivar sums: ``{unit: {path: checksum}}`` of triggers, for the record.
+    :ivar accounts: users and groups to make first, or to remove in the end.
     :ivar link_names: units that are enabled or disabled through ``Also=``.
     """
 
@@ -60,6 +62,7 @@ class Plan:
         self.sums: dict[str, dict[str, str]] = {}
         self.link_names: set[str] = set()
         self.linger: bool | None = None
+        self.accounts = Accounts()
         self.manager_unit = ""
         self.warnings: list[str] = []
 
@@ -69,6 +72,7 @@ class Plan:
         if self.linger is not None:
             verb = "enable" if self.linger else "disable"
             steps.append(Step(verb, self.manager_unit, f"linger: {str(self.linger).lower()}"))
+        steps += [Step("write", "", reason) for reason in self.accounts.reasons_to_make()]
         steps += _steps("stop", self.stop, self.stopped_with)
         # Before the files change: what to disable may stand in the [Install] section that goes.
         steps += _steps("disable", self.disable)
@@ -82,6 +86,7 @@ class Plan:
         steps += _steps("restart", self.stop_start, self.restart, self.restarted_with)
         steps += _steps("start", self.start, self.started_with)
         steps += _steps("reload", self.reload)
+        steps += [Step("remove", "", reason) for reason in self.accounts.reasons_to_remove()]
         steps += _steps("none", self.left_running)
         return steps
 

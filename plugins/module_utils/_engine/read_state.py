@@ -91,7 +91,7 @@ class _Reading:
             state.places[file.path] = found = read_place(file.path)
             if found.kind == "missing" and file.kind != "missing":
                 state.missing_folders.update(missing_parents(file.path))
-            if found.kind == "directory" and file.kind == "missing":
+            if found.kind == "directory" and (file.kind == "missing" or file.old_secrets):
                 try:
                     inner = entries_below(file.path, _MOST_BELOW)
                 except ValueError as error:

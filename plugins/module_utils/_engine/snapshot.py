@@ -15,6 +15,8 @@ from .._host.show import States
 from .._host.systemd import SystemdError
 from .._model import MISSING, RUNNING, UP_OR_STARTING, Change, File
 from .._syntax.names import is_template, template_of
+from .accounts import Account, Accounts
+from .accounts import remove as remove_accounts
 from .files import from_json, to_json
 from .guard import guards
 from .host import Target
@@ -38,7 +40,7 @@ def take_snapshot(
     touched = plan.touched()
     related = sorted({*touched, *plan.link_names})
     return {
-        "format": FORMAT if not plan.files else FORMAT_WITH_FILES,
+        "format": FORMAT_WITH_FILES if plan.files or plan.accounts.made else FORMAT,
         "id": secrets.token_hex(4),
         "boot": host.boot_id(),
         "begun": time.time(),
@@ -62,6 +64,7 @@ def take_snapshot(
         "held": dict(plan.held_timers),
         "daemon_reload": bool(plan.daemon_reload),
         "linger": host.lingers() if host.user else None,
+        "accounts": [account._asdict() for account in plan.accounts.made],
     }
 
 
@@ -100,6 +103,7 @@ class _Undo:
         # A reboot has emptied the folder.
         self.is_gone = snapshot["runtime"] and snapshot["boot"] != host.boot_id()
         kept = self._units_changed_since() if later and not self.is_gone else set()
+        self.left_alone = bool(kept)
         self.names = names = [unit for unit in snapshot["names"] if kept.isdisjoint((unit, template_of(unit)))]
         own = host.own_unit()  # an earlier start of this very unit may have begun what is undone
         self.before: t.Mapping[str, t.Mapping[str, t.Any]] = {
@@ -136,6 +140,7 @@ class _Undo:
         if alive:
             self._stop_what_moved()
         changed = self._restore_files()
+        self._remove_accounts()
         if alive:
             if changed or self.snapshot["daemon_reload"]:
                 daemon_reload(host, self.snapshot.get("held", {}))
@@ -143,6 +148,14 @@ class _Undo:
             if self.snapshot["linger"] is False and host.lingers():
                 host.set_linger(False)
         return self.left_over
+
+    def _remove_accounts(self) -> None:
+        """Remove the users and groups that the run made, unless units that may need them stay as they are."""
+        made = [Account(**entry) for entry in self.snapshot.get("accounts", ())]
+        if self.left_alone:
+            self.left_over += [f"{reason}, and stays" for reason in Accounts(made).reasons_to_make()]
+        else:
+            self.left_over += remove_accounts(reversed(made), self.host.run)
 
     # Run state
 

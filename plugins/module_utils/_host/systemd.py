@@ -44,15 +44,17 @@ class Runner:
         env: t.Mapping[str, str] | None = None,
         as_user: bool = True,
         most: int = 0,
+        data: bytes | None = None,
     ) -> Reply:
         """Run a program to its end.
 
         :param timeout: seconds after which it is killed.
         :param as_user: False: as root, whosever manager it is.
         :param most: bytes that it may print; 0 for a program of systemd, which is trusted not to print without end.
+        :param data: what it reads; never on a disk.
         :raises SystemdError: when it is missing, does not end in time or prints more.
         """
-        return self.begin(argv, timeout, env, as_user, most)()
+        return self.begin(argv, timeout, env, as_user, most, data)()
 
     def begin(
         self,
@@ -61,6 +63,7 @@ class Runner:
         env: t.Mapping[str, str] | None = None,
         as_user: bool = True,
         most: int = 0,
+        data: bytes | None = None,
     ) -> t.Callable[[], Reply]:
         """Start a program; the function returned does the rest of ``command``.
 
@@ -69,7 +72,12 @@ class Runner:
         :raises SystemdError: when it is missing.
         """
         output, errors = _Memory(most), _Memory(most)
-        process = self._popen(argv, output.stream, errors.stream, self._identity(env, as_user))
+        identity = self._identity(env, as_user)
+        if data is not None:
+            identity["stdin"] = given = _Memory(0).stream
+            given.write(data)
+            given.seek(0)
+        process = self._popen(argv, output.stream, errors.stream, identity)
 
         def end() -> Reply:
             with output.stream, errors.stream, process:
@@ -88,7 +96,7 @@ class Runner:
     def _popen(argv: t.Sequence[str], out: t.Any, err: t.Any, identity: dict[str, t.Any]) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(  # pylint: disable=ansible-bad-function  # run_command cannot leave the wait to us
-                list(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=err, **identity
+                list(argv), stdout=out, stderr=err, **{"stdin": subprocess.DEVNULL, **identity}
             )
         except FileNotFoundError:
             raise SystemdError(f"{argv[0]} is not installed on this host, or not in PATH") from None

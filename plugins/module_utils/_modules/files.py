@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import typing as t
 
+from .._engine.accounts import Accounts
 from .._engine.contents import Contents, copy_content
 from .._engine.desired import DesiredFile, DesiredUnit
 from .._engine.host import Host
@@ -19,19 +20,30 @@ from .._engine.places import open_place, path_problem, real_place
 from .._engine.plan import Plan
 from .._engine.state import HostState
 from .._engine.store import STATE_FOLDER, TransactionError
+from .._host.credentials import encrypted, is_encrypted
 from .._host.systemd import SystemdError
 from .._model import Change, File
 from .options import ContentsNeeded, DeclarationError, Sent
 
 _VALIDATE_TIMEOUT = 300.0  # seconds
+_MOST_ENCRYPTED = 2 << 20  # bytes; systemd takes credentials of up to 1 MiB
+_UNKNOWN = "encrypted "  # before the digest of a text: that of what is to be encrypted
 _SHOWN = 100_000  # bytes of a file that --diff shows
 Item = t.Mapping[str, t.Any]  # values of ``unit_options``
 
 
-def add_files(desired: t.Sequence[DesiredUnit], items: t.Sequence[Item], sent: Sent, host: Host, listed: bool) -> None:
+def add_files(
+    desired: t.Sequence[DesiredUnit],
+    items: t.Sequence[Item],
+    sent: Sent,
+    host: Host,
+    accounts: Accounts,
+    listed: bool,
+) -> None:
     """Give the desired units the files that their items bring along.
 
     :param sent: for each item what the controller says of its files.
+    :param accounts: of users and groups that the task makes first.
     :param listed: whether messages name the place in the list ``units``.
     :raises DeclarationError: with every mistake.
     """
@@ -46,7 +58,7 @@ def add_files(desired: t.Sequence[DesiredUnit], items: t.Sequence[Item], sent: S
         for entry in entries:
             place = f"units[{unit.position}].{entry['place']}" if listed else entry["place"]
             try:
-                file = _desired_file(place, entry, sent, host)
+                file = _desired_file(place, entry, sent, host, accounts)
             except ValueError as error:
                 mistakes.append(f"{place}: {error}")
                 continue
@@ -64,14 +76,14 @@ def _same_folder(one: DesiredFile, other: DesiredFile) -> bool:
 
 
 def _removed_parents(places: t.Mapping[str, DesiredFile]) -> t.Iterator[str]:
-    removed = [file for file in places.values() if file.kind == "missing"]
+    removed = [file for file in places.values() if file.kind == "missing" and not (file.only_new or file.old_secrets)]
     for file in places.values():
         for other in removed:
             if file.kind != "missing" and file.path.startswith(f"{other.path}/"):
                 yield f"{file.place}: {file.path} is in {other.path}, which {other.place} removes"
 
 
-def _desired_file(place: str, entry: Item, sent: Sent, host: Host) -> DesiredFile:
+def _desired_file(place: str, entry: Item, sent: Sent, host: Host, accounts: Accounts) -> DesiredFile:
     """One entry, its path resolved and its owner looked up on this host.
 
     :raises ValueError: with what is wrong with the option.
@@ -89,25 +101,52 @@ def _desired_file(place: str, entry: Item, sent: Sent, host: Host) -> DesiredFil
     if problem:
         raise ValueError(f"path: {problem}")
     secret = entry.get("secret")
-    digest = sent.secret_digests[secret] if secret is not None else entry.get("digest", "")
+    digest, size = _digest_of(entry, sent), entry.get("size", 0)
+    if entry.get("encrypt"):
+        digest, size = _encrypted(digest, path, entry, host)
     return DesiredFile(
         place=place,
         path=path,
         kind="missing" if entry["kind"] == "absent" else entry["kind"],
         digest=digest,
-        size=entry.get("size", 0),
+        size=size,
         target=entry.get("target") or "",
-        uid=_number(entry.get("owner"), "owner", host.root),
-        gid=_number(entry.get("group"), "group", host.root),
+        uid=_number(entry.get("owner"), "owner", host.root, accounts.uid),
+        gid=_number(entry.get("group"), "group", host.root, accounts.gid),
         mode=entry.get("mode"),
         on_change=entry.get("on_change") or "restart",
         validate=tuple(entry.get("validate") or ()),
         secret=secret is not None,
-        only_new=entry.get("only_new", False),
+        only_new=entry.get("only_new", False) or entry.get("if_empty", False),
+        old_secrets=entry.get("old_secrets", False),
     )
 
 
-def _number(name: str | None, option: str, root: str) -> int | None:
+def _digest_of(entry: Item, sent: Sent) -> str:
+    secret = entry.get("secret")
+    return str(sent.secret_digests[secret] if secret is not None else entry.get("digest", ""))
+
+
+def _encrypted(digest: str, path: str, entry: Item, host: Host) -> tuple[str, int]:
+    """Digest and size of the encrypted content: of the one that stands there, if it is right, or of a new one.
+
+    Without the text there is no content yet, and a digest that no content has.
+
+    :param digest: of the text.
+    """
+    name, runner = entry["encrypt"], host.manager.runner
+    there = host.read_place(path)
+    if there.kind == "file" and there.size <= _MOST_ENCRYPTED:
+        with open_place(path) as stream:
+            if is_encrypted(runner, name, stream.read(_MOST_ENCRYPTED), digest):
+                return there.digest, there.size
+    if not host.contents.has(digest):
+        return _UNKNOWN + digest, 0
+    with host.contents.open(digest) as stream:
+        return host.contents.add(encrypted(runner, name, stream.read(entry["size"])))
+
+
+def _number(name: str | None, option: str, root: str, made: t.Callable[[str], int | None]) -> int | None:
     """The id of a user or group."""
     if name is None or name.isdigit():
         return None if name is None else int(name)
@@ -120,6 +159,9 @@ def _number(name: str | None, option: str, root: str) -> int | None:
     else:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name).pw_uid if option == "owner" else grp.getgrnam(name).gr_gid
+    number = made(name)
+    if number is not None:
+        return number
     what = "user" if option == "owner" else "group"
     raise ValueError(f"{option}: there is no {what} {name!r} on this host; create the {what} before this task")
 
@@ -170,8 +212,7 @@ class TaskFiles:
     def _numbers(self, needed: set[str]) -> t.Iterator[int]:
         """The first entry of each content."""
         for number, entry in enumerate(entry for entries in self.sent.files for entry in entries):
-            secret = entry.get("secret")
-            digest = self.sent.secret_digests[secret] if secret is not None else entry.get("digest")
+            digest = (_UNKNOWN if entry.get("encrypt") else "") + _digest_of(entry, self.sent)
             if digest in needed:
                 needed.discard(digest)
                 yield number

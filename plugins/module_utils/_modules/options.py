@@ -29,12 +29,14 @@ class Sent(t.NamedTuple):
     :ivar secret_digests: of secrets, and as good as short ones; entries refer to them by number.
     :ivar payload: path of the file with contents.
     :ivar call: ``ask``: only tell which contents are needed; ``try``: do so in place of the work; ``do``: fail then.
+    :ivar accounts: users and groups to make or remove, see ``plan_accounts``; from the roles.
     """
 
     files: t.Sequence[t.Sequence[t.Mapping[str, t.Any]]] = ()
     secret_digests: t.Sequence[str] = ()
     payload: str = ""
     call: str = "do"
+    accounts: t.Sequence[t.Mapping[str, t.Any]] = ()
 
 
 class ContentsNeeded(Exception):

@@ -15,6 +15,7 @@ from .._host.exposure import exposure
 from .._host.facts import facts_after, host_facts
 from .._host.manager import Manager
 from .._host.verify import staged, unreported
+from .._lint.core import HostFacts
 from .._lint.host import RULES, needed
 from .._lint.judge import PendingFile, Target, check, ignored, sentence, stops
 from .._model import Finding
@@ -35,7 +36,7 @@ def review(
         release,
         manager.known_directives(),
         "system" if manager.scope == "system" else "user",
-        lambda units: facts_after(host_facts(manager, needed(units), state.live), plan.files, manager.root),
+        lambda units: _facts_after(host_facts(manager, needed(units), state.live), plan, manager.root),
         RULES,
     )
     findings = ignored(check(pending, target, [*plan.enable, *plan.reenable]), ignore)
@@ -48,6 +49,16 @@ def review(
     if params["max_exposure"] is not None:
         findings += ignored(exposure(manager.runner, staged(pending), release, params["max_exposure"]), ignore)
     return findings
+
+
+def _facts_after(facts: HostFacts, plan: Plan, root: str) -> HostFacts:
+    """The facts as they will be once the task has brought files, users and groups."""
+    facts = facts_after(facts, plan.files, root)
+    for account in plan.accounts.made:
+        users = {**facts.users, account.user: True} if account.user in facts.users else facts.users
+        groups = {**facts.groups, account.group: True} if account.group in facts.groups else facts.groups
+        facts = facts._replace(users=users, groups=groups)
+    return facts
 
 
 def _pending_files(plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]) -> list[PendingFile]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._engine.accounts import Accounts, plan_accounts, remove
 from .._engine.contents import Contents
 from .._engine.desired import DesiredUnit, to_prune
 from .._engine.generations import Generations
@@ -61,6 +62,7 @@ class Task:
         self.warnings: list[str] = []
         self.result: dict[str, t.Any] = {"changed": False, "actions": [], "diff": [], "findings": [], "units": {}}
         self.store = Store()
+        self.accounts = Accounts()
         self.drift: dict[str, list[dict[str, str]]] = {}
         self._generations: Generations | None = None
 
@@ -90,6 +92,8 @@ class Task:
         if problem:
             raise SystemdError(f"{'root' if params['root'] else 'scope'}: {problem}")
         lock_problem = self._lock()
+        if self.sent.accounts and "recovered" in self.result:  # with users that were made, perhaps
+            desired = self._declared(host)
         self._generations = self._generations or self._generations_of(desired)
         record = self.store.read_record()
         self.warnings += self.store.problems
@@ -110,10 +114,12 @@ class Task:
     def _declared(self, host: Host) -> list[DesiredUnit]:
         """What the task declares, with the files that the units bring along."""
         desired = desired_units(self.items, host.folder, self.params["set_name"], self.listed)
+        if self.sent.accounts:
+            self.accounts = plan_accounts(self.sent.accounts)
         if any(item["files"] for item in self.items) or any(self.sent.files):
             from .files import add_files
 
-            add_files(desired, self.items, self.sent, host, self.listed)
+            add_files(desired, self.items, self.sent, host, self.accounts, self.listed)
         return desired
 
     def _files(self, host: Host, desired: t.Sequence[DesiredUnit]) -> TaskFiles | None:
@@ -180,6 +186,7 @@ class Task:
         if self.check_mode:
             state.trigger_sums.update(announced_triggers(self.items))
         plan = make_plan(state, desired, host.has_manager)
+        plan.accounts = self.accounts
         if files:
             files.prepare(plan, state, desired, self.needs_contents)
         linger = self.params["linger"]
@@ -242,6 +249,7 @@ class Task:
         finally:
             if files and not self.store.has_intent():
                 host.contents.keep_only(self.store.digests())
+        self.warnings += remove(self.accounts.removed, host.run)
         # Only now: a record of what was then undone would hide that a trigger's file has changed.
         self._write_record(new_record)
         if plan.linger is False:  # with it the manager goes, and whatever it ran

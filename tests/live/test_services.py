@@ -1,0 +1,239 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the roles ask of ``units`` beyond its public options: users, old secrets, encrypted secrets."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _services
+from live.deploying import deploy
+from live.target import LIBRARY
+
+SHOW = "mkdir -p /run/t-app; { env; cat $CREDENTIALS_DIRECTORY/*; } > /run/t-app/given 2>/dev/null; exec sleep infinity"
+NEVER_READY = {"command": ["/bin/sleep", "infinity"], "type": "notify", "health": {"timeout": 600}}
+
+
+@pytest.fixture(autouse=True)
+def clean_services(target):
+    target.sh("mount --make-rshared /")  # LoadCredential= needs it, and a container does not have it
+    yield
+    target.sh(
+        "systemctl stop 't-*' 2>/dev/null; userdel t-app; groupdel t-app; groupdel t-readers;"
+        " rm -rf /opt/t-* /etc/t-* /run/t-* /var/lib/t-*",
+        check=False,
+    )
+
+
+@pytest.fixture
+def release(target):
+    return int(target.sh("systemctl --version").split()[1].partition(".")[0])
+
+
+def apply(target, service, check=False, release=257, **more):
+    """What the role does for one service t-app."""
+    answer = _services.apply({"t-app": service}, release)
+    return deploy(target, answer["units"], check, set_name="t", prune=True, **more)
+
+
+def app(**more):
+    return {
+        "command": ["/bin/sleep", "infinity"],
+        "directories": [{"path": "/opt/t-app", "owner": "t-app"}],
+        "files": [{"path": "/opt/t-app/notes", "content": "x\n", "owner": "t-app", "group": "t-readers"}],
+        "group": "t-readers",
+        **more,
+    }
+
+
+def accounts(target):
+    return target.sh("getent passwd t-app | cut -d: -f1,5-7; getent group t-app t-readers | cut -d: -f1; true").split(
+        "\n"
+    )
+
+
+MADE = ["t-app:Service t-app (unitcraft.systemd with group t-readers):/nonexistent:/usr/sbin/nologin", "t-readers"]
+
+
+def test_user_and_its_files_are_made_together(target):
+    result = apply(target, app())
+    assert not result.get("failed"), result
+    assert accounts(target) == MADE
+    assert target.sh("stat -c %U:%G /opt/t-app /opt/t-app/notes").split() == ["t-app:root", "t-app:t-readers"]
+    assert target.sh("ps -o user= -C sleep | grep t-app") == "t-app"
+    assert [finding for finding in result["findings"] if finding["severity"] != "info"] == []
+
+
+def test_second_run_changes_nothing(target):
+    apply(target, app())
+    result = apply(target, app())
+    assert (result["changed"], result["actions"], result["calls"]) == (False, [], 1)
+
+
+def test_check_mode_foretells_a_first_installation(target):
+    foretold = apply(target, app(), check=True, _ansible_diff=True)
+    assert accounts(target) == [""]
+    done = apply(target, app(), _ansible_diff=True)
+    assert [foretold[key] for key in ("changed", "actions", "diff")] == [
+        done[key] for key in ("changed", "actions", "diff")
+    ]
+
+
+def test_first_installation_that_fails_leaves_nothing(target):
+    result = apply(target, app(command=["/bin/false"], health={"stable": 1}))
+    assert result["failed"]
+    assert result["rolled_back"] is True
+    assert accounts(target) == [""]
+    assert target.sh("ls -d /opt/t-app /etc/systemd/system/t-app.service 2>/dev/null; true") == ""
+
+
+def test_existing_user_is_never_changed(target):
+    target.sh("useradd --system --comment Ann --shell /bin/sh t-app")
+    before = target.sh("getent passwd t-app; getent shadow t-app; getent group t-app")
+    apply(target, app(group=""))
+    result = apply(target, {**app(group=""), "state": "absent"})
+    assert not result.get("failed"), result
+    assert target.sh("getent passwd t-app; getent shadow t-app; getent group t-app") == before
+
+
+def test_absent_leaves_nothing(target):
+    apply(target, app(schedule="daily", secrets={"A": "x"}))
+    result = apply(target, {**app(secrets={"A": "x"}), "state": "absent"})
+    assert not result.get("failed"), result
+    assert accounts(target) == [""]
+    assert target.sh("ls -d /opt/t-app /etc/t-app* /etc/systemd/system/t-app* 2>/dev/null; true") == ""
+    assert not apply(target, {**app(secrets={"A": "x"}), "state": "absent"})["changed"]
+
+
+def test_user_of_a_killed_run_is_removed_by_the_next(target):
+    answer = _services.apply({"t-app": app(**NEVER_READY)})
+    arguments = {"units": answer["units"], "_sent": {"accounts": [item.pop("_account") for item in answer["units"]]}}
+    for item in arguments["units"]:
+        item.pop("files")
+    target.write("/run/t-arguments", json.dumps({**arguments, "_ansible_version": "2.21"}))
+    target.sh(f"python3 {LIBRARY}/run_units.py < /run/t-arguments > /dev/null 2>&1 & echo $! > /run/t-pid")
+    target.wait_for("systemctl is-active t-app | grep -q activating")
+    target.sh("kill -9 $(cat /run/t-pid)")
+    assert accounts(target)[0]
+    result = target.units(
+        [{"name": "t-other.service", "state": "present", "content": "[Service]\nExecStart=/bin/true\n"}]
+    )
+    assert "undone" in result["recovered"]
+    assert accounts(target) == [""]
+
+
+FORMS = [
+    ({"secrets": {"KEY": "a", "WORD": "b"}}, ["f 600 /etc/t-app.secrets"]),
+    (
+        {"secrets": {"key": "a", "word": "b"}, "secrets_as": "credentials"},
+        ["d 700 /etc/t-app.secrets", "f 600 /etc/t-app.secrets/key", "f 600 /etc/t-app.secrets/word"],
+    ),
+    (
+        {"secrets": {"word": "b"}, "secrets_as": "credentials"},
+        ["d 700 /etc/t-app.secrets", "f 600 /etc/t-app.secrets/word"],
+    ),
+    ({"secrets": {"WORD": "b"}}, ["f 600 /etc/t-app.secrets"]),
+    ({}, [""]),
+    (
+        {"secrets": {"word": "b"}, "secrets_as": "credentials"},
+        ["d 700 /etc/t-app.secrets", "f 600 /etc/t-app.secrets/word"],
+    ),
+    ({}, [""]),
+]
+
+
+def list_secrets(target):
+    return target.sh("find /etc -path '/etc/t-app.secrets*' -printf '%y %m %p\\n' | sort").split("\n")
+
+
+def test_secrets_change_their_form(target):
+    for form, there in FORMS:
+        result = apply(target, app(**form))
+        assert not result.get("failed"), result
+        assert list_secrets(target) == there
+        assert not apply(target, app(**form))["changed"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 0), (1, 2), (1, 4), (0, 4)])
+def test_old_secrets_come_back(target, before, after):
+    apply(target, app(**FORMS[before][0]))
+    there = target.sh("find /etc/t-app.secrets -type f -exec sha256sum {} +")
+    result = apply(target, app(**FORMS[after][0], command=["/bin/false"], health={"stable": 1}))
+    assert result["rolled_back"] is True
+    assert "not_undone" not in result
+    assert list_secrets(target) == FORMS[before][1]
+    assert target.sh("find /etc/t-app.secrets -type f -exec sha256sum {} +") == there
+
+
+# --- encrypted -------------------------------------------------------------------------------------------------------
+
+
+def sealed(secret):
+    return {
+        "command": ["/bin/sh", "-c", SHOW],
+        "user": "root",
+        "hardening": "none",
+        "secrets": {"token": secret},
+        "secrets_as": "encrypted",
+    }
+
+
+def test_encrypted_secret_reaches_the_service_and_is_nowhere_else(target, release):
+    if release < 250:
+        pytest.skip("systemd-creds came with 250")
+    result = apply(target, sealed("told-to-nobody"))
+    assert not result.get("failed"), result
+    target.wait_for("grep -q told-to-nobody /run/t-app/given")
+    assert target.sh("grep -rl told-to-nobody /etc /var/lib /tmp /var/tmp 2>/dev/null; true") == ""
+    assert "told-to-nobody" not in json.dumps(result)
+
+
+def test_encrypted_secret_is_encrypted_once(target, release):
+    if release < 250:
+        pytest.skip("systemd-creds came with 250")
+    apply(target, sealed("one"))
+    before = target.sh("sha256sum /etc/t-app.secrets/token")
+    result = apply(target, sealed("one"))
+    assert (result["changed"], result["actions"], result["calls"]) == (False, [], 1)
+    assert target.sh("sha256sum /etc/t-app.secrets/token") == before
+
+
+def test_another_encrypted_secret_restarts_the_service(target, release):
+    if release < 250:
+        pytest.skip("systemd-creds came with 250")
+    apply(target, sealed("one"))
+    foretold = apply(target, sealed("two"), check=True)
+    done = apply(target, sealed("two"))
+    assert [action["action"] for action in done["actions"]] == ["write", "restart"]
+    assert foretold["actions"] == done["actions"]
+    target.wait_for("grep -q two /run/t-app/given")
+
+
+def test_plain_credentials_become_encrypted(target, release):
+    if release < 250:
+        pytest.skip("systemd-creds came with 250")
+    apply(target, {**sealed("told-to-nobody"), "secrets_as": "credentials"})
+    result = apply(target, sealed("told-to-nobody"))
+    assert not result.get("failed"), result
+    assert target.sh("grep -l told-to-nobody /etc/t-app.secrets/token; true") == ""
+
+
+def test_what_another_host_has_encrypted_is_encrypted_again(target, release):
+    if release < 250:
+        pytest.skip("systemd-creds came with 250")
+    apply(target, sealed("one"))
+    target.sh("mv /var/lib/systemd/credential.secret /var/lib/systemd/credential.old 2>/dev/null; true")
+    result = apply(target, sealed("one"))
+    assert result["changed"], result
+    target.wait_for("systemctl is-active --quiet t-app")
+
+
+def test_release_without_systemd_creds_is_told(target, release):
+    if release >= 250:
+        pytest.skip("systemd-creds is there")
+    result = apply(target, sealed("one"))
+    assert "systemd-creds is not installed" in result["msg"]
+    assert list_secrets(target) == [""]
