@@ -37,7 +37,7 @@ options:
     default: started
   options:
     description:
-      - C(health) and C(triggers) by the name of a service, as in O(unitcraft.systemd.units#module:units).
+      - C(files), C(health) and C(triggers) by the name of a service, as in O(unitcraft.systemd.units#module:units).
     type: dict
     default: {}
 """

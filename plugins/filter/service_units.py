@@ -14,7 +14,7 @@ author:
   - The unitcraft.systemd contributors (@unitcraft)
 description:
   - Converts the declaration of the role P(unitcraft.systemd.services#role) to items for M(unitcraft.systemd.units) with
-    unit, timer, files and secrets.
+    unit, timer, user, files and secrets.
   - Fails with the name of the service, the key, its value and the remedy when a service cannot be as it is declared.
 positional: _input
 options:
@@ -56,12 +56,6 @@ _value:
       description: Items for O(unitcraft.systemd.units#module:units).
       type: list
       elements: dict
-    accounts:
-      description:
-        - The users, each with C(user), C(group), C(comments) and C(state). They are created if they do not exist, or
-          removed if this collection created them.
-      type: list
-      elements: dict
     packages:
       description: Packages of the distribution that the services need.
       type: list
@@ -79,7 +73,7 @@ from ansible_collections.unitcraft.systemd.plugins.plugin_utils._service_keys im
 
 
 def service_units(services: t.Any, release: int = 0, prefix: str = "") -> dict[str, t.Any]:
-    """Items, accounts and packages; see DOCUMENTATION."""
+    """Items and packages; see DOCUMENTATION."""
     try:
         return _services.apply(services, int(release), prefix)
     except ServiceError as error:

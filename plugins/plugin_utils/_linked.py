@@ -21,7 +21,7 @@ ORDER = ("after", "before", "none")
 _KEYS = frozenset(
     ("main", "followers", "chain", "stop", "start", "order", "keep_up", "main_stops", "conflicts", "conditions")
 )
-_OPTIONS = frozenset(("health", "triggers"))
+_OPTIONS = ("files", "health", "triggers")
 
 
 class LinkError(ValueError):
@@ -195,15 +195,16 @@ def units(links: Links, name: str, state: str, options: t.Mapping[str, t.Any]) -
     """The items that module ``units`` takes: a drop-in ``50-NAME`` per service that has directives.
 
     :param state: ``started`` also starts the services and enables those that follow none; ``present`` only writes.
-    :param options: service -> further options of its item, health and triggers.
+    :param options: service -> further options of its item: files, health and triggers.
     :raises LinkError: an option of a service that is not linked, or another one.
     """
     further = {_unit_name(unit, "options"): dict(more) for unit, more in options.items()}
     for unit, more in further.items():
         if unit not in links.services:
             raise LinkError(f"options: {unit} is none of the services")
-        if set(more) - _OPTIONS:
-            raise LinkError(f"options: {unit}: there are health and triggers, not {sorted(set(more) - _OPTIONS)[0]}")
+        unknown = sorted(set(more) - set(_OPTIONS))
+        if unknown:
+            raise LinkError(f"options: {unit}: there are {', '.join(_OPTIONS)}, not {unknown[0]}")
     items = []
     for service in links.services:
         item: dict[str, t.Any] = {"name": service}

@@ -6,8 +6,8 @@
 
 """A service -> the entries of ``files`` that its unit has: directories, files, templates, secrets.
 
-Private keys of an entry: ``_if_empty`` (a directory goes only when nothing is left in it), ``_secrets`` (old secrets at
-this path go), ``_encrypt`` (the secret is encrypted on the host under this name, systemd-creds(1)).
+Private keys of an entry: ``_if_empty`` (a directory goes only when nothing is left in it), ``_old_secrets`` (secrets at
+this path that are declared no more go), ``_encrypt`` (the host encrypts the secret under this name, systemd-creds(1)).
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def _secrets(service: Service) -> list[Entry]:
         return _no_secrets(service)
     if service["secrets_as"] == "environment":
         text = "".join(f'{name}="{_escaped(secret)}"\n' for name, secret in sorted(secrets.items(), key=_by_name))
-        return [{"path": path, "secret": text, **_OWNER, "mode": "0600", "_secrets": True}]
-    entries: list[Entry] = [{"path": path, "directory": True, **_OWNER, "mode": "0700", "_secrets": True}]
+        return [{"path": path, "secret": text, **_OWNER, "mode": "0600", "_old_secrets": True}]
+    entries: list[Entry] = [{"path": path, "directory": True, **_OWNER, "mode": "0700", "_old_secrets": True}]
     for name, secret in secrets.items():
         encrypt = {"_encrypt": name} if service["secrets_as"] == "encrypted" else {}
         entries.append({"path": f"{path}/{name}", "secret": secret, **_OWNER, "mode": "0600", **encrypt})
@@ -90,7 +90,7 @@ def _secrets(service: Service) -> list[Entry]:
 
 
 def _no_secrets(service: Service) -> list[Entry]:
-    return [{"path": service["secrets_path"], "state": "absent", "_secrets": True}]
+    return [{"path": service["secrets_path"], "state": "absent", "_old_secrets": True}]
 
 
 def _escaped(secret: str) -> str:

@@ -4,7 +4,7 @@
 
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 
-"""Declared services -> what the roles ``services`` and ``service`` apply: items of ``units``, accounts, packages."""
+"""Declared services -> what the roles ``services`` and ``service`` apply: items of ``units``, packages."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ def apply(declared: t.Any, release: int = 0, prefix: str = "") -> dict[str, t.An
     :param declared: ``{NAME: {key: value}}``.
     :param release: systemd's release on the host, for example 252; 0 when it is not known.
     :param prefix: see ``Service``.
-    :returns: ``units`` (items), ``accounts``, ``packages`` and ``needs_release``: whether the result depends on the
-        release.
+    :returns: ``units`` (items), ``packages`` and ``needs_release``: whether the result depends on the release.
     :raises ServiceError: at the first mistake.
     """
     services = _service_keys.read(declared, prefix)
@@ -36,8 +35,7 @@ def apply(declared: t.Any, release: int = 0, prefix: str = "") -> dict[str, t.An
     present = [service for service in services if not service.is_gone]
     packages = [package for service in present for package in service["packages"]]
     return {
-        "units": [item for service, files in _shared(services) for item in _items(service, files, release)],
-        "accounts": _accounts(services),
+        "units": [item for service, more in _shared(services) for item in _items(service, more, release)],
         "packages": list(dict.fromkeys(packages)),
         "needs_release": any(_depends_on_release(service) for service in present),
     }
@@ -56,8 +54,12 @@ def _check_release(service: Service, release: int) -> None:
         )
 
 
-def _shared(services: t.Sequence[Service]) -> t.Iterator[tuple[Service, list[Entry]]]:
-    """Each service with its files. A directory that several declare alike is the first one's; it stays for the last."""
+def _shared(services: t.Sequence[Service]) -> t.Iterator[tuple[Service, dict[str, t.Any]]]:
+    """Each service with what else its item has: user, files, release.
+
+    A directory that several services declare alike is the first one's, and stays for the last; so does a user.
+    """
+    accounts = _accounts(services)
     files = {service.name: file_entries(service) for service in services}
     kept = {entry["path"] for entries in files.values() for entry in entries if entry.get("state") != "absent"}
     seen: list[Entry] = []
@@ -69,16 +71,23 @@ def _shared(services: t.Sequence[Service]) -> t.Iterator[tuple[Service, list[Ent
                 continue
             seen.append(entry)
             own.append(entry)
-        yield service, own
+        yield (
+            service,
+            {
+                **({"_account": accounts[service.name]} if service.name in accounts else {}),
+                **({"files": own} if own else {}),
+                **({"release": {"path": f"/opt/{service.name}", **service["release"]}} if service["release"] else {}),
+            },
+        )
 
 
-def _items(service: Service, files: list[Entry], release: int) -> list[dict[str, t.Any]]:
+def _items(service: Service, more: dict[str, t.Any], release: int) -> list[dict[str, t.Any]]:
     instances = {"instances": service["instances"]} if service.is_template else {}
     if service.is_gone:
         # The timer as well, even without a schedule: an earlier run may have made it.
         return [
             {"name": f"{service.stem}.timer", "state": "absent"},
-            {"name": f"{service.stem}.service", "state": "absent", **_more(service, files)},
+            {"name": f"{service.stem}.service", "state": "absent", **more},
         ]
     item: dict[str, t.Any] = {
         "name": f"{service.stem}.service",
@@ -88,7 +97,7 @@ def _items(service: Service, files: list[Entry], release: int) -> list[dict[str,
     if not service.is_scheduled:
         item["enabled"] = service["enabled"]
     item.update(instances)
-    item.update(_more(service, files))
+    item.update(more)
     if service["health"]:
         item["health"] = service["health"]
     if not service.is_scheduled:
@@ -103,26 +112,20 @@ def _items(service: Service, files: list[Entry], release: int) -> list[dict[str,
     return [item, timer]
 
 
-def _more(service: Service, files: list[Entry]) -> dict[str, t.Any]:
-    found: dict[str, t.Any] = {"files": files} if files else {}
-    if service["release"]:
-        found["release"] = {"path": f"/opt/{service.name}", **service["release"]}
-    return found
-
-
-def _accounts(services: t.Sequence[Service]) -> list[dict[str, t.Any]]:
-    """Users to make when missing, or to remove when this collection made them; each once.
+def _accounts(services: t.Sequence[Service]) -> dict[str, dict[str, t.Any]]:
+    """By service the user to make when missing, or to remove when this collection made it; each user once.
 
     The comment tells who made a user: ``comments`` has the one for a user alone, and the one for a user whose group was
     made with it.
     """
     accounts: dict[str, dict[str, t.Any]] = {}
-    # A user that one service leaves and another one has stays.
+    seen: set[str] = set()
     for service in sorted(services, key=lambda service: service.is_gone):
-        if not service.own_account or service["user"] in accounts:
+        if not service.own_account or service["user"] in seen:
             continue
+        seen.add(service["user"])
         group = "" if service["group"] == service["user"] else service["group"]
-        accounts[service["user"]] = {
+        accounts[service.name] = {
             "user": service["user"],
             "group": group,
             "comments": [
@@ -131,4 +134,4 @@ def _accounts(services: t.Sequence[Service]) -> list[dict[str, t.Any]]:
             ],
             "state": "absent" if service.is_gone else "present",
         }
-    return list(accounts.values())
+    return accounts

@@ -17,7 +17,15 @@ def given(host, path):
 
 def test_check_mode_predicted_what_was_done(actions):
     predicted, done = actions("app")
-    assert [step["action"] for step in done] == ["write", "enable", "daemon-reload", "start"]
+    own = [step["action"] for step in done if step["unit"] == "app.service" and step["action"] != "write"]
+    assert own == ["enable", "start"]
+    assert {
+        "user app does not exist",
+        "/opt/app/lib/app.py: it does not exist",
+        "/etc/app.conf: it does not exist",
+        "/etc/app.secrets: it does not exist",
+        "the file does not exist",
+    } <= {step["reason"] for step in done}
     assert predicted == done
 
 
@@ -134,3 +142,9 @@ def test_instances_know_their_name(host, name):
     assert instance.is_running
     assert instance.is_enabled
     assert given(host, f"/var/lib/crew-{name}/given.json")["arguments"] == [name, "100%"]
+
+
+def test_secret_that_the_host_encrypts_reaches_the_service(host, release):
+    assert given(host, "/var/lib/sealed/given.json")["credentials"] == {"token": "sealed-from-all"}
+    if release >= 250:
+        assert "sealed-from-all" not in host.file("/etc/sealed.secrets/token").content_string

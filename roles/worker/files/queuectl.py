@@ -114,3 +114,7 @@ def main(config_path: str, program: str, argv: list[str]) -> int:
     except (OSError, RedisError) as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Declared services -> items of ``units``, accounts and packages: the cases of cases/services."""
+"""Declared services -> items of ``units`` and packages: the cases of cases/services."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def test_files_of_a_service(case):
 @pytest.mark.parametrize("case", load("services/sets"))
 def test_set_of_services(case):
     answer = _services.apply(case["services"], case.get("release", RELEASE))
-    answer["items"] = [
-        [item["name"], [entry["path"] for entry in item.get("files", [])]] for item in answer.pop("units")
-    ]
+    items = answer.pop("units")
+    answer["items"] = [[item["name"], [entry["path"] for entry in item.get("files", [])]] for item in items]
+    answer["accounts"] = [item["_account"] for item in items if "_account" in item]
     expected = {key: value for key, value in case.items() if key in answer}
     assert {key: answer[key] for key in expected} == expected
 
@@ -93,4 +93,9 @@ def test_what_is_declared_stays_as_it_is():
 
 def test_keys_are_the_variables_of_the_role():
     defaults = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
-    assert {f"service_{key}" for key in KEYS} | {"service_name"} >= set(defaults)
+    assert {f"service_{key}" for key in KEYS} | {"service_name"} == set(defaults)
+
+
+def test_role_passes_every_key_on():
+    passed = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__service_keys"]
+    assert passed == {key: f"{{{{ service_{key} }}}}" for key in KEYS}

@@ -109,10 +109,13 @@ def tasks_of(data: t.Any) -> t.Iterator[dict[str, t.Any]]:
             yield item
 
 
+TEXTS = {"content", "secret", "src"}  # a template that gives one of these gives a text
+
+
 def without_templates(value: t.Any) -> t.Any:
     """The value with options left out that a template gives, because their types are not known here."""
     if isinstance(value, dict):
-        return {key: without_templates(item) for key, item in value.items() if not is_template(item)}
+        return {key: without_templates(item) for key, item in value.items() if key in TEXTS or not is_template(item)}
     if isinstance(value, list):
         return [without_templates(item) for item in value if not is_template(item)]
     return value
