@@ -253,7 +253,8 @@ def _changed_once(item: Item, kind: str, number: int) -> Item:
     elif kind == "order" and sections:
         new["sections"] = dict(reversed(sections.items()))
     elif kind == "reload" and "Service" in sections:
-        sections["Service"]["ExecReload"] = "/bin/true"
+        sections["Service"]["ExecReload"] = "/bin/true" if number % 2 else "/bin/false"
+        new["state"] = "reloaded"
     elif kind == "tie" and item["name"] in SERVICES[1:] and "Service" in sections:
         other = SERVICES[number % SERVICES.index(item["name"])]
         sections.setdefault("Unit", {})[LINKS[number % len(LINKS)]] = other
