@@ -93,7 +93,10 @@ class UnitPlan:
         for unit in self.declared.units_of(self.name):
             if any(item.text is not None and not item.dropin for item in self.declared.of_template(unit)):
                 continue
-            if self.now.live.get(unit, {}).get("LoadState", "not-found") == "not-found":
+            # Below a mask there may be nothing; that shows once it is gone.
+            below = self.now.value(unit, "LoadState") != "masked" or self.now.value(unit, "FragmentPath")
+            nothing = self.masked is False and self.enabled and not below
+            if nothing or self.now.live.get(unit, {}).get("LoadState", "not-found") == "not-found":
                 raise PlanError(
                     f"{unit}: there is no such unit on this host, and the task declares no text for it; give sections"
                     " or content, install the package that brings it, or correct the name"
