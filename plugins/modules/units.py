@@ -189,6 +189,8 @@ options:
         description:
           - Criteria for a healthy unit. If the unit does not meet them, the task fails and the module restores the
             previous state.
+          - It is asked of units that the task starts, restarts or reloads, instances of a template included; a run
+            that changes nothing asks nobody.
         type: dict
         suboptions:
           timeout:

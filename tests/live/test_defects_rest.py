@@ -29,7 +29,6 @@ def users(target):
 # Triggers
 
 
-@pytest.mark.defect("engine-9")
 @pytest.mark.parametrize("text", [{"content": SLEEP}, {}], ids=["with the text", "without it"])
 def test_triggers_of_two_tasks_for_one_unit(target, text):
     target.unit("t-a", content=SLEEP, state="started")
@@ -41,7 +40,6 @@ def test_triggers_of_two_tasks_for_one_unit(target, text):
         assert said(target.unit("t-a", triggers=[f"/run/t-{name}"], **text)) == ["restart t-a.service"]
 
 
-@pytest.mark.defect("engine-9")
 def test_a_trigger_of_the_units_of_two_users(target, users):
     wanted = {"content": SLEEP, "state": "started", "scope": "user", "linger": True, "triggers": ["/run/t-shared"]}
     target.write("/run/t-shared", "1")
@@ -52,7 +50,6 @@ def test_a_trigger_of_the_units_of_two_users(target, users):
         assert said(target.unit("t-u", user=user, **wanted)) == ["restart t-u.service"]
 
 
-@pytest.mark.defect("engine-9")
 def test_a_task_without_the_text_keeps_what_is_known_of_it(target):
     target.unit("t-a", content=SLEEP, enabled=False)
     target.unit("t-a", state="stopped")
@@ -64,7 +61,6 @@ def test_a_task_without_the_text_keeps_what_is_known_of_it(target):
 # What goes and what stays
 
 
-@pytest.mark.defect("engine-16")
 def test_prune_leaves_the_drop_ins_of_another_set(target):
     target.units([{"name": "t-a.service", "content": SLEEP}], set_name="one")
     target.units([{"name": "t-a.service", "dropin": "20-two", "content": "[Service]\nNice=2\n"}], set_name="two")
@@ -74,7 +70,6 @@ def test_prune_leaves_the_drop_ins_of_another_set(target):
     assert any("20-two.conf is not of this set and is left in place" in warning for warning in result["warnings"])
 
 
-@pytest.mark.defect("engine-low")
 def test_a_drop_in_from_content_is_ours(target):
     dropin = {"name": "t-a.service", "dropin": "10-a", "content": "[Service]\nNice=3\n"}
     target.units([{"name": "t-a.service", "content": SLEEP}, dropin])
@@ -82,7 +77,6 @@ def test_a_drop_in_from_content_is_ours(target):
     assert target.sh("ls /etc/systemd/system | grep ^t-", check=False) == ""
 
 
-@pytest.mark.defect("engine-low")
 def test_a_drop_in_that_was_changed_by_hand_is_left(target):
     target.units(
         [
@@ -94,7 +88,6 @@ def test_a_drop_in_that_was_changed_by_hand_is_left(target):
     assert "was not written by this collection" in target.unit("t-a", state="absent")["warnings"][0]
 
 
-@pytest.mark.defect("engine-35")
 def test_an_instance_that_is_listed_no_more_is_pruned(target):
     wanted = {**TEMPLATE, "state": "started", "enabled": True}
     options = {"set_name": "s", "prune": True}
@@ -104,7 +97,6 @@ def test_an_instance_that_is_listed_no_more_is_pruned(target):
     assert said(target.units([{**wanted, "instances": ["1"]}], **options)) == []
 
 
-@pytest.mark.defect("engine-35")
 def test_an_instance_that_is_listed_no_more_is_spoken_of(target):
     wanted = {**TEMPLATE, "state": "started"}
     target.units([{**wanted, "instances": ["1", "2"]}])
@@ -115,7 +107,6 @@ def test_an_instance_that_is_listed_no_more_is_spoken_of(target):
 # A job at work, and the run itself
 
 
-@pytest.mark.defect("engine-19")
 def test_a_job_that_runs_is_not_killed(target):
     text = "[Service]\nType=oneshot\nExecStart=/bin/sleep {}\n"
     target.unit("t-a", content=text.format(1000))
@@ -142,7 +133,6 @@ def run_within(target, own, arguments, **options):
 OWN = "[Service]\nType=oneshot\nExecStart=/run/t-job\n"
 
 
-@pytest.mark.defect("engine-6", "engine-34")
 @pytest.mark.parametrize("on_change", ["auto", "restart"])
 def test_a_run_that_changes_its_own_unit(target, on_change):
     """A pull by a timer: version 0.1 killed itself in the middle, and the unit could not run any more."""
@@ -154,14 +144,12 @@ def test_a_run_that_changes_its_own_unit(target, on_change):
     assert target.sh("ls /var/lib/unitcraft/intent.json 2>/dev/null", check=False) == ""
 
 
-@pytest.mark.defect("engine-6")
 @pytest.mark.parametrize("state", ["stopped", "restarted", "absent"])
 def test_a_run_does_not_end_itself(target, state):
     result = run_within(target, OWN, {"name": "t-a", "state": state})
     assert "this run is a process of it and would end itself" in result["msg"]
 
 
-@pytest.mark.defect("engine-6")
 def test_what_an_earlier_start_of_the_unit_began_does_not_stop_it(target):
     intent = {
         "format": 1,
@@ -183,14 +171,12 @@ def test_what_an_earlier_start_of_the_unit_began_does_not_stop_it(target):
 # Health
 
 
-@pytest.mark.defect("engine-22")
 def test_a_line_that_a_finished_job_has_written(target):
     text = "[Service]\nType=oneshot\nExecStart=/bin/echo all done\n"
     health = {"timeout": 60, "probes": [{"log": "all done"}]}
     assert "msg" not in target.unit("t-a", content=text, state="started", health=health)
 
 
-@pytest.mark.defect("engine-22")
 def test_a_crash_ends_the_wait_for_the_probes_of_others(target):
     crashes = {"content": "[Service]\nExecStart=/bin/sh -c 'sleep 2; exit 3'\n", "health": {"stable": 100}}
     waits = {"content": SLEEP, "health": {"timeout": 600, "probes": [{"tcp": "127.0.0.1:1"}]}}
@@ -200,7 +186,6 @@ def test_a_crash_ends_the_wait_for_the_probes_of_others(target):
     assert time.monotonic() < begun + 500
 
 
-@pytest.mark.defect("engine-22")
 def test_the_health_of_a_template_counts_for_every_instance_that_restarts(target):
     target.units([TEMPLATE])
     target.sh("systemctl start t-w@2")
@@ -209,7 +194,6 @@ def test_the_health_of_a_template_counts_for_every_instance_that_restarts(target
     assert [failure["unit"] for failure in result["failed_units"]] == ["t-w@2.service"]
 
 
-@pytest.mark.defect("engine-low")
 @pytest.mark.parametrize("directive", ["ExecStartPre", "ExecStartPost"])
 def test_the_command_that_failed_is_named(target, directive):
     text = (
@@ -219,7 +203,6 @@ def test_the_command_that_failed_is_named(target, directive):
     assert f"{directive}=/bin/sh -c exit 7 ended with exit status 7" in result["msg"]
 
 
-@pytest.mark.defect("engine-39")
 def test_a_mount_that_is_in_use(target):
     name, text = "run-t\\x2dm.mount", "[Mount]\nWhat=tmpfs\nWhere=/run/t-m\nType=tmpfs\n"
     target.unit(name, content=text, state="started")
@@ -236,7 +219,6 @@ def test_a_mount_that_is_in_use(target):
 # The host
 
 
-@pytest.mark.defect("engine-8")
 @pytest.mark.parametrize("action", ["StartLimitAction", "FailureAction"])
 def test_a_version_that_crashes_does_not_reboot_the_host(target, action):
     limit = f"[Unit]\nStartLimitBurst=2\nStartLimitIntervalSec=600\n{action}=reboot-force\n"
@@ -254,7 +236,6 @@ def test_a_version_that_crashes_does_not_reboot_the_host(target, action):
     assert target.sh("find /run/systemd/system -name '*unitcraft*'") == ""
 
 
-@pytest.mark.defect("engine-8")
 def test_what_the_host_does_after_failures_holds_once_the_deployment_is_over(target):
     text = "[Unit]\nStartLimitAction=reboot-force\n[Service]\nExecStart=/bin/sleep {}\n"
     for seconds in (1000, 2000):
@@ -267,7 +248,34 @@ def test_what_the_host_does_after_failures_holds_once_the_deployment_is_over(tar
 # What is said
 
 
-@pytest.mark.defect("engine-20")
+ENDS = {
+    "a condition": "[Unit]\nConditionPathExists=/run/t-nothing\n" + SLEEP,
+    "a job": "[Service]\nType=oneshot\nExecStart=/bin/true\n",
+    "a program that ends": "[Service]\nExecStart=/bin/true\n",
+}
+
+
+@pytest.mark.parametrize("text", ENDS.values(), ids=list(ENDS))
+def test_what_has_ended_is_started_in_each_run(target, text):
+    """As documented: nobody can tell whether it shall run once more."""
+    target.unit("t-a", content=text, state="started", fail_on="never")
+    target.wait_for("test $(systemctl show --property=ActiveState --value t-a) = inactive")
+    assert said(target.unit("t-a", content=text, state="started", fail_on="never")) == ["start t-a.service"]
+
+
+@pytest.mark.parametrize("install", [INSTALL, ""], ids=["with [Install]", "without"])
+def test_a_linked_unit_is_enabled(target, install):
+    target.write("/opt/t-l.service", SLEEP + install)
+    target.sh("systemctl link /opt/t-l.service")
+    result = target.unit("t-l", enabled=True)
+    if install:
+        assert said(result) == ["enable t-l.service", "daemon-reload"]
+        assert target.show("t-l", "UnitFileState") == "enabled"
+        assert said(target.unit("t-l", enabled=False)) == ["disable t-l.service", "daemon-reload"]
+    else:
+        assert "the unit has no [Install] section" in result["warnings"][0]
+
+
 def test_a_unit_of_a_script_in_init_d(target):
     info = "# Provides: t-sysv\n# Default-Start: 2 3 4 5\n# Default-Stop: 0 1 6\n"
     target.write("/etc/init.d/t-sysv", f"#!/bin/sh\n### BEGIN INIT INFO\n{info}### END INIT INFO\nexit 0\n", "0755")
@@ -280,7 +288,6 @@ def test_a_unit_of_a_script_in_init_d(target):
         target.sh("rm /etc/init.d/t-sysv; systemctl daemon-reload")
 
 
-@pytest.mark.defect("engine-20")
 def test_instances_that_are_not_listed_follow_a_changed_install_section(target):
     wanted = {**TEMPLATE, "instances": ["1"], "enabled": True}
     target.units([wanted])
@@ -290,40 +297,34 @@ def test_instances_that_are_not_listed_follow_a_changed_install_section(target):
     target.sh("systemctl disable t-w@2")
 
 
-@pytest.mark.defect("engine-low")
 def test_a_template_alone_cannot_be_enabled(target):
     result = target.units([{**TEMPLATE, "enabled": True}])
     assert "list its instances, or give its [Install] section DefaultInstance=" in result["warnings"][0]
 
 
-@pytest.mark.defect("engine-36")
 def test_a_template_and_the_drop_in_of_an_instance_are_new(target):
     dropin = {"name": "t-w@1.service", "dropin": "10-a", "content": "[Service]\nNice=3\n"}
     found = target.units([TEMPLATE, dropin], check=True)["findings"]
     assert [finding for finding in found if finding["rule"] == "drop-in-for-missing-unit"] == []
 
 
-@pytest.mark.defect("engine-37")
 def test_the_manager_of_a_user_goes_with_the_last_unit(target, users):
     wanted = {"scope": "user", "user": users[0]}
     target.unit("t-u", content=SLEEP, state="started", linger=True, **wanted)
     assert target.unit("t-u", state="absent", linger=False, **wanted)["warnings"] == []
 
 
-@pytest.mark.defect("engine-38")
 def test_a_mapping_as_content(target):
     result = target.unit("t-a", content={"Service": {"ExecStart": "/bin/true"}})
     assert "content is a mapping, and the file's whole text is wanted; give a mapping as sections" in result["msg"]
 
 
-@pytest.mark.defect("engine-low")
 def test_enabled_until_the_next_boot_is_no_drift(target):
     wanted = {"content": SLEEP + INSTALL, "runtime": True, "enabled": True}
     target.unit("t-r", **wanted)
     assert target.unit("t-r", **wanted)["units"]["t-r.service"]["drift"] == []
 
 
-@pytest.mark.defect("engine-low")
 def test_a_task_that_does_not_run_as_root(target, users):
     target.write("/run/t-args", json.dumps({"name": "t-a", "content": SLEEP}))
     out = target.sh(f"su {users[0]} -c '{' '.join(target.command('unit'))} < /run/t-args'", check=False)

@@ -19,7 +19,7 @@ from .host import Host
 from .image import UNIT_FOLDERS
 from .links import MASK_TARGET, enables
 from .places import entries_below, missing_parents, read_place
-from .sources import read_settings
+from .sources import is_linked, read_settings
 from .state import HostState
 from .unit_plan import also_of
 
@@ -177,6 +177,9 @@ class _Reading:
             for path in [state.get("FragmentPath", ""), *state.get("DropInPaths", "").split()]:
                 if path and path not in self.state.files:
                     self.state.files[path] = self.folder.read_through(path)
+        for path, file in list(self.state.files.items()):
+            if is_linked(path, file) and file.target not in self.state.files:
+                self.state.files[file.target] = self.folder.read_through(file.target)
 
     def _read_also(self) -> None:
         """Read the units that ``Also=`` enables and disables along with others."""

@@ -54,8 +54,11 @@ class Sources:
         """The path from which systemd loads a unit, below a mask too; empty when there is none, or none is known."""
         own = [f"{self._state.folder}/{name}" for name in (unit, template_of(unit)) if name]
         for path in own:
-            if self._file(path, after).kind == "file":
+            file = self._file(path, after)
+            if file.kind == "file":
                 return path
+            if is_linked(path, file) and self._file(file.target, after).kind == "file":
+                return file.target
         for name in [unit, *self._loaded(unit)]:
             path = self._state.value(name, "FragmentPath")
             # Of an instance with a fragment of its own, the template is another file.
@@ -97,6 +100,11 @@ class Sources:
                 for setting in read_settings(unit, self._file(path, after).data, path)
             ]
         return self._settings[after, paths]
+
+
+def is_linked(path: str, file: File) -> bool:
+    """Whether a unit file stands elsewhere, and is only linked to (``systemctl link``)."""
+    return file.kind == "link" and posixpath.basename(file.target) == posixpath.basename(path)
 
 
 def read_settings(unit: str, data: bytes, path: str = "") -> list[Setting]:

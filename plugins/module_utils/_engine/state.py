@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import typing as t
 
 from .._model import RUNNING, File
@@ -62,6 +63,8 @@ class HostState:
         if self._links_by_unit is None:
             self._links_by_unit = {}
             for link, target in self.links.items():
+                if link == posixpath.basename(target):  # systemctl link: that alone enables nothing
+                    continue
                 for name in enabled_by(link, target):
                     self._links_by_unit.setdefault(name, set()).add(link)
         return set().union(*(self._links_by_unit.get(unit, ()) for unit in units))

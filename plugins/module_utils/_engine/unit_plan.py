@@ -241,7 +241,7 @@ class UnitPlan:
                 f"{unit}: enabled: true has no effect, for a generator makes the unit from another file, for example a"
                 " script in /etc/init.d or a line of /etc/fstab; change that file"
             )
-        elif state in ("", "static", "disabled", "bad") and not present:
+        elif state in ("", "static", "disabled", "bad", "linked", "linked-runtime") and not present:
             self.plan.warnings.append(
                 f"{unit}: enabled: true has no effect, for the unit has no [Install] section; add e.g."
                 " Install: {WantedBy: multi-user.target}"

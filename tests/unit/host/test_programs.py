@@ -93,7 +93,6 @@ def test_a_user_may_read_what_is_staged_whatever_the_umask():
 
 
 @pytest.mark.parametrize("stream", ["", " >&2"])
-@pytest.mark.defect("security-9")
 def test_a_program_that_prints_without_end(stream):
     with pytest.raises(SystemdError, match="printed more than 4096 bytes"):
         Runner().command(["sh", "-c", f"yes{stream}"], most=4096)

@@ -210,6 +210,41 @@ def test_a_host_cannot_bloat_the_report():
     assert len(made["hosts"][0]["units"]) == 2
 
 
+HUGE = {
+    "a text of 100 MB": 'one(state={"description": "x" * 100_000_000})',
+    "a million units": '{f"u{n}.service": one(f"u{n}.service") for n in range(10**6)}',
+    "a million dependencies": 'one(dependencies={"requires": [f"u{n}.service" for n in range(10**6)]})',
+    "a number of a million digits": 'one(state={"n_restarts": 10**10**6})',
+    "a list in a list, 10,000 deep": "one(journal=functools.reduce(lambda inner, _n: [inner], range(10**4), []))",
+    "a million names that are not valid": '{"\\n" * (n % 50) + str(n): {"exists": True} for n in range(10**6)}',
+}
+BUILD = """
+import functools, resource, sys
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report
+
+def one(name="a.service", **more):
+    unit = {"name": name, "exists": True, **more}
+    return {"a.service": unit} if name == "a.service" else unit
+
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+resource.setrlimit(resource.RLIMIT_CPU, (300, 300))
+told = [_report.Told(name, {"units": one()}, {"systemd_version": 257}) for name in ("good1", "good2")]
+made = _report.build([*told, _report.Told("liar", {"units": %s}, {})], "2026-11-21T06:00:00Z")
+assert [len(host["units"]) for host in made["hosts"][:2]] == [1, 1], made["hosts"][:2]
+print(len(_report.page_data(made, {})))
+"""
+
+
+@pytest.mark.parametrize("units", HUGE.values(), ids=list(HUGE))
+def test_a_huge_answer_takes_bounded_memory_and_time(units):
+    """With 1 GiB of memory and 5 minutes of a processor; the page is not much larger than MAX_SIZE."""
+    path = os.pathsep.join([str(pathlib.Path(__file__).parents[3] / ".ansible" / "collections"), *sys.path])
+    command = [sys.executable, "-c", BUILD.replace("%s", units)]
+    ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert int(ended.stdout) < 40_000_000
+
+
 def test_a_drawing_has_a_limit_of_arrows():
     units = {
         f"u{n}.service": unit(
