@@ -206,7 +206,25 @@ def probe_problem(probe: t.Mapping[str, t.Any]) -> str:
     for kind, check in _PROBE_CHECKS.items():
         if probe.get(kind) is not None:
             problem = check(probe[kind])
-            return f"{kind}: {problem}" if problem else ""
+            return f"{kind}: {problem}" if problem else _option_problem(kind, probe)
+    return ""
+
+
+_PROBES_WITH = {
+    "send": ("tcp", "udp", "socket"),
+    "expect": ("tcp", "udp", "socket", "http", "command"),
+    "status": ("http",),
+}
+
+
+def _option_problem(kind: str, probe: t.Mapping[str, t.Any]) -> str:
+    """Why an option beside the kind of the probe means nothing, or what no server answers."""
+    for option, kinds in _PROBES_WITH.items():
+        if probe.get(option) is not None and kind not in kinds:
+            return f"{option}: a {kind} probe takes none; leave it out, or use {' or '.join(kinds)}"
+    status = probe.get("status")
+    if status is not None and not 100 <= status <= 599:
+        return f"status: {status} is not a status of HTTP; write a number from 100 to 599"
     return ""
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import posixpath
 import re
 import typing as t
@@ -49,7 +50,7 @@ def desired_units(items: t.Sequence[Item], folder: str, set_name: str | None, li
 
 def _desired_unit(item: Item, folder: str, set_name: str | None, position: int) -> DesiredUnit:
     name = unit_name(item["name"])
-    mistakes = [*_contradictions(name, item), *_probe_mistakes(name, item["health"])]
+    mistakes = [*_contradictions(name, item), *_health_mistakes(name, item["health"] or {})]
     if mistakes:
         raise DeclarationError(mistakes)
     dropin = dropin_name(name, item["dropin"])
@@ -157,9 +158,16 @@ def _content_mistakes(name: str, content: str) -> list[str]:
     return []
 
 
-def _probe_mistakes(name: str, health: t.Mapping[str, t.Any] | None) -> list[str]:
-    problems = [probe_problem(probe) for probe in (health or {}).get("probes") or ()]
-    return [f"{name}: health: probes[{number}]: {problem}" for number, problem in enumerate(problems) if problem]
+def _health_mistakes(name: str, health: t.Mapping[str, t.Any]) -> list[str]:
+    mistakes = []
+    timeout, stable = health.get("timeout"), health.get("stable")
+    if timeout is not None and not 0 < timeout < math.inf:
+        mistakes.append(f"timeout: {timeout} is not a time; write seconds, more than 0")
+    if stable is not None and not 0 <= stable < math.inf:
+        mistakes.append(f"stable: {stable} is not a time; write seconds, 0 or more")
+    problems = [probe_problem(probe) for probe in health.get("probes") or ()]
+    mistakes += [f"probes[{number}]: {problem}" for number, problem in enumerate(problems) if problem]
+    return [f"{name}: health: {mistake}" for mistake in mistakes]
 
 
 def _text(name: str, item: Item, set_name: str | None) -> str | None:
@@ -188,7 +196,7 @@ def _triggers(name: str, given: t.Sequence[t.Any]) -> list[tuple[str, bool]]:
     for trigger in given:
         entry = trigger if isinstance(trigger, dict) else {"path": trigger}
         path = entry.get("path")
-        if not isinstance(path, str) or not path.startswith("/") or set(entry) - {"path", "reload", "changed"}:
+        if not isinstance(path, str) or not re.match(r"/[^\0]*\Z", path) or set(entry) - {"path", "reload", "changed"}:
             raise DeclarationError(
                 [
                     f"triggers: {trigger!r} of {name}: write the absolute path of a file, or"

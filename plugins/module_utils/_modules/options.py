@@ -154,7 +154,12 @@ def check_set_options(params: t.Mapping[str, t.Any]) -> None:
         mistakes.append(f"keep_generations: {params['keep_generations']} is below 0; write how many are kept, or 0")
     if scope == "user" and root:
         mistakes.append("root: scope: user needs a running user manager; use scope: global for units of every user")
-    if root and not os.path.isdir(root):
+    exposure = params["max_exposure"]
+    if exposure is not None and not 0 <= exposure <= 10:
+        mistakes.append(f"max_exposure: {exposure} is not a score; systemd-analyze security gives 0.0 (safe) to 10.0")
+    if root and not root.startswith("/"):
+        mistakes.append(f"root: {root} is not an absolute path; write the whole path on the host")
+    elif root and not os.path.isdir(root):
         mistakes.append(f"root: {root} is not a folder on this host; unpack or mount the image first")
     if mistakes:
         raise DeclarationError(mistakes)
