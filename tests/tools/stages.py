@@ -75,7 +75,7 @@ def stage_dead(context: Context) -> None:
 def stage_security(context: Context) -> None:
     """Bandit's rules, which ruff has; the workflows of GitHub, whose actions zizmor wants by commit."""
     context.tool("ruff", "check", "--no-cache", "--select", "S", ".", "tests/run")
-    context.tool("zizmor", "--offline", "--no-progress", "--color", "never", "--pedantic", ".github")
+    context.tool("zizmor", "--offline", "--no-progress", "--color", "never", "--pedantic", ".github", "action.yml")
 
 
 def stage_reuse(context: Context) -> None:
