@@ -11,7 +11,7 @@ import json
 import types
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.plugin_utils._find import Finder
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils._find import Finder, Source
 
 PAYLOAD = "/run/t-payload"
 
@@ -95,9 +95,14 @@ def deploy(target: t.Any, units: list[dict[str, t.Any]], check: bool = False, **
         if "_needs" not in result:
             return {**result, "calls": 1}
         sources = [finder.sources[number] for number in result["_needs"]]
-        index = json.dumps([[source.digest, source.size] for source in sources]).encode() + b"\n"
-        payload = base64.b64encode(index + b"".join(source.data for source in sources)).decode()
-        ended = target.run(["sh", "-c", f"umask 077; base64 -d > {PAYLOAD}"], payload)
+        ended = target.run(["sh", "-c", f"umask 077; base64 -d > {PAYLOAD}"], payload_of(sources))
         assert ended.code == 0, ended.err
         done = target.module("units", check, units=items, _sent={**sent, "payload": PAYLOAD}, **options)
         return {**done, "calls": 2}
+
+
+def payload_of(sources: t.Iterable[Source]) -> str:
+    """What the controller would send, for ``base64 -d``."""
+    sources = [source for source in sources if source.digest]
+    index = json.dumps([[source.digest, source.size] for source in sources]).encode() + b"\n"
+    return base64.b64encode(index + b"".join(source.data for source in sources)).decode()
