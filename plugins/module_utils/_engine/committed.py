@@ -142,7 +142,7 @@ def _desired(item: Item, old: Item, position: int, health: t.Any) -> DesiredUnit
         masked=masked,
         instances=item["instances"],
         on_change=item["on_change"],
-        triggers=[(path, reload) for path, reload in item["triggers"]],
+        triggers=[(trigger[0], trigger[1]) for trigger in item["triggers"]],
         health=health if health is not None else item["health"],
         position=position,
         files=[DesiredFile(**{**file, "validate": (), "place": file["path"]}) for file in item["files"]],
