@@ -156,6 +156,68 @@ options:
             of a copy.
         type: list
         elements: str
+  release:
+    description:
+      - A version of a program. The module installs it in C(PATH/releases/VERSION) and switches the symbolic link
+        C(PATH/current) together with the unit. When the unit does not come up, the link goes back and the new version
+        is removed.
+      - Has exactly one of O(release.src) and O(release.remote_src). Several units may declare the same release.
+      - Archives are C(tar), C(tar.gz), C(tar.xz), C(zip), and C(tar.zst) if the target has the program C(zstd) or
+        Python 3.14. Setuid bits and write access for group and others are dropped. Devices, sparse files, and names and
+        links that lead out of the folder are refused.
+    type: dict
+    suboptions:
+      path:
+        description: Absolute path of the folder on the target that holds C(releases) and C(current).
+        type: str
+        required: true
+      src:
+        description:
+          - Archive or folder on the controller, found as M(ansible.builtin.copy) does. The contents of a folder become
+            the version. It is sent only if the target lacks the version.
+        type: str
+      remote_src:
+        description: Absolute path of an archive or folder on the target.
+        type: str
+      version:
+        description:
+          - Name of the version. By default the module derives it from the content and the options of the release.
+          - A version never changes. Another content under the same name is refused.
+        type: str
+      checksum:
+        description: SHA-256 that the archive must have, as V(sha256:) and hexadecimal digits.
+        type: str
+      owner:
+        description: Owner of the files. The default is root, with O(scope=user) the user.
+        type: str
+      group:
+        description: Group of the files. The default is that of the owner.
+        type: str
+      prepare:
+        description:
+          - Programs with their arguments, each a list. They run one after the other in the new version before it
+            becomes current, with a minimal environment.
+          - If one fails, nothing is changed, and the message shows its last lines.
+        type: list
+        elements: raw
+      prepare_user:
+        description:
+          - User who runs O(release.prepare) and owns the files meanwhile. The default is O(release.owner).
+        type: str
+      prepare_timeout:
+        description: Time in seconds that each program of O(release.prepare) may take.
+        type: float
+        default: 900
+      shared:
+        description:
+          - Names within the version and absolute paths on the target. Each name becomes a symbolic link to its path in
+            every version.
+        type: dict
+      keep:
+        description:
+          - Number of versions that stay on the target. The running and the previous version always stay.
+        type: int
+        default: 5
   health:
     description:
       - Criteria for a healthy unit. If the unit does not meet them, the task fails and the module restores the previous

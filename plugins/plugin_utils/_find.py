@@ -21,6 +21,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.text.converters import to_bytes
 from ansible.plugins.action import copy, template
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.options import FILE_RULES, file_options
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils._release import ReleaseSource
 
 _MODE = re.compile(r"0?[0-7]{3,4}\Z")
 Entry = dict[str, t.Any]
@@ -46,12 +47,14 @@ class Finder:
 
     :param action: the action plugin, with the search paths of its task.
     :ivar sources: of every entry made so far, in order; empty ones for what has no content.
+    :ivar releases: archives and folders by their digests.
     :ivar secret_digests: of the secrets, to which entries refer by their number.
     """
 
     def __init__(self, action: t.Any, task_vars: dict[str, t.Any]) -> None:
         self.sources: list[Source] = []
         self.secret_digests: list[str] = []
+        self.releases: dict[str, ReleaseSource] = {}
         self._action = action
         self._loader = action._loader
         self._task_vars = task_vars
@@ -82,6 +85,28 @@ class Finder:
                 raise AnsibleActionFail(f"{place}{name}: {error}") from None
             found += [{"place": name, **entry} for entry in made]
         return found
+
+    def release(self, place: str, given: t.Any) -> Entry | None:
+        """What the module has to know of the option ``release`` of one item; None when its source is on the host.
+
+        :raises AnsibleActionFail: naming the place.
+        """
+        src = given.get("src") if isinstance(given, dict) else None
+        if src is None:
+            return None  # the module says what is wrong with it, if anything is
+        try:
+            found = self._action._find_needle("files", str(src)).rstrip("/")
+            if not os.path.isdir(found):
+                real = self._loader.get_real_file(found, decrypt=True)
+                if real != found:
+                    self._decrypted.append(real)
+                found = real
+            source = ReleaseSource.at(found)
+        except (AnsibleError, ValueError) as error:
+            message = str(error) if isinstance(error, ValueError) else f"src: {error}"
+            raise AnsibleActionFail(f"{place}release: {message}") from None
+        self.releases[source.digest] = source
+        return {"digest": source.digest, "packed": source.is_folder}
 
     def _entries_of(self, given: t.Any) -> list[Entry]:
         if not isinstance(given, dict):

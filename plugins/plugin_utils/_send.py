@@ -20,12 +20,13 @@ from ansible.utils.vars import merge_hash
 
 if t.TYPE_CHECKING:
     from ansible_collections.unitcraft.systemd.plugins.plugin_utils._find import Source
+    from ansible_collections.unitcraft.systemd.plugins.plugin_utils._release import ReleaseSource
 
 _BLOCK = 1 << 20
 
 
 class SendingAction(ActionBase):
-    """A module whose items may have ``files``. Without any, it is run as a module without an action plugin is.
+    """A module whose items may have ``files`` and a ``release``; without any, it runs as if there were no plugin.
 
     The first call tells the module what the files are to be. It does its work, unless it lacks contents; then it
     changes nothing and says which. The second call brings them in one file.
@@ -51,7 +52,7 @@ class SendingAction(ActionBase):
         accounts = [item.pop("_account") for _place, item in items if "_account" in item]  # from the roles
         sent: dict[str, t.Any] = {"accounts": accounts} if accounts else {}
         try:
-            if any(item.get("files") for _place, item in items):
+            if any(item.get("files") or item.get("release") for _place, item in items):
                 done = self._run_with_files(args, items, sent, task_vars)
             else:
                 done = self._call({**args, "_sent": sent} if sent else args, task_vars)
@@ -75,10 +76,11 @@ class SendingAction(ActionBase):
 
         with Finder(self, task_vars or {}) as finder:
             files = [finder.entries(place, item.get("files") or []) for place, item in items]
+            releases = [finder.release(place, item.get("release")) for place, item in items]
             for _place, item in items:
                 if item.get("files"):
                     item["files"] = []  # it says that the item declares something
-            sent = {**sent, "files": files, "secret_digests": finder.secret_digests}
+            sent = {**sent, "files": files, "releases": releases, "secret_digests": finder.secret_digests}
             # What runs in the background cannot be asked what it lacks, so it is asked before.
             call = "ask" if self._task.async_val else "try"
             done = self._call({**args, "_sent": {**sent, "call": call}}, task_vars, wrap=False)
@@ -87,6 +89,8 @@ class SendingAction(ActionBase):
             if done["_needs"]:
                 self._display_sending(finder.sources, done["_needs"])
                 sent["payload"] = self._send([finder.sources[number] for number in done["_needs"]])
+            archives = [finder.releases[digest] for digest in done.get("_needs_archives", ())]
+            sent["archives"] = {source.digest: self._send_release(source) for source in archives}
         final = self._call({**args, "_sent": sent}, task_vars)
         return {**{key: done[key] for key in ("recovered", "warnings") if key in done}, **final}
 
@@ -107,12 +111,27 @@ class SendingAction(ActionBase):
                     with source.open() as content:
                         while block := content.read(_BLOCK):
                             stream.write(block)
-            shell = self._connection._shell
-            if shell.tmpdir is None:
-                self._make_tmp_path()
-            remote = shell.join_path(shell.tmpdir, "contents")
-            self._transfer_file(local, remote)
-            self._fixup_perms2((shell.tmpdir, remote), execute=False)
-            return remote
+            return self._transfer(local, "contents")
         finally:
             os.unlink(local)
+
+    def _send_release(self, source: ReleaseSource) -> str:
+        """Send an archive, or a folder as one.
+
+        :returns: its path on the host.
+        """
+        try:
+            with source.packed(constants.DEFAULT_LOCAL_TMP) as local:
+                self._connection._display.v(f"sending {source.path}, {os.path.getsize(local)} bytes")
+                return self._transfer(local, f"release-{source.digest}")
+        except ValueError as error:
+            raise AnsibleActionFail(f"release: {error}") from None
+
+    def _transfer(self, local: str, name: str) -> str:
+        shell = self._connection._shell
+        if shell.tmpdir is None:
+            self._make_tmp_path()
+        remote = str(shell.join_path(shell.tmpdir, name))
+        self._transfer_file(local, remote)
+        self._fixup_perms2((shell.tmpdir, remote), execute=False)
+        return remote

@@ -27,6 +27,8 @@ PROCESS_MODULES = frozenset(
     ("subprocess", "pty", "multiprocessing", "asyncio", "_posixsubprocess", "popen2", "commands")
 )
 PROCESS_FUNCTIONS = ("system", "popen", "exec", "spawn", "posix_spawn", "fork")
+# Of Python's standard library, from a later release on than the one that runs this (compression: 3.14).
+NEWER_MODULES = frozenset(("compression",))
 DYNAMIC = frozenset(("__import__", "import_module", "exec", "eval"))
 
 
@@ -126,7 +128,7 @@ def _problem_of(found: Import, tree: Tree) -> str:
         return "" if found.path == STARTS_PROGRAMS else f"only {STARTS_PROGRAMS} may start programs"
     if first == "importlib":
         return "an import that is not written down cannot be checked"
-    if first in sys.stdlib_module_names:
+    if first in sys.stdlib_module_names or first in NEWER_MODULES:
         return ""
     return "neither of this folder nor of Python's standard library"
 

@@ -13,6 +13,9 @@ from .._syntax.header import read_header
 from .._syntax.names import instance_name, is_template, template_of
 from .._syntax.words import from_bytes
 
+if t.TYPE_CHECKING:
+    from .release_plan import Release
+
 WANTS_RUN = ("started", "restarted", "reloaded")
 
 
@@ -46,6 +49,7 @@ class DesiredUnit:
     :ivar by_meaning: compare with the present file by what systemd reads (``sections``), not byte for byte.
     :ivar on_change: ``auto``, ``restart``, ``reload`` or ``none``.
     :ivar triggers: list of ``(path, reload)``.
+    :ivar release: the version of a program that it brings along; its link is among ``files``.
     :ivar position: place in the declared list, for messages.
     :ivar reason: why the state is wanted.
     :ivar pruned_of: the set that does not declare it any more.
@@ -86,6 +90,7 @@ class DesiredUnit:
         self.reason = reason or f"state: {state}"
         self.files = list(files)
         self.pruned_of = pruned_of
+        self.release: Release | None = None
 
     @property
     def removes(self) -> bool:

@@ -127,6 +127,8 @@ class _Run:
             host.set_linger(True)
             host.wait_for_manager()
         make_accounts(plan.accounts.made, host.run)
+        for release in plan.releases.values():
+            host.make_version(release)
         self._jobs("stop", [*plan.stop, *plan.stop_start])
         self._enablement("disable", plan.disable)
         placed = guards(plan, host)

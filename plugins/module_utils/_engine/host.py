@@ -17,6 +17,8 @@ from . import files as _files
 from .contents import Contents
 from .image import in_copy
 from .places import read_place
+from .release_plan import ReleaseStep
+from .releases import ReleaseFolder
 from .unit_folder import UnitFolder
 
 _MAX_OUTPUT = 1 << 20  # bytes; what a probe or a hook prints is not ours to trust
@@ -119,6 +121,12 @@ class Target(t.Protocol):
 
     def clean_folders(self, paths: t.Sequence[str], token: str) -> None:
         """Remove temporary files and empty folders beside paths."""
+
+    def make_version(self, step: ReleaseStep) -> None:
+        """Make the version of a release that shall be current."""
+
+    def discard_version(self, path: str, version: str) -> None:
+        """Remove a version that was made in vain."""
 
     def boot_id(self) -> str:
         """Tells one boot from another."""
@@ -266,6 +274,30 @@ class Host:
             _files.remove_temporary(paths, token, self.unit_folder.base)
             own = tuple(f"{folder}/" for folder in (self.folder, self.manager.other_folder))
             _files.remove_empty_folders([path for path in paths if path.startswith(own)], self.unit_folder.base)
+
+    # Versions of programs
+
+    def _release(self, path: str) -> ReleaseFolder:
+        return ReleaseFolder(path, self.manager.as_owner, self.manager.as_root, self.manager.account)
+
+    def make_version(self, step: ReleaseStep) -> None:
+        """Make the version of a release that shall be current, unless it is there; note which ones are used."""
+        folder = self._release(step.release.path)
+        if step.is_new:
+            folder.make(step.release)
+        if step.version != step.before:
+            folder.use(*filter(None, (step.before, step.version)))
+
+    def discard_version(self, path: str, version: str) -> None:
+        """Remove a version that was made in vain."""
+        self._release(path).discard(version)
+
+    def remove_versions(self, step: ReleaseStep) -> None:
+        """Remove the versions that are not kept.
+
+        :raises OSError: when that is impossible.
+        """
+        self._release(step.release.path).remove(step.removed)
 
     def boot_id(self) -> str:
         """Tells one boot from another."""

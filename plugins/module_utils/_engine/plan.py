@@ -9,6 +9,9 @@ import typing as t
 from .._model import Change
 from .accounts import Accounts
 
+if t.TYPE_CHECKING:
+    from .release_plan import ReleaseStep
+
 
 class Step(t.NamedTuple):
     """One thing that a plan does, and why."""
@@ -30,6 +33,7 @@ class Plan:
     :ivar left_running: running units with a change that takes effect later or needs nothing.
     :ivar changes: those of unit files; ``files``: those of all other files, which are nothing to the manager.
     :ivar dangerous: the units that do something to the host, such as a reboot, when they fail; see ``guard``.
+    :ivar releases: ``{unit: the versions that are made and removed for it}``.
     :ivar held_timers: ``{timer: unit}``: the units of running timers whose schedule changes, which shall not start
         just because of that.
     :ivar health: ``{unit: option health}``.
@@ -43,6 +47,7 @@ class Plan:
         self.stop_start: dict[str, str] = {}
         self.changes: list[Change] = []
         self.files: list[Change] = []
+        self.releases: dict[str, ReleaseStep] = {}
         self.disable: dict[str, str] = {}
         self.enable: dict[str, str] = {}
         self.reenable: dict[str, str] = {}
@@ -86,6 +91,8 @@ class Plan:
         steps += _steps("restart", self.stop_start, self.restart, self.restarted_with)
         steps += _steps("start", self.start, self.started_with)
         steps += _steps("reload", self.reload)
+        for unit, release in self.releases.items():
+            steps += [Step("remove", unit, reason) for reason in release.removed.values()]
         steps += [Step("remove", "", reason) for reason in self.accounts.reasons_to_remove()]
         steps += _steps("none", self.left_running)
         return steps

@@ -14,6 +14,7 @@ from .guard import dangerous_units
 from .plan import Plan
 from .propagate import add_propagated, keep_sockets_working
 from .pulled import add_pulled
+from .release_plan import plan_release
 from .run_state import add_run_states
 from .sources import Sources
 from .state import HostState
@@ -28,6 +29,7 @@ def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: 
     """
     plan = Plan()
     plan.files = file_changes(state, desired)
+    _add_releases(plan, state, desired)
     # A trigger may be a file that another unit of the task brings along.
     sums = {change.path: change.after.digest for change in plan.files}
     state.trigger_sums.update({path: sums[path] for path in state.trigger_sums if path in sums})
@@ -50,6 +52,19 @@ def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: 
         plan.dangerous = dangerous_units(plan, sources)
         _decide_reload(plan, state, declared.groups)
     return plan
+
+
+def _add_releases(plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]) -> None:
+    """Add the versions that have to be made and removed; the link to the current one is among the files."""
+    reasons = {}
+    for item in desired:
+        if item.release and item.release.path in state.releases:
+            versions = state.releases.pop(item.release.path)  # several units may be of one release
+            step = plan.releases[item.name] = plan_release(
+                item.release, versions, state.versions_in_use.get(item.release.path, ())
+            )
+            reasons[item.files[-1].path] = step.reason()
+    plan.files = [change._replace(reason=reasons.get(change.path, change.reason)) for change in plan.files]
 
 
 def merged_after(plan: Plan, state: HostState, name: str) -> list[Setting] | None:

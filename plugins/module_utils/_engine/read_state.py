@@ -19,6 +19,7 @@ from .host import Host
 from .image import UNIT_FOLDERS
 from .links import MASK_TARGET, enables
 from .places import entries_below, missing_parents, read_place
+from .releases import read_versions
 from .sources import is_linked, read_settings
 from .state import HostState
 from .unit_plan import also_of
@@ -83,8 +84,10 @@ class _Reading:
                 files[other] = read(other)
 
     def _read_places(self) -> None:
-        """Read the places of the files that units bring along."""
+        """Read the places of the files that units bring along, and the versions of releases."""
         state = self.state
+        for release in {item.release.path for item in self.desired if item.release}:
+            state.releases[release] = read_versions(release)
         for file in [file for item in self.desired for file in item.files]:
             if file.path in state.places:
                 continue

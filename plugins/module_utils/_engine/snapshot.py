@@ -23,6 +23,7 @@ from .host import Target
 from .jobs import has_job
 from .links import enables
 from .plan import Plan
+from .release_plan import CURRENT
 from .store import FORMAT, FORMAT_WITH_FILES
 from .timer_hold import daemon_reload
 
@@ -57,6 +58,7 @@ def take_snapshot(
             }
             for change in [*plan.written(), *guards(plan, host)]
         ],
+        "versions": [[step.release.path, step.version] for step in plan.releases.values() if step.is_new],
         "names": related,
         "links": {link: target for link, target in links.items() if enables(link, target, related)},
         "units": {unit: _unit_before(live.get(unit, {})) for unit in touched if not is_template(unit)},
@@ -139,6 +141,7 @@ class _Undo:
         alive = host.has_manager and host.manager_answers()
         if alive:
             self._stop_what_moved()
+        self._discard_versions()
         changed = self._restore_files()
         self._remove_accounts()
         if alive:
@@ -242,6 +245,15 @@ class _Undo:
             self.host.attempt(verb, "--", *units, timeout=RELOAD_TIMEOUT)
 
     # Files
+
+    def _discard_versions(self) -> None:
+        """Remove the versions of programs that were made, unless somebody has made one of them current since."""
+        for path, version in self.snapshot.get("versions", ()):
+            if f"{path}/{CURRENT}" in self.files:
+                try:
+                    self.host.discard_version(path, version)
+                except OSError as error:
+                    self.left_over.append(f"{path}: version {version} cannot be removed: {error.strerror}")
 
     def _restore_files(self) -> bool:
         """Bring files and links back to what the snapshot holds; True when anything differed."""

@@ -11,6 +11,9 @@ from .._model import RUNNING, File
 from .._syntax.names import template_of
 from .links import enabled_by
 
+if t.TYPE_CHECKING:
+    from .release_plan import Versions
+
 
 class HostState:
     """The host as it was read.
@@ -26,6 +29,8 @@ class HostState:
     :ivar seen_sums: ``{unit: {path: checksum}}`` of the last run that looked, from our own record.
     :ivar places: ``{path: File}`` for every path of the items' files.
     :ivar missing_folders: the parent folders of these that do not exist.
+    :ivar releases: ``{path of a release: its versions}``.
+    :ivar versions_in_use: ``{path of a release: versions that are kept for a rollback}``.
     :ivar below: ``{folder to be removed: {path in it: File}}``.
     """
 
@@ -55,6 +60,8 @@ class HostState:
         self.places: dict[str, File] = {}
         self.missing_folders: set[str] = set()
         self.below: dict[str, dict[str, File]] = {}
+        self.releases: dict[str, Versions] = {}
+        self.versions_in_use: dict[str, set[str]] = {}
         self._links_by_unit: dict[str, set[str]] | None = None
         self._dropins_by_folder: tuple[int, dict[str, list[str]]] = (0, {})
 

@@ -89,7 +89,8 @@ def facts_after(facts: HostFacts, changes: t.Sequence[Change], root: str = "") -
     folders = {path: posixpath.split(path) for path, fact in after.items() if fact is None or is_executable(fact)}
     brought = {name for folder, name in folders.values() if folder in _PROGRAM_FOLDERS}
     programs = {name: there or name in brought for name, there in facts.programs.items()}
-    known = {path: fact for path, fact in paths.items() if fact is not None}
+    links = tuple(f"{path}/" for path, fact in after.items() if fact is None)
+    known = {path: fact for path, fact in paths.items() if fact is not None and not path.startswith(links)}
     return facts._replace(paths=known, environment_files=files, programs=programs)
 
 

@@ -26,6 +26,20 @@ class Reply(t.NamedTuple):
     err: str
 
 
+def popen(argv: t.Sequence[str], options: dict[str, t.Any]) -> subprocess.Popen[bytes]:
+    """Start a program, by default with all that it writes in one pipe.
+
+    :raises SystemdError: when it is missing.
+    """
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    try:
+        return subprocess.Popen(  # pylint: disable=ansible-bad-function  # run_command cannot leave the wait to us
+            list(argv), **{**streams, **options}
+        )
+    except FileNotFoundError:
+        raise SystemdError(f"{argv[0]} is not installed on this host, or not in PATH") from None
+
+
 class Runner:
     """Runs programs of systemd: as root, or as the user whose manager they are to ask.
 
@@ -72,12 +86,12 @@ class Runner:
         :raises SystemdError: when it is missing.
         """
         output, errors = _Memory(most), _Memory(most)
-        identity = self._identity(env, as_user)
+        options = {"stdout": output.stream, "stderr": errors.stream, **self._identity(env, as_user)}
         if data is not None:
-            identity["stdin"] = given = _Memory(0).stream
+            options["stdin"] = given = _Memory(0).stream
             given.write(data)
             given.seek(0)
-        process = self._popen(argv, output.stream, errors.stream, identity)
+        process = popen(argv, options)
 
         def end() -> Reply:
             with output.stream, errors.stream, process:
@@ -92,21 +106,12 @@ class Runner:
 
         return end
 
-    @staticmethod
-    def _popen(argv: t.Sequence[str], out: t.Any, err: t.Any, identity: dict[str, t.Any]) -> subprocess.Popen[bytes]:
-        try:
-            return subprocess.Popen(  # pylint: disable=ansible-bad-function  # run_command cannot leave the wait to us
-                list(argv), stdout=out, stderr=err, **{"stdin": subprocess.DEVNULL, **identity}
-            )
-        except FileNotFoundError:
-            raise SystemdError(f"{argv[0]} is not installed on this host, or not in PATH") from None
-
     def start(self, argv: t.Sequence[str]) -> Running:
         """Start a program as ``command`` does, and leave the waiting to the caller.
 
         :raises SystemdError: when it is missing.
         """
-        return Running(self._popen(argv, subprocess.PIPE, subprocess.STDOUT, self._identity()))
+        return Running(popen(argv, self._identity()))
 
     def _identity(self, env: t.Mapping[str, str] | None = None, as_user: bool = True) -> dict[str, t.Any]:
         """User, groups and environment a program is started with."""

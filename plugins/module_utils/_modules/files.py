@@ -172,11 +172,13 @@ def _number(name: str | None, option: str, root: str, made: t.Callable[[str], in
 class TaskFiles:
     """The changed files of one task and their contents.
 
+    :param real: whether changes are made, now or in the next call.
     :ivar contents: what the controller has sent, and what is kept on the host.
     """
 
-    def __init__(self, host: Host, sent: Sent) -> None:
+    def __init__(self, host: Host, sent: Sent, real: bool) -> None:
         self.host = host
+        self.real = real
         self.contents: Contents = host.contents
         self.sent = sent
         self.desired: dict[str, DesiredFile] = {}
@@ -197,14 +199,29 @@ class TaskFiles:
                 digest = change.after.digest
                 if digest not in present and not self.contents.has(digest):
                     needed.add(digest)
-        if needed and self.sent.call == "do":
-            lacking = next(change.path for change in plan.files if change.after.digest in needed)
+        archives = {step.release.digest for step in plan.releases.values() if step.is_new and not step.release.source}
+        archives = archives if self.real else set()
+        if self.sent.call == "do":
+            self._refuse_lack(plan, needed, archives)
+        elif needed or archives or self.sent.call == "ask":
+            raise ContentsNeeded(list(self._numbers(needed)), sorted(archives))
+
+    def _refuse_lack(self, plan: Plan, needed: t.Container[str], archives: t.Container[str]) -> None:
+        """Fail for what should have been sent.
+
+        :raises SystemdError: when anything is lacking.
+        """
+        lacking = [
+            (self.desired[change.path].place, change.path) for change in plan.files if change.after.digest in needed
+        ]
+        lacking += [
+            ("release", step.release.path) for step in plan.releases.values() if step.release.digest in archives
+        ]
+        for place, path in lacking:
             raise SystemdError(
-                f"{self.desired[lacking].place}: {lacking}: its new content was not sent, for a file on the controller"
-                " or on the host changed while the task ran; run the task again"
+                f"{place}: {path}: its new content was not sent, for a file on the controller or on the host changed"
+                " while the task ran; run the task again"
             )
-        if needed or self.sent.call == "ask":
-            raise ContentsNeeded(list(self._numbers(needed)))
 
     def _validated(self, change: Change) -> bool:
         return change.path in self.desired and bool(self.desired[change.path].validate)

@@ -28,6 +28,8 @@ class Sent(t.NamedTuple):
     :ivar files: for each item its entries.
     :ivar secret_digests: of secrets, and as good as short ones; entries refer to them by number.
     :ivar payload: path of the file with contents.
+    :ivar releases: for each item what ``src`` of its release is: ``{digest, packed}``, see ``Release``.
+    :ivar archives: ``{digest: path}`` of those that were sent.
     :ivar call: ``ask``: only tell which contents are needed; ``try``: do so in place of the work; ``do``: fail then.
     :ivar accounts: users and groups to make or remove, see ``plan_accounts``; from the roles.
     """
@@ -35,6 +37,8 @@ class Sent(t.NamedTuple):
     files: t.Sequence[t.Sequence[t.Mapping[str, t.Any]]] = ()
     secret_digests: t.Sequence[str] = ()
     payload: str = ""
+    releases: t.Sequence[t.Mapping[str, t.Any] | None] = ()
+    archives: t.Mapping[str, str] = {}
     call: str = "do"
     accounts: t.Sequence[t.Mapping[str, t.Any]] = ()
 
@@ -43,11 +47,13 @@ class ContentsNeeded(Exception):
     """The controller has to send contents.
 
     :ivar numbers: which entries of all ``Sent.files``, in their order.
+    :ivar archives: digests of releases.
     """
 
-    def __init__(self, numbers: t.Sequence[int]) -> None:
+    def __init__(self, numbers: t.Sequence[int], archives: t.Sequence[str] = ()) -> None:
         super().__init__("contents are needed")
         self.numbers = list(numbers)
+        self.archives = list(archives)
 
 
 def health_option() -> dict[str, t.Any]:
@@ -92,6 +98,7 @@ def unit_options() -> dict[str, t.Any]:
         "triggers": {"type": "list", "elements": "raw"},
         "health": health_option(),
         "files": {"type": "list", "elements": "dict", "options": file_options(), **FILE_RULES},
+        "release": {"type": "dict", "options": release_options(), **RELEASE_RULES},
     }
 
 
@@ -115,6 +122,31 @@ def file_options() -> dict[str, t.Any]:
         "mode": {"type": "raw"},
         "on_change": {"type": "str", "choices": ["restart", "reload", "none"], "default": "restart"},
         "validate": {"type": "list", "elements": "str"},
+    }
+
+
+_RELEASE_SOURCES = ("src", "remote_src")
+RELEASE_RULES: dict[str, t.Any] = {
+    "mutually_exclusive": [_RELEASE_SOURCES],
+    "required_one_of": [_RELEASE_SOURCES],
+}
+
+
+def release_options() -> dict[str, t.Any]:
+    """Argument spec of ``release``; what ``src`` is stands in ``Sent``."""
+    return {
+        "path": {"type": "str", "required": True},
+        "src": {"type": "str"},
+        "remote_src": {"type": "str"},
+        "version": {"type": "str"},
+        "checksum": {"type": "str"},
+        "owner": {"type": "str"},
+        "group": {"type": "str"},
+        "prepare": {"type": "list", "elements": "raw"},
+        "prepare_user": {"type": "str"},
+        "prepare_timeout": {"type": "float", "default": 900},
+        "shared": {"type": "dict"},
+        "keep": {"type": "int", "default": 5},
     }
 
 

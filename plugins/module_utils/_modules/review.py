@@ -43,8 +43,13 @@ def review(
     if params["verify"] and not manager.root and not stops(findings, params["fail_on"]):
         found = unreported(pending, manager.runner, release, findings, manager.folder)
         brought = {change.path for change in plan.files if change.after.kind in ("file", "link")}
+        below = tuple(f"{change.path}/" for change in plan.files if change.after.kind == "link")
         # systemd-analyze cannot know of what the task has not written yet.
-        found = [finding for finding in found if brought.isdisjoint(re.split(r"[ :,]+", finding.message))]
+        found = [
+            finding
+            for finding in found
+            if not any(word in brought or word.startswith(below) for word in re.split(r"[ :,]+", finding.message))
+        ]
         findings += ignored(found, ignore)
     if params["max_exposure"] is not None:
         findings += ignored(exposure(manager.runner, staged(pending), release, params["max_exposure"]), ignore)

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import posixpath
 import typing as t
 
 from .._engine.committed import desired_again
@@ -13,6 +15,7 @@ from .._engine.desired import DesiredUnit
 from .._engine.generations import Generations
 from .._engine.host import Host
 from .._engine.plan import Plan
+from .._engine.release_plan import RELEASES
 from .._engine.state import HostState
 from .files import TaskFiles
 from .options import DeclarationError, health_option, set_options
@@ -89,6 +92,15 @@ class Rollback(Task):
 
     def _check_contents(self, contents: Contents, desired: t.Sequence[DesiredUnit]) -> None:
         for file in (file for unit in desired for file in unit.files):
+            folder, version = posixpath.split(posixpath.join(posixpath.dirname(file.path), file.target))
+            if (
+                file.kind == "link"
+                and posixpath.basename(folder) == RELEASES
+                and not os.path.isdir(f"{folder}/{version}")
+            ):
+                raise DeclarationError(
+                    [f"to: version {version} of {posixpath.dirname(folder)}, of generation {self.number}, is gone"]
+                )
             if file.kind == "file" and not contents.kept(file.digest):
                 raise DeclarationError(
                     [f"to: the content that {file.path} has in generation {self.number} is gone from {contents.folder}"]

@@ -57,7 +57,8 @@ class Task:
         self.listed = listed
         self.sent = sent or Sent()
         self.check_mode = check_mode or self.sent.call == "ask"
-        self.needs_contents = diff_mode or not check_mode
+        self.real = not check_mode
+        self.needs_contents = diff_mode or self.real
         self.diff_mode = diff_mode
         self.warnings: list[str] = []
         self.result: dict[str, t.Any] = {"changed": False, "actions": [], "diff": [], "findings": [], "units": {}}
@@ -100,6 +101,10 @@ class Task:
         desired += [*self._to_prune(host, desired), *self._dropped(host, desired, record)]
         files = self._files(host, desired)
         state = read_state(host, desired, trigger_sums(record))
+        if state.releases:
+            from .releases import versions_in_use
+
+            state.versions_in_use = versions_in_use(self.store, desired)
         state.deployed = {path: entry["text"] for path, entry in record.items() if entry.get("text") is not None}
         self.drift = drift_by_unit(state, desired, record)
         plan = self._plan(host, state, desired, files)
@@ -112,7 +117,7 @@ class Task:
         return self.result
 
     def _declared(self, host: Host) -> list[DesiredUnit]:
-        """What the task declares, with the files that the units bring along."""
+        """What the task declares, with the files and releases that the units bring along."""
         desired = desired_units(self.items, host.folder, self.params["set_name"], self.listed)
         if self.sent.accounts:
             self.accounts = plan_accounts(self.sent.accounts)
@@ -120,6 +125,10 @@ class Task:
             from .files import add_files
 
             add_files(desired, self.items, self.sent, host, self.accounts, self.listed)
+        if any(item["release"] for item in self.items):
+            from .releases import add_releases
+
+            add_releases(desired, self.items, self.sent, self.params, host, self.listed)
         return desired
 
     def _files(self, host: Host, desired: t.Sequence[DesiredUnit]) -> TaskFiles | None:
@@ -128,7 +137,7 @@ class Task:
             return None
         from .files import TaskFiles
 
-        return TaskFiles(host, self.sent)
+        return TaskFiles(host, self.sent, self.real)
 
     def _lock(self) -> str:
         """Keep other runs out and undo what a killed one left; returns why that is impossible, if it is."""
@@ -249,6 +258,7 @@ class Task:
         finally:
             if files and not self.store.has_intent():
                 host.contents.keep_only(self.store.digests())
+        self._remove_versions(plan, host)
         self.warnings += remove(self.accounts.removed, host.run)
         # Only now: a record of what was then undone would hide that a trigger's file has changed.
         self._write_record(new_record)
@@ -285,6 +295,17 @@ class Task:
         names = {unit.name for unit in desired}
         name = self.params["set_name"] or (names.pop() if len(names) == 1 else "")
         return Generations(self.store, name) if name and not self.params["root"] else None
+
+    def _remove_versions(self, plan: Plan, host: Host) -> None:
+        for step in plan.releases.values():
+            if step.removed or step.has_leftovers:
+                try:
+                    host.remove_versions(step)
+                except OSError as error:
+                    self.warnings.append(
+                        f"release {step.release.path}: an old version cannot be removed ({error.strerror}); the next"
+                        " run tries again"
+                    )
 
     def _write_record(self, record: Record | None) -> None:
         try:

@@ -59,7 +59,7 @@ def run_task(module: AnsibleModule, task: Task) -> None:
         result = task.run()
     except ContentsNeeded as needed:
         recovered = {name: task.result[name] for name in ("recovered",) if name in task.result}
-        module.exit_json(changed=False, _needs=needed.numbers, **recovered)
+        module.exit_json(changed=False, _needs=needed.numbers, _needs_archives=needed.archives, **recovered)
     except (DeclarationError, PlanError, SystemdError) as error:
         module.fail_json(msg=str(error), **task.result)
     except TransactionError as error:

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Programs that are not systemd's: those that prepare a version as its user, and the one that unpacks zstd."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import select
+import signal
+import time
+import typing as t
+
+from .systemd import QUERY_TIMEOUT, Reply, SystemdError, popen, shown
+
+_KEPT_OUTPUT = 1 << 16  # bytes of a program that may write for hours
+
+
+@contextlib.contextmanager
+def decompress(argv: t.Sequence[str], source: t.BinaryIO) -> t.Iterator[t.Callable[[int], bytes]]:
+    """A function that reads what a program makes of a file, which it reads from its begin.
+
+    At the end the function raises SystemdError when the program has failed.
+
+    :raises SystemdError: when the program is missing.
+    """
+    errors = open(os.memfd_create("errors"), "w+b")  # noqa: SIM115  closed at the end
+    os.lseek(source.fileno(), 0, os.SEEK_SET)
+    options: dict[str, t.Any] = {"stdin": source, "stderr": errors}
+    if os.geteuid() != os.getuid():  # with the rights of a user: the program shall not get back to ours
+        options.update(user=os.geteuid(), group=os.getegid())
+    with errors, popen(argv, options) as process:
+        output = t.cast("t.BinaryIO", process.stdout)
+
+        def read(count: int) -> bytes:
+            data = output.read(count)
+            if len(data) < count and process.wait(QUERY_TIMEOUT):
+                errors.seek(0)
+                raise SystemdError(errors.read(2000).decode("utf-8", "replace").strip() or f"{argv[0]} failed")
+            return data
+
+        try:
+            yield read
+        finally:
+            process.kill()
+
+
+def run_apart(argv: t.Sequence[str], account: pwd.struct_passwd, folder: str, timeout: float) -> Reply:
+    """Run a program as a user in a folder, in a session of its own with an environment of its own.
+
+    Everything that it has started and that is still in its process group when it ends, or the time is up, is killed.
+
+    :param timeout: seconds.
+    :returns: with the end of what it wrote in ``out``, and in ``err`` what else there is to say.
+    :raises SystemdError: when the program is missing, or may not be run.
+    """
+    environment = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": account.pw_dir,
+        "USER": account.pw_name,
+        "LOGNAME": account.pw_name,
+        "SHELL": "/bin/sh",
+    }
+    options: dict[str, t.Any] = {"env": environment, "cwd": folder, "start_new_session": True, "umask": 0o022}
+    if os.geteuid() != account.pw_uid:
+        groups = os.getgrouplist(account.pw_name, account.pw_gid)
+        options.update(user=account.pw_uid, group=account.pw_gid, extra_groups=groups)
+    try:
+        process = popen(argv, options)
+    except OSError as error:
+        raise SystemdError(f"{shown(argv)} cannot be run as {account.pw_name}: {error.strerror}") from None
+    with process:
+        try:
+            out = _tail(process, time.monotonic() + timeout)
+            late = process.poll() is None
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+        err = f"it did not end within {timeout:.0f} s" if late else ""
+        return Reply(process.wait(), out.decode("utf-8", "replace"), err)
+
+
+def _tail(process: t.Any, end: float) -> bytes:
+    """The last of what a program writes, until it ends: what it leaves running may keep the pipe open."""
+    output = process.stdout
+    kept = b""
+    while (left := end - time.monotonic()) > 0:
+        if select.select([output], [], [], min(left, 0.1))[0]:
+            data = os.read(output.fileno(), 1 << 16)
+            if not data:
+                time.sleep(0.01)  # it has closed its output, and is about to end
+                if process.poll() is not None:
+                    break
+            kept = (kept + data)[-_KEPT_OUTPUT:]
+        elif process.poll() is not None:
+            break
+    return kept

@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Trees of files: reads one, makes one that nothing leaves, tells one from another, removes one."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import typing as t
+
+BLOCK = 1 << 18
+_FILE_MODE = 0o755  # the bits that are kept: no setuid, no write access for group and others
+_NAMES = {stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+
+
+class TreeError(Exception):
+    """A tree cannot be taken; the message names the entry and says what to do."""
+
+
+class Limits(t.NamedTuple):
+    """What a tree may have at most. It bounds what a small archive can become."""
+
+    entries: int = 500_000
+    size: int = 32 << 30  # bytes of all files
+    depth: int = 100  # folders in each other
+
+
+LIMITS = Limits()
+
+
+class Entry(t.NamedTuple):
+    """One entry of a tree.
+
+    :ivar name: path below the top folder.
+    :ivar kind: ``directory``, ``file``, ``link``, or ``hardlink`` to an earlier file.
+    :ivar target: of a link, as it stands in it; of a hardlink, a name of this tree.
+    """
+
+    name: bytes
+    kind: str
+    mode: int = 0o644
+    mtime: float = 0
+    target: bytes = b""
+
+
+def shown(name: bytes) -> str:
+    """A name as messages show it, on one line."""
+    return ascii(name.decode("utf-8", "backslashreplace"))[1:-1] if not name.isascii() else repr(name)[2:-1]
+
+
+def _parts(name: bytes) -> list[bytes]:
+    """The folders and the name in a path.
+
+    :raises TreeError: for one that leads out of the tree.
+    """
+    parts = [part for part in name.split(b"/") if part not in (b"", b".")]
+    if name.startswith(b"/") or b".." in parts or b"\0" in name:
+        raise TreeError(
+            f"{shown(name)} leads out of the folder: names must be relative, without '..'; make the archive anew from"
+            " within the folder"
+        )
+    return parts
+
+
+def _check_target(parts: t.Sequence[bytes], target: bytes) -> None:
+    """Check where a link leads. With '..' at its begin alone, no other link can turn it to the outside.
+
+    :raises TreeError: for one that leads out of the tree, or may.
+    """
+    words = target.split(b"/")
+    ups = 0
+    while ups < len(words) and words[ups] == b"..":
+        ups += 1
+    if target.startswith(b"/") or b".." in words[ups:] or ups >= len(parts) or not target or b"\0" in target:
+        raise TreeError(
+            f"{shown(b'/'.join(parts))} is a link to {shown(target)}, which leads out of the folder; 'shared' links a"
+            " path of the host into every version, and 'prepare' can make links"
+        )
+
+
+class TreeWriter:
+    """Makes the entries of a new folder in which nobody else writes.
+
+    Only directories it made itself are written in, so that no path leads over a link.
+
+    :param folder: handle of the empty folder.
+    :param owner: uid and gid of all entries.
+    """
+
+    def __init__(self, folder: int, owner: tuple[int, int], limits: Limits = LIMITS) -> None:
+        self._folder = folder
+        self._owner = owner if owner != (os.geteuid(), os.getegid()) else None
+        self._limits = limits
+        self._left = limits.size
+        self._kinds: dict[bytes, str] = {b"": "directory"}
+        self._times: dict[bytes, float] = {}
+        self._digest = TreeDigest()
+
+    def add(self, entry: Entry, blocks: t.Iterable[bytes] = ()) -> None:
+        """Make one entry.
+
+        :param blocks: content of a file.
+        :raises TreeError: for what a version may not hold.
+        :raises OSError: with the name in ``filename``.
+        """
+        parts = _parts(entry.name)
+        name = b"/".join(parts)
+        if not name and entry.kind == "directory":
+            return  # a version's own folder is ours to make
+        self._check(parts, name, entry.kind)
+        if self._kinds.get(name.rpartition(b"/")[0]) != "directory":
+            self._make_parents(parts)
+        try:
+            self._MAKERS[entry.kind](self, parts, name, entry, blocks)
+        except OSError as error:
+            error.filename = shown(name)
+            raise
+        self._kinds[name] = entry.kind
+
+    def _check(self, parts: t.Sequence[bytes], name: bytes, kind: str) -> None:
+        before = self._kinds.get(name)
+        if before is not None and not before == kind == "directory":
+            raise TreeError(f"{shown(name) or 'the top'} stands in it twice; make it anew from one folder")
+        if len(parts) > self._limits.depth:
+            raise TreeError(f"{shown(name)} is more than {self._limits.depth} folders deep")
+        if len(self._kinds) > self._limits.entries:
+            raise TreeError(f"it has more than {self._limits.entries} entries; leave out what does not run")
+
+    def _make_parents(self, parts: t.Sequence[bytes]) -> None:
+        for depth in range(1, len(parts)):
+            name = b"/".join(parts[:depth])
+            if name not in self._kinds:
+                self._make_directory(parts[:depth], name, Entry(name, "directory", 0o755), ())
+                self._kinds[name] = "directory"
+            elif self._kinds[name] != "directory":
+                raise TreeError(f"{shown(b'/'.join(parts))} lies below {shown(name)}, which is a {self._kinds[name]}")
+
+    def _make_directory(self, parts: t.Sequence[bytes], name: bytes, entry: Entry, _blocks: t.Iterable[bytes]) -> None:
+        mode = entry.mode & _FILE_MODE | 0o700
+        if name not in self._kinds:
+            os.mkdir(name, mode, dir_fd=self._folder)
+            self._give(name)
+        os.chmod(name, mode, dir_fd=self._folder)  # whatever the umask is
+        if entry.mtime:
+            self._times[name] = entry.mtime
+        self._digest.add(name, "directory", mode)
+
+    def _make_file(self, _parts: t.Sequence[bytes], name: bytes, entry: Entry, blocks: t.Iterable[bytes]) -> None:
+        mode = entry.mode & _FILE_MODE | 0o600
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(name, flags, 0o600, dir_fd=self._folder)
+        checksum = hashlib.sha256()
+        try:
+            for block in blocks:
+                self._left -= len(block)
+                if self._left < 0:
+                    raise TreeError(
+                        f"it has more than {self._limits.size >> 20} MiB when unpacked, reached in {shown(name)}"
+                    )
+                checksum.update(block)
+                view = memoryview(block)
+                while view:
+                    view = view[os.write(handle, view) :]
+            if self._owner:
+                os.fchown(handle, *self._owner)
+            os.fchmod(handle, mode)
+            os.utime(handle, (entry.mtime, entry.mtime))
+        finally:
+            os.close(handle)
+        self._digest.add(name, "file", mode, checksum.digest())
+
+    def _make_link(self, parts: t.Sequence[bytes], name: bytes, entry: Entry, _blocks: t.Iterable[bytes]) -> None:
+        _check_target(parts, entry.target)
+        os.symlink(entry.target, name, dir_fd=self._folder)
+        self._give(name)
+        self._digest.add(name, "link", 0, entry.target)
+
+    def _make_hardlink(self, _above: t.Sequence[bytes], name: bytes, entry: Entry, _blocks: t.Iterable[bytes]) -> None:
+        target = b"/".join(_parts(entry.target))
+        if self._kinds.get(target) not in ("file", "hardlink"):
+            raise TreeError(f"{shown(name)} is a hard link to {shown(target)}, which is not an earlier file of it")
+        os.link(target, name, src_dir_fd=self._folder, dst_dir_fd=self._folder, follow_symlinks=False)
+        self._digest.add(name, "hardlink", 0, target)
+
+    _MAKERS: t.ClassVar[dict[str, t.Callable[..., None]]] = {
+        "directory": _make_directory,
+        "file": _make_file,
+        "link": _make_link,
+        "hardlink": _make_hardlink,
+    }
+
+    def share(self, name: bytes, target: str) -> None:
+        """Link a path of the host into the tree; it does not count for the digest.
+
+        :raises TreeError: when something stands there already.
+        """
+        parts = _parts(name)
+        name = b"/".join(parts)
+        inside = [other for other in self._kinds if other.startswith(name + b"/")]
+        if self._kinds.get(name) == "directory" and not inside:
+            os.rmdir(name, dir_fd=self._folder)
+        elif name in self._kinds:
+            raise TreeError(
+                f"shared: {shown(name)} is in the version itself, and would hide behind the link to {target}; leave it"
+                " out of one of the two"
+            )
+        if self._kinds.get(name.rpartition(b"/")[0]) != "directory":
+            self._make_parents(parts)
+        os.symlink(os.fsencode(target), name, dir_fd=self._folder)
+        self._give(name)
+        self._kinds[name] = "link"
+
+    def _give(self, name: bytes) -> None:
+        if self._owner:
+            os.chown(name, *self._owner, dir_fd=self._folder, follow_symlinks=False)
+
+    def finish(self) -> str:
+        """Set the times of the directories, which every entry in them has changed; returns the tree's digest."""
+        for name, mtime in sorted(self._times.items(), reverse=True):
+            os.utime(name, (mtime, mtime), dir_fd=self._folder)
+        return self._digest.hexdigest()
+
+
+class TreeDigest:
+    """SHA-256 of names, kinds, modes, contents and links of a tree; owners and times do not count."""
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+
+    def add(self, name: bytes, kind: str, mode: int, content: bytes = b"") -> None:
+        """Add an entry; the order does not matter.
+
+        :param content: SHA-256 of a file, target of a link.
+        """
+        if name:
+            self._lines.append(b"%s\0%s %o %d:%s" % (name, kind.encode(), mode, len(content), content))
+
+    def hexdigest(self) -> str:
+        """The digest, in hexadecimal digits."""
+        whole = hashlib.sha256()
+        for line in sorted(self._lines):
+            whole.update(b"%d:%s" % (len(line), line))
+        return whole.hexdigest()
+
+
+def walk(folder: str) -> t.Iterator[tuple[Entry, str]]:
+    """Every entry below a folder with its path, sorted by name, without following links.
+
+    Modes are those that a TreeWriter gives.
+
+    :raises TreeError: for what a version may not hold.
+    :raises OSError: for what cannot be read.
+    """
+    for below, directories, files in os.walk(os.fsencode(folder), onerror=_raise):
+        directories.sort()
+        prefix = below[len(os.fsencode(folder)) :].strip(b"/")
+        links = [name for name in directories if os.path.islink(os.path.join(below, name))]
+        for name in sorted([*directories, *files]):
+            path = os.path.join(below, name)
+            yield _entry(prefix + b"/" + name if prefix else name, path), os.fsdecode(path)
+        directories[:] = [name for name in directories if name not in links]
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _entry(name: bytes, path: bytes) -> Entry:
+    info = os.lstat(path)
+    if stat.S_ISLNK(info.st_mode):
+        target = os.readlink(path)
+        _check_target(name.split(b"/"), target)
+        return Entry(name, "link", 0, 0, target)
+    if stat.S_ISDIR(info.st_mode):
+        return Entry(name, "directory", info.st_mode & _FILE_MODE | 0o700, int(info.st_mtime))
+    if stat.S_ISREG(info.st_mode):
+        return Entry(name, "file", info.st_mode & _FILE_MODE | 0o600, int(info.st_mtime))
+    what = _NAMES.get(stat.S_IFMT(info.st_mode), "not a file")
+    raise TreeError(f"{shown(name)} is {what}, and a version holds files, folders and links only; take it away")
+
+
+def open_file(path: str) -> t.BinaryIO:
+    """Open a regular file of a tree for reading; a link that took its place is not followed."""
+    return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK), "rb", buffering=0)
+
+
+def blocks_of(stream: t.BinaryIO) -> t.Iterator[bytes]:
+    """The content of a file in blocks."""
+    while block := stream.read(BLOCK):
+        yield block
+
+
+def copy_tree(folder: str, writer: TreeWriter) -> None:
+    """Add everything below a folder of this host to a new tree.
+
+    :raises TreeError: for what a version may not hold.
+    """
+    for entry, path in walk(folder):
+        if entry.kind == "file":
+            with open_file(path) as stream:
+                writer.add(entry, blocks_of(stream))
+        else:
+            writer.add(entry)
+
+
+def digest_of(folder: str) -> str:
+    """The digest of a folder, see ``TreeDigest``.
+
+    :raises TreeError: for what a version may not hold.
+    """
+    digest = TreeDigest()
+    for entry, path in walk(folder):
+        content = entry.target
+        if entry.kind == "file":
+            content = file_digest(path)
+        digest.add(entry.name, entry.kind, entry.mode, content)
+    return digest.hexdigest()
+
+
+def file_digest(path: str) -> bytes:
+    """SHA-256 of a file."""
+    with open_file(path) as stream:
+        return stream_digest(stream)
+
+
+def stream_digest(stream: t.BinaryIO) -> bytes:
+    """SHA-256 of all that is left in a file."""
+    checksum = hashlib.sha256()
+    for block in blocks_of(stream):
+        checksum.update(block)
+    return checksum.digest()
+
+
+def remove_tree(folder: int, name: str) -> None:
+    """Remove a file or a folder with all that is in it, without following links; nothing there is no error.
+
+    :param folder: handle of the folder in which it stands.
+    """
+    try:
+        if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
+            os.unlink(name, dir_fd=folder)
+            return
+        handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    except FileNotFoundError:
+        return
+    try:
+        for inside in os.listdir(handle):
+            try:
+                os.unlink(inside, dir_fd=handle)
+            except (IsADirectoryError, PermissionError):
+                remove_tree(handle, inside)
+    finally:
+        os.close(handle)
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(name, dir_fd=folder)
+
+
+def give_tree(folder: int, owner: tuple[int, int]) -> None:
+    """Give a folder and all that is in it to an owner, links themselves included."""
+    os.fchown(folder, *owner)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                handle = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+                try:
+                    give_tree(handle, owner)
+                finally:
+                    os.close(handle)
+            else:
+                os.chown(entry.name, *owner, dir_fd=folder, follow_symlinks=False)
+
+
+def flush_file_system(folder: int) -> None:
+    """Have everything that was written to the file system of a folder on disk, in one call (syncfs(2)).
+
+    :raises OSError: when that fails.
+    """
+    import ctypes  # costs more than all the rest of this file
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syncfs(folder) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Turns the option ``release`` into a desired release, and into the link ``current`` among the files of its unit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import re
+import typing as t
+import urllib.parse
+
+from .._engine.desired import DesiredFile, DesiredUnit
+from .._engine.generations import Generations
+from .._engine.host import Host
+from .._engine.places import path_problem, real_place
+from .._engine.release_plan import CURRENT, RELEASES, Release, version_problem
+from .._engine.releases import digest_source
+from .._engine.store import Store
+from .._host.tree import TreeError
+from .options import DeclarationError, Sent
+
+_SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})\Z")
+Item = t.Mapping[str, t.Any]  # values of ``unit_options``
+
+
+def add_releases(
+    desired: t.Sequence[DesiredUnit], items: t.Sequence[Item], sent: Sent, params: Item, host: Host, listed: bool
+) -> None:
+    """Give the desired units the releases that their items declare. Several may declare the same one.
+
+    :param sent: for each item what the controller says of its ``src``.
+    :param params: values of ``set_options``.
+    :param listed: whether messages name the place in the list ``units``.
+    :raises DeclarationError: with every mistake.
+    """
+    mistakes: list[str] = []
+    for unit, item in zip(desired, items):
+        if item["release"]:
+            found = (sent.releases[unit.position] if sent.releases else None) or {}
+            place = f"units[{unit.position}].release" if listed else "release"
+            try:
+                unit.release = _release(item["release"], found, sent, params, host)
+            except ValueError as error:
+                mistakes.append(f"{place}: {error}")
+                continue
+            target = f"{RELEASES}/{unit.release.name()}"
+            unit.files.append(DesiredFile(place, f"{unit.release.path}/{CURRENT}", "link", target=target))
+    mistakes = mistakes or list(_collisions(desired))
+    if mistakes:
+        raise DeclarationError(mistakes)
+
+
+def versions_in_use(store: Store, desired: t.Iterable[DesiredUnit]) -> dict[str, set[str]]:
+    """The versions that generations on this host refer to, by the path of the release."""
+    found: dict[str, set[str]] = {f"{unit.release.path}/{CURRENT}": set() for unit in desired if unit.release}
+    names = []
+    if found:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            names = os.listdir(store.path("generations"))
+    for generations in (Generations(store, urllib.parse.unquote(name)) for name in names):
+        for number in generations.numbers():
+            with contextlib.suppress(ValueError, LookupError, TypeError):
+                for file in (file for item in generations.read(number)["items"] for file in item["files"]):
+                    found.get(file["path"], set()).add(posixpath.basename(file["target"]))
+    return {posixpath.dirname(path): versions for path, versions in found.items()}
+
+
+def _collisions(desired: t.Sequence[DesiredUnit]) -> t.Iterator[str]:
+    releases = [(unit.files[-1].place, unit.release) for unit in desired if unit.release]
+    for number, (place, release) in enumerate(releases):
+        for other_place, other in releases[:number]:
+            if other.path == release.path and other != release:
+                yield f"{place}: {release.path} is declared by {other_place} already, with other options; say the same"
+            if f"{release.path}/".startswith(f"{other.path}/{RELEASES}/"):
+                yield f"{place}: {release.path} is within the versions of {other_place}"
+        for file in (file for unit in desired for file in unit.files):
+            ours = (f"{release.path}/{CURRENT}", f"{release.path}/{RELEASES}")
+            is_within = file.path in ours or file.path.startswith(tuple(f"{path}/" for path in ours))
+            if is_within and file.place != place and not file.place.endswith("release"):
+                yield f"{file.place}: {file.path} belongs to {place}; a version never changes: put it elsewhere"
+
+
+def _release(options: Item, found: Item, sent: Sent, params: Item, host: Host) -> Release:
+    """One release, with the digest of its source.
+
+    :param found: what the action plugin says of ``src``.
+    :raises ValueError: with what is wrong with the option.
+    """
+    problem = path_problem(options["path"])
+    if problem:
+        raise ValueError(f"path: {problem}")
+    for check in (_check_version, _check_prepare, _check_shared):
+        check(options)
+    _check_owner(options, params)
+    with host.manager.as_owner():
+        current = real_place(posixpath.join(options["path"], CURRENT), host.root)
+    source, digest = _source(options, found, sent, host)
+    return Release(
+        path=posixpath.dirname(current),
+        digest=digest,
+        version=options["version"] or "",
+        packed=bool(found.get("packed")),
+        source=source,
+        sent=bool(found) and bool(source),
+        owner=options["owner"] or "",
+        group=options["group"] or "",
+        prepare=tuple(tuple(argv) for argv in options["prepare"] or ()),
+        prepare_user=options["prepare_user"] or "",
+        prepare_timeout=options["prepare_timeout"],
+        shared=tuple(sorted((options["shared"] or {}).items())),
+        keep=options["keep"],
+    )
+
+
+def _check_version(options: Item) -> None:
+    problem = version_problem(options["version"]) if options["version"] is not None else ""
+    if problem:
+        raise ValueError(f"version: {problem}")
+    if options["keep"] < 1:
+        raise ValueError("keep: at least the running version is kept; write 1 or more")
+
+
+def _check_prepare(options: Item) -> None:
+    for number, argv in enumerate(options["prepare"] or ()):
+        if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv):
+            raise ValueError(
+                f"prepare[{number}]: {argv!r} is not a list of a program and its arguments; write for example"
+                " [python3, -m, venv, venv]"
+            )
+        if "\0" in "".join(argv):
+            raise ValueError(f"prepare[{number}]: a word holds a NUL byte, which no argument of a program can hold")
+    if options["prepare_timeout"] <= 0:
+        raise ValueError("prepare_timeout: write the seconds that a command may take")
+
+
+def _check_shared(options: Item) -> None:
+    for name, target in (options["shared"] or {}).items():
+        parts = str(name).split("/")
+        if not isinstance(name, str) or {"", ".", ".."} & set(parts) or "\0" in name:
+            raise ValueError(f"shared: {name!r} is not a name within the version; write for example uploads or var/log")
+        if not isinstance(target, str) or not target.startswith("/") or "\0" in target:
+            raise ValueError(f"shared: {target!r} of {name} is not an absolute path on the host")
+
+
+def _check_owner(options: Item, params: Item) -> None:
+    """Check that whose files they are, and who prepares them, fits the scope."""
+    given = [name for name in ("owner", "group", "prepare_user") if options[name]]
+    if params["scope"] == "user" and given:
+        raise ValueError(f"{given[0]}: with scope: user, everything belongs to the user; leave it out")
+    if params["root"] and options["prepare"]:
+        raise ValueError("prepare: nothing can be run in an image; prepare the program before you pack it")
+    if params["root"] and (options["owner"] or options["group"]):
+        raise ValueError("owner: the users of an image are not those of this host; leave owner and group out")
+
+
+def _source(options: Item, found: Item, sent: Sent, host: Host) -> tuple[str, str]:
+    """Where the source is on this host, if it is, and its digest.
+
+    :raises ValueError: when it cannot be read, or is not what ``checksum`` says.
+    """
+    path = options["remote_src"]
+    if path is None:
+        digest = str(found.get("digest", ""))
+        if not digest:
+            raise ValueError("src: the action plugin of this module has to find it first; use remote_src, or a play")
+        source = sent.archives.get(digest, "")
+    else:
+        if not path.startswith("/"):
+            raise ValueError(f"remote_src: {path!r} is not an absolute path on the host")
+        try:
+            with host.manager.as_owner():
+                source, digest = path, digest_source(path)
+        except TreeError as error:
+            raise ValueError(f"remote_src: {path}: {error}") from None
+        except OSError as error:
+            raise ValueError(f"remote_src: {error.filename or path} cannot be read: {error.strerror}") from None
+    is_folder = found.get("packed") or (path is not None and os.path.isdir(path))
+    _check_checksum(options["checksum"], digest, is_folder)
+    return source, digest
+
+
+def _check_checksum(checksum: str | None, digest: str, is_folder: bool) -> None:
+    if checksum is None:
+        return
+    given = _SHA256.match(checksum)
+    if is_folder:
+        raise ValueError("checksum: it is that of an archive, and the source is a folder; leave it out")
+    if not given:
+        raise ValueError(f"checksum: {checksum!r} is not sha256: and 64 digits from 0 to f")
+    if given.group(1) != digest:
+        raise ValueError(f"checksum: the archive has sha256:{digest}; copy it again, or correct the checksum")

@@ -1,0 +1,327 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A program with its unit: installed, updated, and back as a whole when its new version is no good."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pathlib
+import tarfile
+import tempfile
+
+import pytest
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils._release import ReleaseSource
+from live.target import said
+
+PROGRAM = """\
+#!/bin/sh
+@FAULT@
+echo @VERSION@ > /run/t-rel-answer
+exec sleep 100000
+"""
+ARCHIVE = "/run/t-rel-archive"
+LIST = (
+    "find /opt/t-rel /etc/systemd/system/t-* -printf '%p %y %m %U:%G %l ' -type f -exec sha256sum {} \\; -o -printf"
+    " '%p %y %m %U:%G %l\\n' 2>/dev/null | grep -v '[.]json' | sort; true"
+)
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Makes the folder of a version."""
+
+    def make(version: str, fault: str = "") -> pathlib.Path:
+        folder = tmp_path / f"version-{version}"
+        (folder / "bin").mkdir(parents=True, exist_ok=True)
+        serve = folder / "bin" / "serve"
+        serve.write_text(PROGRAM.replace("@VERSION@", version).replace("@FAULT@", fault))
+        serve.chmod(0o755)
+        return folder
+
+    return make
+
+
+def service(source, version, probe=None, **release):
+    """A service that runs a version of a program."""
+    probe = probe or ["grep", "-qx", version, "/run/t-rel-answer"]
+    return {
+        "name": "t-rel.service",
+        "sections": {"Service": {"Type": "exec", "ExecStart": [["/opt/t-rel/current/bin/serve"]]}},
+        "state": "started",
+        "health": {"timeout": 30, "stable": 0, "probes": [{"command": probe}]},
+        "release": {"path": "/opt/t-rel", "src": str(source), "version": version, **release},
+    }
+
+
+def arguments(units):
+    """What the action plugin says of sources, and what it would send, by digest."""
+    found = [ReleaseSource.at(u["release"]["src"]) if u["release"].get("src") else None for u in units]
+    releases = [source and {"digest": source.digest, "packed": source.is_folder} for source in found]
+    return {"releases": releases}, {source.digest: source for source in found if source}
+
+
+def deploy(target, *units, check=False, **options):
+    """What ``units`` returns, called as its action plugin calls it; ``archives`` tells how many that sent."""
+    sent, sources = arguments(units)
+    result = target.module("units", check, units=units, _sent={**sent, "call": "try"}, **options)
+    digests = result.get("_needs_archives", [])
+    if "_needs" not in result:
+        return {**result, "archives": 0}
+    sent["archives"] = {digest: put(target, sources[digest]) for digest in digests}
+    return {**target.module("units", check, units=units, _sent=sent, **options), "archives": len(digests)}
+
+
+def put(target, source):
+    with source.packed(tempfile.gettempdir()) as path:
+        data = base64.b64encode(pathlib.Path(path).read_bytes()).decode()
+    place = f"{ARCHIVE}-{source.digest}"
+    ended = target.run(["sh", "-c", f"umask 077; base64 -d > {place}"], data)
+    assert ended.code == 0, ended.err
+    return place
+
+
+def answer(target):
+    """The version that runs, by what it says and by where its program is."""
+    return target.sh("cat /run/t-rel-answer; systemctl is-active t-rel.service; readlink /opt/t-rel/current").split(
+        "\n"
+    )
+
+
+RUNS_1 = ["1", "active", "releases/1"]
+
+
+@pytest.fixture
+def installed(target, program):
+    """Version 1, running."""
+    result = deploy(target, service(program("1"), "1"))
+    assert not result.get("failed"), result
+    return target
+
+
+def reasons(result):
+    return [action["reason"] for action in result["actions"]]
+
+
+def test_a_first_installation(target, program):
+    result = deploy(target, service(program("1"), "1"))
+    assert not result.get("failed"), result
+    assert answer(target) == RUNS_1
+    assert "release /opt/t-rel: version 1, the first" in reasons(result)
+    assert [finding for finding in result["findings"] if finding["severity"] != "info"] == []
+
+
+def test_an_unchanged_run_sends_nothing(installed, program):
+    result = deploy(installed, service(program("1"), "1"))
+    assert (result["changed"], result["archives"], result["actions"]) == (False, 0, [])
+
+
+def test_an_update(installed, program):
+    before = installed.show("t-rel.service", "InvocationID")
+    result = deploy(installed, service(program("2"), "2"))
+    assert not result.get("failed"), result
+    assert answer(installed) == ["2", "active", "releases/2"]
+    assert said(result) == ["write t-rel.service", "restart t-rel.service"]
+    assert reasons(result)[0] == "release /opt/t-rel: version 1 -> 2"
+    assert (result["diff"][0]["before"], result["diff"][0]["after"]) == ("link to releases/1\n", "link to releases/2\n")
+    assert installed.show("t-rel.service", "InvocationID") != before
+
+
+@pytest.mark.parametrize("kind", ["install", "update"])
+def test_check_mode_tells_the_same(target, program, kind):
+    if kind == "update":
+        deploy(target, service(program("1"), "1"))
+    unit = service(program("2"), "2", keep=1)
+    before = target.sh(LIST)
+    checked = deploy(target, unit, check=True)
+    assert target.sh(LIST) == before
+    real = deploy(target, unit)
+    assert (checked["actions"], checked["diff"], checked["archives"]) == (real["actions"], real["diff"], 0)
+
+
+def test_the_version_from_the_content(target, program):
+    unit = service(program("1"), "1")
+    unit["release"]["version"] = None
+    deploy(target, unit)
+    current = target.sh("readlink /opt/t-rel/current")
+    assert len(current) == len("releases/") + 12
+    assert deploy(target, unit)["changed"] is False
+
+
+def test_back_to_a_version_that_is_there(installed, program):
+    deploy(installed, service(program("2"), "2"))
+    result = deploy(installed, service(program("1"), "1"))
+    assert (result["archives"], answer(installed)) == (0, RUNS_1)
+
+
+# A version that is no good
+
+FAULTS = {
+    "does not start": "exit 3",
+    "dies": "echo 2 > /run/t-rel-answer; sleep 1; exit 3",
+    "answers something else": "echo 9 > /run/t-rel-answer; exec sleep 1000",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_sick_version_goes_back(installed, program, fault):
+    before = installed.sh(LIST)
+    unit = service(program("2", FAULTS[fault]), "2")
+    unit["health"].update(timeout=5, stable=3)
+    result = deploy(installed, unit)
+    assert (result.get("failed"), result.get("rolled_back"), result.get("not_undone")) == (True, True, None), result
+    assert answer(installed) == RUNS_1
+    assert installed.sh(LIST) == before
+
+
+def test_a_sick_first_version_leaves_nothing(target, program):
+    unit = service(program("1", "exit 3"), "1")
+    result = deploy(target, unit)
+    assert (result.get("failed"), result.get("rolled_back"), result.get("not_undone")) == (True, True, None), result
+    assert target.sh(LIST) == ""
+
+
+def test_prepare_runs_as_its_user_in_the_new_version(installed, program):
+    commands = [["sh", "-c", "id -un > bin/who; pwd > bin/where; readlink /opt/t-rel/current >> bin/where"]]
+    result = deploy(installed, service(program("2"), "2", prepare=commands, prepare_user="nobody"))
+    assert not result.get("failed"), result
+    seen = installed.sh("cd /opt/t-rel/current/bin; cat who where; stat -c %U who").split("\n")
+    assert seen == ["nobody", "/opt/t-rel/releases/2", "releases/1", "root"]
+
+
+def test_prepare_fails(installed, program):
+    before, run = installed.sh(LIST), installed.show("t-rel.service", "InvocationID")
+    commands = [["sh", "-c", "echo no module named flask >&2; exit 7"]]
+    result = deploy(installed, service(program("2"), "2", prepare=commands))
+    assert result.get("failed"), result
+    for part in ("release /opt/t-rel: version 2 cannot be made", "exit status 7", "no module named flask"):
+        assert part in result["msg"]
+    assert installed.sh(LIST) == before
+    assert installed.show("t-rel.service", "InvocationID") == run
+
+
+def test_a_damaged_archive(installed, program, tmp_path):
+    before = installed.sh(LIST)
+    with tarfile.open(tmp_path / "whole.tar.gz", "w:gz") as archive:
+        archive.add(program("2"), ".")
+    whole = (tmp_path / "whole.tar.gz").read_bytes()
+    (tmp_path / "half.tar.gz").write_bytes(whole[: len(whole) // 2])
+    result = deploy(installed, service(tmp_path / "half.tar.gz", "2"))
+    assert result.get("failed"), result
+    assert "release /opt/t-rel: version 2 cannot be made: the archive is damaged" in result["msg"]
+    assert installed.sh(LIST) == before
+    result = deploy(installed, service(tmp_path / "whole.tar.gz", "2"))
+    assert answer(installed) == ["2", "active", "releases/2"]
+
+
+def test_a_disk_that_is_full(installed, program):
+    installed.sh("mkdir -p /opt/t-full && mount -t tmpfs -o size=64k tmpfs /opt/t-full")
+    try:
+        folder = program("2")
+        (folder / "big").write_bytes(b"x" * 200_000)
+        unit = service(folder, "2")
+        unit["release"]["path"] = "/opt/t-full/a"
+        result = deploy(installed, unit)
+        assert result.get("failed"), result
+        assert "big: No space left on device; make room" in result["msg"]
+        assert installed.sh("ls -A /opt/t-full") == ""
+    finally:
+        installed.sh("umount /opt/t-full")
+    assert answer(installed) == RUNS_1
+
+
+# What stays
+
+
+def test_old_versions_go(installed, program):
+    for version in ("2", "3", "4"):
+        result = deploy(installed, service(program(version), version, keep=2), keep_generations=1)
+    assert installed.sh("ls /opt/t-rel/releases").split() == ["3", "4"]
+    assert [a["reason"] for a in result["actions"] if a["action"] == "remove"] == [
+        "release /opt/t-rel: version 2: 2 versions are kept"
+    ]
+
+
+def test_shared_is_linked_into_every_version(installed, program):
+    for version in ("2", "3"):
+        result = deploy(installed, service(program(version), version, shared={"uploads": "/run/t-rel-uploads"}))
+        assert not result.get("failed"), result
+        assert installed.sh("readlink /opt/t-rel/current/uploads") == "/run/t-rel-uploads"
+
+
+def test_a_version_never_changes(installed, program):
+    before = installed.sh(LIST)
+    result = deploy(installed, service(program("2"), "1"))
+    assert "version 1 of /opt/t-rel is on the host already" in result["msg"]
+    assert "give another version" in result["msg"]
+    assert installed.sh(LIST) == before
+
+
+def test_current_that_is_not_ours(target, program):
+    target.sh("mkdir -p /opt/t-rel/v0 && ln -s v0 /opt/t-rel/current")
+    before = target.sh(LIST)
+    result = deploy(target, service(program("1"), "1"))
+    assert "/opt/t-rel/current leads to 'v0', which is not a version that was made by a release" in result["msg"]
+    assert target.sh(LIST) == before
+
+
+def test_remote_src(target, program):
+    folder = program("1")
+    target.write("/run/t-rel-source/bin/serve", (folder / "bin" / "serve").read_text(), "0755")
+    unit = service("", "1")
+    del unit["release"]["src"]
+    unit["release"]["remote_src"] = "/run/t-rel-source"
+    result = deploy(target, unit)
+    assert not result.get("failed"), result
+    assert (answer(target), deploy(target, unit)["changed"]) == (RUNS_1, False)
+
+
+def test_back_and_forth_by_generations(installed, program):
+    """What a generation refers to stays, whatever ``keep`` says; the controller is not needed."""
+    for version in ("2", "3"):
+        deploy(installed, service(program(version), version, keep=1))
+    for to, version in (("1", "1"), ("3", "3"), ("previous", "2")):
+        result = installed.module("rollback", set_name="t-rel.service", to=to)
+        assert not result.get("failed"), result
+        assert answer(installed) == [version, "active", f"releases/{version}"]
+
+
+def test_back_to_a_version_that_is_gone(installed, program):
+    deploy(installed, service(program("2"), "2"))
+    installed.sh("rm -r /opt/t-rel/releases/1")
+    result = installed.module("rollback", set_name="t-rel.service")
+    assert "version 1 of /opt/t-rel, of generation 1, is gone" in result["msg"]
+    assert answer(installed) == ["2", "active", "releases/2"]
+
+
+# Killed in the middle
+
+
+def killed(target, unit):
+    """Run the module, which is killed by what it runs."""
+    sent, sources = arguments([unit])
+    sent["archives"] = {digest: put(target, source) for digest, source in sources.items()}
+    ended = target.run(
+        target.command("units"), json.dumps({"units": [unit], "_sent": sent, "_ansible_version": "2.21"})
+    )
+    assert ended.out == ""
+
+
+KILLED_IN = {
+    "prepare": {"prepare": [["sh", "-c", "kill -9 $PPID; sleep 1"]]},
+    "health": {"probe": ["sh", "-c", "test -e /opt/t-rel/releases/2 && kill -9 $PPID"]},
+}
+
+
+@pytest.mark.parametrize("where", KILLED_IN)
+def test_killed(installed, program, where):
+    before = installed.sh(LIST)
+    killed(installed, service(program("2"), "2", **KILLED_IN[where]))
+    result = deploy(installed, service(program("1"), "1"))
+    assert "a run that began at" in result["recovered"]
+    assert answer(installed) == RUNS_1
+    assert installed.sh(LIST) == before
+    result = deploy(installed, service(program("2"), "2"))
+    assert answer(installed) == ["2", "active", "releases/2"]

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The option ``release``: what is refused before anything is done, each mistake with its place."""
+
+from __future__ import annotations
+
+import contextlib
+import types
+
+import pytest
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import DesiredFile, DesiredUnit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.options import (
+    DeclarationError,
+    Sent,
+    release_options,
+)
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.releases import add_releases
+from case_files import load
+
+
+def declared(case):
+    """The mistakes of a case, and its units."""
+    defaults = {name: spec.get("default") for name, spec in release_options().items()}
+    found = {"digest": "a" * 64, "packed": False, **case.get("found", {})}
+    items = [{"release": {**defaults, "path": "/opt/a", "src": "a.tar", **release}} for release in case["releases"]]
+    sent = Sent(releases=[found] * len(items))
+    units = [DesiredUnit(f"{number}.service", "/x", position=number) for number in range(len(items))]
+    units[0].files = [DesiredFile(f"files[{n}]", path, "file") for n, path in enumerate(case.get("files", ()))]
+    params = {"scope": "system", "root": None, **case.get("params", {})}
+    manager = types.SimpleNamespace(as_owner=contextlib.nullcontext)
+    host = types.SimpleNamespace(manager=manager, root=(params["root"] or "").rstrip("/"), scope=params["scope"])
+    try:
+        add_releases(units, items, sent, params, host, True)
+    except DeclarationError as error:
+        return str(error), units
+    return "", units
+
+
+@pytest.mark.parametrize("case", load("release/options"))
+def test_mistakes(case):
+    mistakes, _units = declared(case)
+    assert bool(mistakes) is ("says" in case)
+    assert [part for part in case.get("says", ()) if part not in mistakes] == []
+
+
+def test_the_link_is_among_the_files():
+    _mistakes, units = declared({"releases": [{"version": "1"}]})
+    assert units[0].files == [
+        DesiredFile("units[0].release", "/opt/a/current", "link", target="releases/1"),
+    ]
+
+
+def test_remote_src(tmp_path):
+    (tmp_path / "program").write_text("x")
+    _mistakes, units = declared({"releases": [{"src": None, "remote_src": str(tmp_path)}], "found": {}})
+    assert (units[0].release.source, len(units[0].release.digest)) == (str(tmp_path), 64)
