@@ -199,7 +199,8 @@ def dropins(draw: st.DrawFn) -> list[Item]:
             [
                 {"Service": {"RestartSec": "3s"}},
                 {"Service": {"Environment": {"M_ONE": "1"}}},
-                {"Service": {"ExecStart": ["", f"/bin/sleep {20000}"]}},
+                # With its type: systemd waits for ever for the end of a oneshot.
+                {"Service": {"Type": "exec", "ExecStart": ["", "/bin/sleep 20000"]}},
                 {"Unit": {"Description": "by a drop-in"}},
                 {"Install": {"WantedBy": "graphical.target"}},
             ]
