@@ -125,7 +125,7 @@ def _loop_limits(found: Figures) -> t.Iterator[Line]:
     for size, times_as_fast in (("50", 50), ("300", 100)):
         times = _loop_times(found, size)
         for kind in ("first", "unchanged") if size in found["loops"] else ():
-            name = next(name for name in times if name.startswith(f"loop {kind}"))
+            name, *_others = (name for name in times if name.startswith(f"loop {kind}"))
             what = f"loop of {size} units to ours, {kind} run"
             yield Line(what, ratio(times, name, f"units {kind}"), times_as_fast, True)
 

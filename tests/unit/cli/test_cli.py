@@ -11,7 +11,7 @@ import shlex
 import sys
 import types
 import typing as t
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 import pytest
 import yaml
