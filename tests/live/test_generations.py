@@ -43,7 +43,7 @@ def test_five_back_and_forward_again(target):
     states = {}
     for number in range(1, 7):
         result = deploy(target, version(number), **SET)
-        assert not result.get("failed"), result
+        assert not result.get("failed"), result.get("msg", result)
         states[number] = state(target)
     told = target.module("unit_info", name=["t-echo.service"], what=["generations"])["generations"]["t-shop"]
     assert [(generation["number"], generation["current"]) for generation in told] == [
@@ -57,14 +57,14 @@ def test_five_back_and_forward_again(target):
     for number in (5, 4, 3, 2):
         foretold = target.module("rollback", True, set_name="t-shop")
         result = target.module("rollback", set_name="t-shop")
-        assert not result.get("failed"), result
+        assert not result.get("failed"), result.get("msg", result)
         assert [foretold[key] for key in ("actions", "diff")] == [result[key] for key in ("actions", "diff")]
         assert result["generation"] == {"from": number + 1, "to": number}
         assert state(target) == states[number]
     assert "no earlier generation" in target.module("rollback", set_name="t-shop")["msg"]
     for number in (6, 3, 5):
         result = target.module("rollback", set_name="t-shop", to=str(number))
-        assert not result.get("failed"), result
+        assert not result.get("failed"), result.get("msg", result)
         assert state(target) == states[number]
     again = target.module("rollback", set_name="t-shop", to="5")
     assert (again["changed"], again["actions"]) == (False, [])
@@ -91,7 +91,7 @@ def test_back_from_a_version_that_crash_loops(target):
     deploy(target, [sick], rollback=False)
     deploy(target, [{**sick, "state": "present"}], rollback=False)
     result = target.module("rollback", set_name="t-echo.service", to="1")
-    assert not result.get("failed"), result
+    assert not result.get("failed"), result.get("msg", result)
     assert state(target) == good
 
 

@@ -93,11 +93,9 @@ class Rollback(Task):
     def _check_contents(self, contents: Contents, desired: t.Sequence[DesiredUnit]) -> None:
         for file in (file for unit in desired for file in unit.files):
             folder, version = posixpath.split(posixpath.join(posixpath.dirname(file.path), file.target))
-            if (
-                file.kind == "link"
-                and posixpath.basename(folder) == RELEASES
-                and not os.path.isdir(f"{folder}/{version}")
-            ):
+            # A link of that form may be the user's own, which need not lead anywhere.
+            is_release = file.kind == "link" and posixpath.basename(folder) == RELEASES and os.path.isdir(folder)
+            if is_release and not os.path.isdir(f"{folder}/{version}"):
                 raise DeclarationError(
                     [f"to: version {version} of {posixpath.dirname(folder)}, of generation {self.number}, is gone"]
                 )
