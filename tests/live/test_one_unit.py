@@ -33,6 +33,7 @@ def test_first_run_second_run_and_check_mode(target):
     assert not second["actions"]
     assert target.sh("ls -A /var/lib/unitcraft; stat -c %a /var/lib/unitcraft").split() == [
         "deployed.json",
+        "generations",
         "lock",
         "700",
     ]

@@ -70,7 +70,8 @@ def test_the_state_folder_is_root_s_alone(host):
     folder = host.file("/var/lib/unitcraft")
     assert (folder.user, folder.mode) == ("root", 0o700)
     assert host.check_output(r"find /var/lib/unitcraft -type f -not \( -user root -perm 600 \)") == ""
-    assert set(folder.listdir()) == {"deployed.json", "lock", "deployed-user-alice.json", "lock-user-alice"}
+    kept = {"deployed", "generations", "lock"}
+    assert {name.partition(".")[0] for name in folder.listdir()} == kept | {f"{name}-user-alice" for name in kept}
 
 
 def test_the_user_s_unit_runs_without_a_login(host):
