@@ -119,7 +119,10 @@ def desired_again(target: t.Sequence[Item], current: t.Sequence[Item], number: i
             for file in item["files"]
             if file["path"] not in kept
         ]
-        unit.files += [DesiredFile(f"generation {number}", file["path"], "missing", only_new=True) for file in gone]
+        unit.files += [
+            DesiredFile(f"generation {number}", file["path"], "missing", only_new=file["kind"] == "directory")
+            for file in gone
+        ]
     return desired
 
 
