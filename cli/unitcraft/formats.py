@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import command_line
+from ._lint import judge
 from .found import Found, Report
 from .rule_texts import RULES_PAGE, explanations
 
@@ -46,16 +47,10 @@ def _line(found: Found, report: Report, coloured: bool) -> str:
 
 
 def words(found: Found, report: Report) -> str:
-    """Assignment, message, hint, and the releases when it is not about all of them."""
-    finding = found.finding
-    assignment = ""
-    if finding.directive and not finding.message.startswith(f"{finding.directive}="):
-        value = finding.value if len(finding.value) <= 80 else finding.value[:77] + "..."
-        assignment = f"[{finding.section}] {finding.directive}={value}: "
-    hint = f"; {finding.hint}" if finding.hint else ""
+    """What a finding says, and the releases when it is not about all of them."""
     some = len(found.releases) < len(report.releases)
     releases = f" [systemd {', '.join(map(str, found.releases))}]" if some else ""
-    return f"{assignment}{finding.message}{hint}{releases}"
+    return f"{judge.words(found.finding)}{releases}"
 
 
 def as_json(report: Report) -> str:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Collection, Sequence
 
 from . import _catalog, baseline, formats
-from ._lint import comments, judge
+from ._lint import judge
 from ._model import Finding
 from .errors import FOUND, InputError
 from .found import Found, Report, merge
@@ -62,19 +62,14 @@ def _check(files: Sequence[judge.PendingFile], release: int, scope: str, ignored
 
 def _known(word: str) -> str:
     rule = word.partition(":")[0]
-    if rule not in rules():
+    if rule not in judge.rule_ids():
         print(f"unitcraft lint: --ignore: there is no rule '{rule}'; `unitcraft explain` lists all", file=sys.stderr)
     return word
 
 
-def rules() -> frozenset[str]:
-    """The ids of all rules."""
-    return comments.OTHER_RULES | {comments.RULE} | {rule.id for rule in judge.RULES}
-
-
 def _without_known(found: Sequence[Found], path: str) -> list[Found]:
     old = baseline.read(path)
-    unknown = sorted(old.rules() - rules())
+    unknown = sorted(old.rules() - judge.rule_ids())
     if unknown:
         names = ", ".join(unknown)
         print(f"unitcraft lint: {path}: no such rule: {names}; write the baseline anew", file=sys.stderr)

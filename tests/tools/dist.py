@@ -22,6 +22,10 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "cli"))
+
+from unitcraft import command_line
+
 WINGS = ("_catalog.py", "_model.py", "_syntax", "_values", "_graph", "_lint")
 # Of the wing that knows a host only what reads files.
 OF_THE_HOST = ("_host/regular.py", "_host/unit_files.py", "_host/reader.md")
@@ -46,17 +50,11 @@ def lay_out(folder: Path) -> Path:
     for wing in package.glob("_*/"):
         (wing / "__init__.py").touch()  # without it a zip archive does not hold a package
     shutil.copy(ROOT / "LICENSE", folder)
-    version = collection_version()
+    version = command_line.version()
     (package / "built.py").write_text(f'"""Written by tests/tools/dist.py."""\n\nVERSION = "{version}"\n')
     initial = package / "__init__.py"
     initial.write_text(f'{initial.read_text(encoding="utf-8")}\n__version__ = "{version}"\n', encoding="utf-8")
     return package
-
-
-def collection_version() -> str:
-    """The release that galaxy.yml names."""
-    lines = (ROOT / "galaxy.yml").read_text(encoding="utf-8").splitlines()
-    return next(line.split()[1] for line in lines if line.startswith("version:"))
 
 
 def time_of_commit() -> int:

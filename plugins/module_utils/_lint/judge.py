@@ -193,7 +193,7 @@ def check(pending: t.Sequence[PendingFile], target: Target, enabled: t.Collectio
 
 def _by_comments(findings: t.Sequence[Finding], pending: t.Sequence[PendingFile]) -> list[Finding]:
     """Leave out what the comments of the texts leave out, and say what is wrong with those comments."""
-    known = {comments.RULE, *comments.OTHER_RULES, *(rule.id for rule in RULES)}
+    known = rule_ids()
     left = list(findings)
     for file in pending:
         try:
@@ -204,6 +204,11 @@ def _by_comments(findings: t.Sequence[Finding], pending: t.Sequence[PendingFile]
             left = [f for f in left if (f.unit, f.path) != (file.unit, file.path) or not ignored.covers(f)]
             left += [f for f in comments.unclear_findings(ignored, file.unit, file.path) if not ignored.covers(f)]
     return left
+
+
+def rule_ids() -> frozenset[str]:
+    """The ids of all rules, those of validation, host and verify included."""
+    return comments.OTHER_RULES | {comments.RULE} | {rule.id for rule in RULES}
 
 
 def ignored(findings: t.Sequence[Finding], ignore: t.Collection[str]) -> list[Finding]:
@@ -225,9 +230,14 @@ def sentence(finding: Finding) -> str:
         place += f", {finding.path}"
     if finding.line:
         place += f", line {finding.line}"
+    return f"{place}: {words(finding)} ({finding.severity}, {finding.rule})"
+
+
+def words(finding: Finding) -> str:
+    """One finding without its place: assignment, what is wrong, what to write instead."""
     assignment = ""
     if finding.directive and not finding.message.startswith(f"{finding.directive}="):
         value = finding.value if len(finding.value) <= 80 else finding.value[:77] + "..."
         assignment = f"[{finding.section}] {finding.directive}={value}: "
     hint = f"; {finding.hint}" if finding.hint else ""
-    return f"{place}: {assignment}{finding.message}{hint} ({finding.severity}, {finding.rule})"
+    return f"{assignment}{finding.message}{hint}"
