@@ -20,6 +20,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.text.converters import to_bytes
 from ansible.plugins.action import copy, template
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.tree import stream_digest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.options import FILE_RULES, file_options
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils._release import ReleaseSource
 
@@ -186,17 +187,13 @@ class Finder:
             real = self._loader.get_real_file(path, decrypt=True)
             if real != path:
                 self._decrypted.append(real)
-            digest, size = hashlib.sha256(), 0
             with open(to_bytes(real), "rb") as stream:
-                while block := stream.read(1 << 20):
-                    digest.update(block)
-                    size += len(block)
+                digest, size = stream_digest(stream).hex(), stream.tell()
             if preserve:
                 entry = {**entry, "mode": stat.S_IMODE(os.stat(to_bytes(path)).st_mode)}
         except (AnsibleError, OSError) as error:
             raise ValueError(f"src: {path} cannot be read: {error}") from None
-        source = Source(digest.hexdigest(), size, b"", real)
-        return self._add({**entry, "kind": "file", "digest": source.digest, "size": size}, source)
+        return self._add({**entry, "kind": "file", "digest": digest, "size": size}, Source(digest, size, b"", real))
 
     def _folder(self, entry: Entry, path: str, preserve: bool) -> list[Entry]:
         """A folder and what is in it. A slash at the end of ``src`` means the contents alone, as with ``copy``."""

@@ -14,8 +14,9 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.leftovers import SECRET_NAME
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
-_SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 STATES = ("started", "stopped", "restarted", "present", "absent")
 TYPES = ("", "simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle")
 RESTARTS = ("", "no", "always", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog")
@@ -146,7 +147,7 @@ def _check(service: Service) -> None:
             " leave it empty"
         )
     for name in service["secrets"]:
-        if not _SECRET_NAME.match(name):
+        if not SECRET_NAME.match(name):
             raise ServiceError(
                 f"a name in {service.key('secrets')} is not valid: use only letters, digits and '_', and do not start"
                 " with a digit"

@@ -12,7 +12,7 @@ import json
 import os
 import typing as t
 
-from .own_files import flush_folder, make_folder
+from .own_files import flush_folder, make_folder, replacing
 
 _BLOCK = 1 << 20
 OpenContent = t.Callable[[str], t.BinaryIO]
@@ -92,20 +92,11 @@ class Contents:
             return
         if not os.path.isdir(self.folder):
             make_folder(self.folder, 0o700)
-        temporary = f"{path}.new"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            with open(handle, "wb") as stream:
+            with replacing(path) as stream:
                 copy_content(source, stream, size, digest)
-                stream.flush()
-                os.fsync(handle)
-            os.rename(temporary, path)
         except OSError as error:
             error.filename = error.filename or path
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
             raise
 
     def flush(self) -> None:

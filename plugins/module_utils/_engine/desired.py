@@ -40,6 +40,7 @@ class DesiredFile(t.NamedTuple):
     secret: bool = False  # its content is never shown
     only_new: bool = False  # a folder that is there stays as it is; one that is removed has to be empty by then
     old_secrets: bool = False  # secrets that stand at the path or in this folder and are declared no more go
+    of_release: bool = False  # the link to the current version of a release
 
 
 class DesiredUnit:

@@ -11,7 +11,7 @@ import os
 import stat
 import typing as t
 
-from .._host.below import open_folder, opened
+from .._host.below import flush_file_system, open_folder, opened
 from .._model import UNIT_MODE, Change, File
 from .contents import OpenContent, copy_content
 
@@ -166,10 +166,9 @@ def read_attributes(handle: int) -> tuple[tuple[str, bytes], ...]:
 def _flush(names: t.Sequence[tuple[int, str]]) -> None:
     """Have the contents of files on disk, before a rename makes them the valid ones."""
     if len(names) >= _FLUSH_TOGETHER:
-        import ctypes  # costs more than all the rest of this file
-
-        libc = ctypes.CDLL(None, use_errno=True)
-        if all(libc.syncfs(folder) == 0 for folder in {folder for folder, _name in names}):
+        with contextlib.suppress(OSError):
+            for folder in {folder for folder, _name in names}:
+                flush_file_system(folder)
             return
     for folder, name in names:
         handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)

@@ -101,25 +101,29 @@ class Generations:
         return os.path.join(self._folder, f"{number}.json")
 
 
+def generations_of_all(store: Store) -> list[Generations]:
+    """Those of every set of this scope and user, by name; none for who may not look."""
+    try:
+        names = os.listdir(store.path("generations"))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return []
+    return [Generations(store, name) for name in sorted(map(urllib.parse.unquote, names))]
+
+
 def describe_all(store: Store, is_asked: t.Callable[[str], bool]) -> dict[str, list[dict[str, t.Any]]]:
     """The generations of every set of this scope and user: ``{set: [{number, time, by, current, ...}]}``.
 
     :param is_asked: whether a unit is asked for; a set without such a unit is left out.
     """
-    try:
-        names = os.listdir(store.path("generations"))
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return {}
     found = {}
-    for name in sorted(map(urllib.parse.unquote, names)):
-        generations = Generations(store, name)
+    for generations in generations_of_all(store):
         current = generations.current()
         told = []
         for number in generations.numbers():
             with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
                 told.append(_described(generations.read(number), number == current))
         if any(is_asked(unit) for generation in told for unit in generation["units"]):
-            found[name] = told
+            found[generations.set_name] = told
     return found
 
 

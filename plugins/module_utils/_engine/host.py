@@ -18,8 +18,10 @@ from .contents import Contents
 from .image import in_copy
 from .places import read_place
 from .release_plan import ReleaseStep
-from .releases import ReleaseFolder
 from .unit_folder import UnitFolder
+
+if t.TYPE_CHECKING:
+    from .releases import ReleaseFolder
 
 _MAX_OUTPUT = 1 << 20  # bytes; what a probe or a hook prints is not ours to trust
 _SYNC_TIMEOUT = 20.0  # seconds
@@ -278,6 +280,8 @@ class Host:
     # Versions of programs
 
     def _release(self, path: str) -> ReleaseFolder:
+        from .releases import ReleaseFolder  # only tasks with a release need to unpack and to prepare
+
         return ReleaseFolder(path, self.manager.as_owner, self.manager.as_root, self.manager.account)
 
     def make_version(self, step: ReleaseStep) -> None:

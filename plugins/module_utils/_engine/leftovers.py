@@ -11,7 +11,7 @@ import typing as t
 from .._model import File
 from .desired import DesiredFile
 
-_SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 def fate(
@@ -39,7 +39,7 @@ def _may_go(file: DesiredFile, before: File) -> bool:
 
 def _is_old_secret(folder: str, path: str, there: File, declared: t.Mapping[str, DesiredFile]) -> bool:
     parent, name = posixpath.split(path)
-    return parent == folder and path not in declared and is_secret(there) and bool(_SECRET_NAME.match(name))
+    return parent == folder and path not in declared and is_secret(there) and bool(SECRET_NAME.match(name))
 
 
 def is_secret(file: File) -> bool:

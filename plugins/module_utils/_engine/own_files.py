@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import typing as t
 
 
 def make_folder(path: str, mode: int = 0o755) -> None:
@@ -16,31 +17,33 @@ def make_folder(path: str, mode: int = 0o755) -> None:
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, mode)
     os.chmod(path, mode)
-    handle = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    flush_folder(parent)
 
 
 def replace_file(path: str, data: bytes, mode: int = 0o600) -> None:
     """Write one file of our own, atomically and durably."""
-    folder, name = os.path.split(path)
+    with replacing(path, mode) as stream:
+        stream.write(data)
+    flush_folder(os.path.dirname(path))
+
+
+@contextlib.contextmanager
+def replacing(path: str, mode: int = 0o600) -> t.Iterator[t.BinaryIO]:
+    """A new file that takes its place, flushed, at the end of the block; ``flush_folder`` makes its name durable."""
     temporary = f"{path}.new"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
         with open(handle, "wb") as stream:
-            stream.write(data)
+            yield stream
             stream.flush()
             os.fsync(handle)
-        os.rename(temporary, os.path.join(folder, name))
+        os.rename(temporary, path)
     except OSError:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    flush_folder(folder)
 
 
 def flush_folder(path: str) -> None:

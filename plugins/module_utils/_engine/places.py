@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
 import re
 import stat
 import typing as t
 
 from .._host.below import open_folder, own_path, real_path
+from .._host.tree import stream_digest
 from .._model import File
 from .files import read_attributes
 
@@ -82,29 +81,16 @@ def _read_in(folder: int, name: str) -> File:
     if not is_file and not stat.S_ISDIR(info.st_mode):
         return File("other", b"", "", mode, info.st_uid, info.st_gid)
     handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    with contextlib.closing(_Handle(handle)):
+    try:
         info = os.fstat(handle)
         attributes = read_attributes(handle)
         if stat.S_ISDIR(info.st_mode):
             return File("directory", b"", "", mode, info.st_uid, info.st_gid, attributes=attributes)
-        digest, size = _digest(handle)
+        with open(handle, "rb", buffering=0, closefd=False) as stream:
+            digest, size = stream_digest(stream).hex(), stream.tell()
         return File("file", b"", "", mode, info.st_uid, info.st_gid, digest, size, attributes)
-
-
-class _Handle(t.NamedTuple):
-    number: int
-
-    def close(self) -> None:
-        os.close(self.number)
-
-
-def _digest(handle: int) -> tuple[str, int]:
-    """SHA-256 and size of what can be read of a file."""
-    found, size = hashlib.sha256(), 0
-    while block := os.read(handle, 1 << 20):
-        found.update(block)
-        size += len(block)
-    return found.hexdigest(), size
+    finally:
+        os.close(handle)
 
 
 def open_place(path: str) -> t.BinaryIO:

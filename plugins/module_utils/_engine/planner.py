@@ -63,7 +63,7 @@ def _add_releases(plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]
             step = plan.releases[item.name] = plan_release(
                 item.release, versions, state.versions_in_use.get(item.release.path, ())
             )
-            reasons[item.files[-1].path] = step.reason()
+            reasons.update({file.path: step.reason() for file in item.files if file.of_release})
     plan.files = [change._replace(reason=reasons.get(change.path, change.reason)) for change in plan.files]
 
 

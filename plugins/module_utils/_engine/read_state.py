@@ -19,7 +19,6 @@ from .host import Host
 from .image import UNIT_FOLDERS
 from .links import MASK_TARGET, enables
 from .places import entries_below, missing_parents, read_place
-from .releases import read_versions
 from .sources import is_linked, read_settings
 from .state import HostState
 from .unit_plan import also_of
@@ -86,8 +85,11 @@ class _Reading:
     def _read_places(self) -> None:
         """Read the places of the files that units bring along, and the versions of releases."""
         state = self.state
-        for release in {item.release.path for item in self.desired if item.release}:
-            state.releases[release] = read_versions(release)
+        releases = {item.release.path for item in self.desired if item.release}
+        if releases:
+            from .releases import read_versions  # as in Host
+
+            state.releases = {path: read_versions(path) for path in releases}
         for file in [file for item in self.desired for file in item.files]:
             if file.path in state.places:
                 continue

@@ -21,7 +21,7 @@ import typing as t
 
 from .._host.apart import run_apart
 from .._host.archive import ArchiveError, unpack
-from .._host.below import open_folder
+from .._host.below import flush_file_system, open_folder
 from .._host.systemd import SystemdError, shown
 from .._host.tree import (
     TreeError,
@@ -29,7 +29,6 @@ from .._host.tree import (
     copy_tree,
     digest_of,
     file_digest,
-    flush_file_system,
     give_tree,
     remove_tree,
     stream_digest,

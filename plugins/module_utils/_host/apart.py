@@ -12,7 +12,7 @@ import signal
 import time
 import typing as t
 
-from .systemd import QUERY_TIMEOUT, Reply, SystemdError, popen, shown
+from .systemd import QUERY_TIMEOUT, Reply, SystemdError, identity_of, popen, shown
 
 _KEPT_OUTPUT = 1 << 16  # bytes of a program that may write for hours
 
@@ -64,9 +64,7 @@ def run_apart(argv: t.Sequence[str], account: pwd.struct_passwd, folder: str, ti
         "SHELL": "/bin/sh",
     }
     options: dict[str, t.Any] = {"env": environment, "cwd": folder, "start_new_session": True, "umask": 0o022}
-    if os.geteuid() != account.pw_uid:
-        groups = os.getgrouplist(account.pw_name, account.pw_gid)
-        options.update(user=account.pw_uid, group=account.pw_gid, extra_groups=groups)
+    options.update(identity_of(account))
     try:
         process = popen(argv, options)
     except OSError as error:

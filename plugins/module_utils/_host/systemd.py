@@ -204,11 +204,15 @@ def _session(account: pwd.struct_passwd, environment: dict[str, str]) -> dict[st
         XDG_RUNTIME_DIR=runtime,
         DBUS_SESSION_BUS_ADDRESS=f"unix:path={runtime}/bus",
     )
-    identity: dict[str, t.Any] = {"cwd": "/"}
-    if os.geteuid() != account.pw_uid:
-        groups = os.getgrouplist(account.pw_name, account.pw_gid)
-        identity.update(user=account.pw_uid, group=account.pw_gid, extra_groups=groups)
-    return identity
+    return {"cwd": "/", **identity_of(account)}
+
+
+def identity_of(account: pwd.struct_passwd) -> dict[str, t.Any]:
+    """What starts a program as a user, with all groups; nothing when we are that user."""
+    if os.geteuid() == account.pw_uid:
+        return {}
+    groups = os.getgrouplist(account.pw_name, account.pw_gid)
+    return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": groups}
 
 
 def parse_directive_dump(text: str) -> frozenset[tuple[str, str]]:

@@ -370,16 +370,3 @@ def give_tree(folder: int, owner: tuple[int, int]) -> None:
                     os.close(handle)
             else:
                 os.chown(entry.name, *owner, dir_fd=folder, follow_symlinks=False)
-
-
-def flush_file_system(folder: int) -> None:
-    """Have everything that was written to the file system of a folder on disk, in one call (syncfs(2)).
-
-    :raises OSError: when that fails.
-    """
-    import ctypes  # costs more than all the rest of this file
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syncfs(folder) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))

@@ -9,10 +9,9 @@ import os
 import posixpath
 import re
 import typing as t
-import urllib.parse
 
 from .._engine.desired import DesiredFile, DesiredUnit
-from .._engine.generations import Generations
+from .._engine.generations import generations_of_all
 from .._engine.host import Host
 from .._engine.places import path_problem, real_place
 from .._engine.release_plan import CURRENT, RELEASES, Release, version_problem
@@ -46,7 +45,8 @@ def add_releases(
                 mistakes.append(f"{place}: {error}")
                 continue
             target = f"{RELEASES}/{unit.release.name()}"
-            unit.files.append(DesiredFile(place, f"{unit.release.path}/{CURRENT}", "link", target=target))
+            path = f"{unit.release.path}/{CURRENT}"
+            unit.files.append(DesiredFile(place, path, "link", target=target, of_release=True))
     mistakes = mistakes or list(_collisions(desired))
     if mistakes:
         raise DeclarationError(mistakes)
@@ -55,11 +55,7 @@ def add_releases(
 def versions_in_use(store: Store, desired: t.Iterable[DesiredUnit]) -> dict[str, set[str]]:
     """The versions that generations on this host refer to, by the path of the release."""
     found: dict[str, set[str]] = {f"{unit.release.path}/{CURRENT}": set() for unit in desired if unit.release}
-    names = []
-    if found:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-            names = os.listdir(store.path("generations"))
-    for generations in (Generations(store, urllib.parse.unquote(name)) for name in names):
+    for generations in generations_of_all(store) if found else ():
         for number in generations.numbers():
             with contextlib.suppress(ValueError, LookupError, TypeError):
                 for file in (file for item in generations.read(number)["items"] for file in item["files"]):
@@ -68,7 +64,9 @@ def versions_in_use(store: Store, desired: t.Iterable[DesiredUnit]) -> dict[str,
 
 
 def _collisions(desired: t.Sequence[DesiredUnit]) -> t.Iterator[str]:
-    releases = [(unit.files[-1].place, unit.release) for unit in desired if unit.release]
+    releases = [
+        (file.place, unit.release) for unit in desired for file in unit.files if unit.release and file.of_release
+    ]
     for number, (place, release) in enumerate(releases):
         for other_place, other in releases[:number]:
             if other.path == release.path and other != release:
@@ -78,7 +76,7 @@ def _collisions(desired: t.Sequence[DesiredUnit]) -> t.Iterator[str]:
         for file in (file for unit in desired for file in unit.files):
             ours = (f"{release.path}/{CURRENT}", f"{release.path}/{RELEASES}")
             is_within = file.path in ours or file.path.startswith(tuple(f"{path}/" for path in ours))
-            if is_within and file.place != place and not file.place.endswith("release"):
+            if is_within and not file.of_release:
                 yield f"{file.place}: {file.path} belongs to {place}; a version never changes: put it elsewhere"
 
 

@@ -15,7 +15,6 @@ from .._engine.desired import DesiredUnit
 from .._engine.generations import Generations
 from .._engine.host import Host
 from .._engine.plan import Plan
-from .._engine.release_plan import RELEASES
 from .._engine.state import HostState
 from .files import TaskFiles
 from .options import DeclarationError, health_option, set_options
@@ -92,13 +91,10 @@ class Rollback(Task):
 
     def _check_contents(self, contents: Contents, desired: t.Sequence[DesiredUnit]) -> None:
         for file in (file for unit in desired for file in unit.files):
-            folder, version = posixpath.split(posixpath.join(posixpath.dirname(file.path), file.target))
-            # A link of that form may be the user's own, which need not lead anywhere.
-            is_release = file.kind == "link" and posixpath.basename(folder) == RELEASES and os.path.isdir(folder)
-            if is_release and not os.path.isdir(f"{folder}/{version}"):
-                raise DeclarationError(
-                    [f"to: version {version} of {posixpath.dirname(folder)}, of generation {self.number}, is gone"]
-                )
+            path = posixpath.dirname(file.path)
+            if file.of_release and not os.path.isdir(f"{path}/{file.target}"):
+                version = posixpath.basename(file.target)
+                raise DeclarationError([f"to: version {version} of {path}, of generation {self.number}, is gone"])
             if file.kind == "file" and not contents.kept(file.digest):
                 raise DeclarationError(
                     [f"to: the content that {file.path} has in generation {self.number} is gone from {contents.folder}"]

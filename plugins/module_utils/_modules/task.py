@@ -58,7 +58,6 @@ class Task:
         self.sent = sent or Sent()
         self.check_mode = check_mode or self.sent.call == "ask"
         self.real = not check_mode
-        self.needs_contents = diff_mode or self.real
         self.diff_mode = diff_mode
         self.warnings: list[str] = []
         self.result: dict[str, t.Any] = {"changed": False, "actions": [], "diff": [], "findings": [], "units": {}}
@@ -197,7 +196,7 @@ class Task:
         plan = make_plan(state, desired, host.has_manager)
         plan.accounts = self.accounts
         if files:
-            files.prepare(plan, state, desired, self.needs_contents)
+            files.prepare(plan, state, desired, self.diff_mode or self.real)
         linger = self.params["linger"]
         if linger is not None and host.lingers() != linger:
             plan.linger = linger

@@ -48,7 +48,7 @@ def test_mistakes(case):
 def test_the_link_is_among_the_files():
     _mistakes, units = declared({"releases": [{"version": "1"}]})
     assert units[0].files == [
-        DesiredFile("units[0].release", "/opt/a/current", "link", target="releases/1"),
+        DesiredFile("units[0].release", "/opt/a/current", "link", target="releases/1", of_release=True),
     ]
 
 
