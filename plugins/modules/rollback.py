@@ -50,56 +50,8 @@ options:
   user:
     description: User whose units these are, with O(scope=user).
     type: str
-  health:
-    description:
-      - Criteria for a healthy unit, in place of those that the generation has.
-    type: dict
-    suboptions:
-      timeout:
-        description:
-          - Time in seconds within which the unit must become active and all probes must succeed.
-        type: float
-        default: 30
-      stable:
-        description:
-          - Time in seconds for which the unit must stay active without a restart.
-        type: float
-        default: 0
-      probes:
-        description:
-          - Checks of the running program. Each item has exactly one of V(tcp), V(udp), V(http), V(socket), V(command)
-            and V(log).
-        type: list
-        elements: dict
-        suboptions:
-          tcp:
-            description: C(HOST:PORT) that must accept a TCP connection.
-            type: str
-          udp:
-            description: C(HOST:PORT) that must answer the datagram in O(health.probes[].send).
-            type: str
-          http:
-            description: URL that must answer with O(health.probes[].status).
-            type: str
-          socket:
-            description: Path of a UNIX socket that must accept a connection.
-            type: path
-          command:
-            description: Program and arguments that must end with exit status 0.
-            type: list
-            elements: str
-          log:
-            description: Regular expression that a journal line of the unit since this start must match.
-            type: str
-          send:
-            description: Data that a udp, tcp or socket probe sends.
-            type: str
-          expect:
-            description: Text that the answer to a udp, tcp, socket, http or command probe must contain.
-            type: str
-          status:
-            description: HTTP status that an http probe expects. Without it any status from 200 to 399 is accepted.
-            type: int
+extends_documentation_fragment:
+  - unitcraft.systemd._health
 seealso:
   - module: unitcraft.systemd.units
   - module: unitcraft.systemd.unit_info

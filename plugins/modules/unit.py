@@ -31,6 +31,7 @@ attributes:
     support: full
 extends_documentation_fragment:
   - unitcraft.systemd._unit
+  - unitcraft.systemd._health
   - unitcraft.systemd._set
 seealso:
   - module: unitcraft.systemd.units

@@ -255,6 +255,7 @@ options:
             previous state.
           - It is asked of units that the task starts, restarts or reloads, instances of a template included; a run
             that changes nothing asks nobody.
+          - M(unitcraft.systemd.rollback) takes the criteria of the generation when this option is not given.
         type: dict
         suboptions:
           timeout:

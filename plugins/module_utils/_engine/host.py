@@ -152,7 +152,7 @@ class Host:
         self.unit_folder = UnitFolder(manager)
         self.states = StateReader(manager)
         self.scope = manager.scope
-        self.user = manager.account.pw_name if manager.account else ""
+        self.user = manager.user
         self.runtime = manager.runtime
         self.root = manager.root
         self.folder = manager.folder

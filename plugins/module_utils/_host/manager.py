@@ -33,6 +33,7 @@ class Manager:
         self.runtime = runtime
         self.root = _image(root)
         self.account = _account(user) if scope == "user" else None
+        self.user = self.account.pw_name if self.account else ""
         self.runner = Runner(scope, self.account)
         self.command = self.runner.command
         self.folder = self._unit_folder(runtime)
@@ -145,7 +146,7 @@ class Manager:
 
     def lingers(self) -> bool:
         """Whether the user's manager runs from boot on; False for another scope."""
-        return self.account is not None and os.path.exists(f"/var/lib/systemd/linger/{self.account.pw_name}")
+        return self.account is not None and os.path.exists(f"/var/lib/systemd/linger/{self.user}")
 
     def set_linger(self, on: bool) -> None:
         """Have the user's manager run from boot on, or not.
@@ -154,7 +155,7 @@ class Manager:
         """
         if self.account is None:
             return
-        argv = ["loginctl", "enable-linger" if on else "disable-linger", "--", self.account.pw_name]
+        argv = ["loginctl", "enable-linger" if on else "disable-linger", "--", self.user]
         done = self.command(argv, as_user=False)
         if done.code != 0:
             raise SystemdError(f"{shown(argv)}: {done.err.strip()}")
@@ -175,9 +176,9 @@ class Manager:
         end = time.monotonic() + timeout
         while not self.manager_answers():
             if time.monotonic() > end:
-                name = self.account.pw_name if self.account else ""
                 raise SystemdError(
-                    f"the user manager of {name} does not run; set linger: true, or have {name} log in before this task"
+                    f"the user manager of {self.user} does not run; set linger: true, or have {self.user} log in"
+                    " before this task"
                 )
             time.sleep(0.05)
 

@@ -95,7 +95,7 @@ def ask(systemd: Manager, question: Question) -> Answer:
 
 
 def _generations(systemd: Manager, names: t.Sequence[str]) -> dict[str, list[dict[str, t.Any]]]:
-    store = Store(scope=systemd.scope, user=systemd.account.pw_name if systemd.account else "")
+    store = Store(scope=systemd.scope, user=systemd.user)
     return describe_all(store, lambda unit: any(fnmatch.fnmatchcase(unit, name) for name in names))
 
 
@@ -124,8 +124,7 @@ def _add_drift(
 ) -> None:
     """``drift`` of each unit: null when we did not deploy it."""
     records: dict[str, dict[str, t.Any]] = {}
-    user = systemd.account.pw_name if systemd.account else ""
-    store = Store(scope=systemd.scope, user=user)
+    store = Store(scope=systemd.scope, user=systemd.user)
     for path, entry in {} if systemd.root else store.read_record().items():
         records.setdefault(entry["unit"], {})[path] = entry
     place = store.path("deployed.json")

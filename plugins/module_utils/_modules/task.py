@@ -84,7 +84,7 @@ class Task:
         params = self.params
         check_set_options(params)
         manager = Manager(params["scope"], params["user"] or "", params["runtime"], params["root"] or "")
-        self.store = Store(scope=manager.scope, user=manager.account.pw_name if manager.account else "")
+        self.store = Store(scope=manager.scope, user=manager.user)
         host = Host(manager, Contents(self.store.path("contents"), self.sent.payload))
         desired = self._declared(host)
         with host.manager.as_owner():

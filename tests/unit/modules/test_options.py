@@ -10,10 +10,14 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.doc_fragments import _unit
+from ansible_collections.unitcraft.systemd.plugins.doc_fragments import _health, _unit
 from ansible_collections.unitcraft.systemd.plugins.modules import units
 
-OF_UNIT = yaml.safe_load(_unit.ModuleDocFragment.DOCUMENTATION)["options"]
+OF_UNIT = {
+    name: option
+    for fragment in (_unit, _health)
+    for name, option in yaml.safe_load(fragment.ModuleDocFragment.DOCUMENTATION)["options"].items()
+}
 OF_ITEM = yaml.safe_load(units.DOCUMENTATION)["options"]["units"]["suboptions"]
 
 
