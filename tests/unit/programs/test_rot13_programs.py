@@ -290,6 +290,8 @@ def test_a_loop_with_one_source_ends_and_others_are_answered(server, address, ot
                 data = loop.recv(100)
             except TimeoutError:
                 break
+            # On a busy machine an answer may come later: the loop then counts as ended too early, which does no harm.
+            loop.settimeout(5)
             assert time.monotonic() < deadline, "the loop does not end"
             loop.send(data)
     assert server.ask(b"hello", other) == b"uryyb"
