@@ -4,9 +4,8 @@
 
 """Run the modules as they are in a systemd container, without an Ansible run around each call.
 
-The collection and Ansible's module_utils are copied into the container once; a call then is one Python process with
-the module's arguments, as Ansible's own wrapper starts it. One process in the container starts them all: a
-`podman exec` for each would take most of the time of these tests.
+The collection and Ansible's module_utils are copied into the container once. One process in the container runs all
+commands and modules: see agent.py.
 """
 
 from __future__ import annotations
@@ -21,8 +20,10 @@ import typing as t
 
 import ansible.module_utils
 from lab import containers
+from live import agent
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+AGENT = pathlib.Path(__file__).with_name("agent.py")
 LIBRARY = "/opt/unitcraft-test"
 _COLLECTION = "ansible_collections/unitcraft/systemd/plugins"
 _START = f"""\
@@ -33,19 +34,6 @@ from ansible.module_utils import basic
 basic._ANSIBLE_ARGS = json.dumps({{"ANSIBLE_MODULE_ARGS": json.load(open(sys.stdin.fileno()))}}).encode()
 basic._ANSIBLE_PROFILE = "legacy"
 runpy.run_module("ansible_collections.unitcraft.systemd.plugins.modules.@NAME@", run_name="__main__")
-"""
-
-# Output goes to files: a process that a command leaves behind shall not keep it from ending.
-_AGENT = """\
-import json, subprocess, sys, tempfile
-for line in sys.stdin:
-    ask = json.loads(line)
-    with tempfile.TemporaryFile() as data, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        data.write((ask["data"] or "").encode())
-        data.seek(0)
-        code = subprocess.call(ask["argv"], stdin=data, stdout=out, stderr=err)
-        texts = [(file.seek(0), file.read().decode(errors="replace"))[1] for file in (out, err)]
-    print(json.dumps([code, *texts]), flush=True)
 """
 
 
@@ -78,22 +66,27 @@ class Target:
     def __init__(self, name: str) -> None:
         self.name = name
         self.agent: subprocess.Popen[str] | None = None
-        self.sh(f"rm -rf {LIBRARY}; mkdir -p {LIBRARY}")
-        containers.run(name, ["tar", "-xf", "-", "-C", LIBRARY], data=_library())
-        for module in ("unit", "units", "unit_info", "unit_lint", "rollback"):
+        unpack = f"rm -rf {LIBRARY}; mkdir -p {LIBRARY}; tar -xf - -C {LIBRARY}"
+        containers.run(name, ["sh", "-c", unpack], data=_library())
+        containers.write_file(name, f"{LIBRARY}/agent.py", AGENT.read_text(encoding="utf-8"))
+        for module in agent.MODULES:
             containers.write_file(name, f"{LIBRARY}/run_{module}.py", _START.replace("@NAME@", module))
 
     def run(self, argv: list[str], data: str | None = None) -> Ended:
         """Run a command in the container as root."""
+        return self._ask({"argv": argv, "module": "", "data": data})
+
+    def _ask(self, ask: dict[str, t.Any]) -> Ended:
         if self.agent is None or self.agent.poll() is not None:
-            command = ["podman", "exec", "--interactive", containers.full_name(self.name), "python3", "-c", _AGENT]
+            program = ["python3", f"{LIBRARY}/agent.py"]
+            command = ["podman", "exec", "--interactive", containers.full_name(self.name), *program]
             self.agent = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.agent.stdin.write(json.dumps({"argv": argv, "data": data}) + "\n")
+        self.agent.stdin.write(json.dumps(ask) + "\n")
         self.agent.stdin.flush()
         line = self.agent.stdout.readline()
         if not line:
             self.close()
-            raise AssertionError(f"the container ended while it ran {argv}")
+            raise AssertionError(f"the container ended while it ran {ask}")
         return Ended(*json.loads(line))
 
     def close(self) -> None:
@@ -138,13 +131,13 @@ class Target:
         return self.sh(f"systemctl show --property={name} --value '{unit}'")
 
     def command(self, module: str) -> list[str]:
-        """The module as a command that reads its arguments as JSON from standard input."""
+        """The module as a command of its own that reads its arguments as JSON from standard input."""
         return ["python3", f"{LIBRARY}/run_{module}.py"]
 
     def module(self, module: str, check: bool = False, **arguments: t.Any) -> dict[str, t.Any]:
         """What a module returns, failed or not."""
         data = json.dumps({**arguments, "_ansible_check_mode": check, "_ansible_version": "2.21"})
-        return self.result(self.run(self.command(module), data))
+        return self.result(self._ask({"argv": [], "module": module, "data": data}))
 
     @staticmethod
     def result(ended: Ended) -> dict[str, t.Any]:
