@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from ._host.unit_files import PathProblem, UnitFile, find_unit_files, read_unit_file
 from ._model import Unit
 from ._syntax.lines import read_unit
-from ._syntax.names import unit_name_problem
+from ._syntax.names import declared_unit_name
 from ._syntax.words import UnitSyntaxError, from_bytes
 from .errors import InputError
 
@@ -55,8 +55,7 @@ def read_units(paths: Sequence[str]) -> list[tuple[UnitFile, Unit]]:
 def _name_of_input(name: str) -> str:
     if not name:
         raise InputError("-: standard input has no name; give --name, for example --name web.service")
-    whole = name if "." in name else f"{name}.service"
-    problem = unit_name_problem(whole)
-    if problem:
-        raise InputError(f"--name: {problem}")
-    return whole
+    try:
+        return declared_unit_name(name)
+    except ValueError as error:
+        raise InputError(f"--name: {error}") from None

@@ -77,9 +77,9 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.build imp
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.draw import dot, draw, mermaid
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import declared_unit_name
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.render import RenderError, settings_from_mapping
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import UnitSyntaxError
-from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _unit_names
 
 
 def unit_graph(units: t.Any, format: str = "dot", everything: bool = False) -> str:
@@ -111,7 +111,7 @@ def _items(units: t.Any) -> t.Iterator[tuple[str, t.Any, str]]:
 
 def _full_name(name: t.Any) -> str:
     try:
-        return _unit_names.full_unit_name(name)
+        return declared_unit_name(str(name))
     except ValueError as error:
         raise AnsibleFilterError(f"unit_graph: {error}") from error
 

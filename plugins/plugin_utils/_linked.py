@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _unit_names
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import declared_unit_name
 
 UPHOLDS_RELEASE = 249
 STOP = ("always", "command", "never")
@@ -100,7 +100,7 @@ def _pairs(item: t.Mapping[str, t.Any], where: str) -> list[tuple[str, str]]:
 
 def _unit_name(name: t.Any, where: str) -> str:
     try:
-        return _unit_names.full_unit_name(name)
+        return declared_unit_name(str(name))
     except ValueError as error:
         raise LinkError(f"{where}: {error}") from error
 

@@ -13,9 +13,10 @@ import itertools
 import json
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.build import Graph
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.state import is_restarting
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.draw import dot, draw, mermaid
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import DEFAULT, Edge
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.graph import Graph
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report_input
 
 FORMAT = 1  # of the JSON report
@@ -136,7 +137,8 @@ def _unit(unit: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     security = unit.get("security") or {}
     dependencies = unit.get("dependencies") or {}
     failed = state.get("active_state") == "failed"
-    looping = state.get("sub_state") == "auto-restart" or (state.get("n_restarts") or 0) >= CRASH_LOOP_RESTARTS
+    restarting = is_restarting({"SubState": state.get("sub_state") or ""})
+    looping = restarting or (state.get("n_restarts") or 0) >= CRASH_LOOP_RESTARTS
     return {
         "name": unit["name"],
         "description": state.get("description") or "",

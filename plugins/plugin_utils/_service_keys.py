@@ -15,6 +15,7 @@ import re
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.leftovers import SECRET_NAME
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import shorten
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 STATES = ("started", "stopped", "restarted", "present", "absent")
@@ -167,8 +168,7 @@ def _check_path(called: str, path: str) -> None:
 
 
 def _shown(value: t.Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return shorten(repr(value), 80)
 
 
 def _text(value: t.Any) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import yaml
 
-MODULES = ("unit", "units", "unit_info", "unit_lint")
+MODULES = ("unit", "units", "unit_info", "unit_lint", "rollback")
 WHITE_LIST = Path(__file__).with_name("payload.yml")
 CHECKOUT = Path(__file__).resolve().parents[2]
 COLLECTION = "unitcraft.systemd"

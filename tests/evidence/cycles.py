@@ -8,7 +8,7 @@
 
 Each graph has 5 to 30 services and targets with random dependencies of all kinds. Its first unit is started. systemd
 either makes its jobs, makes them after it has deleted some to break an ordering cycle, or refuses; the verdict of
-``Graph.start()`` must be the same. Not drawn are two things that hang on the order of loading: which of two targets
+what ``start`` says must be the same. Not drawn are two things that hang on the order of loading: which of two targets
 that pull in each other waits for the other, and whether a target waits for what it is PartOf=. Where systemd's answer
 hangs on the order in which it looks at jobs (``certain`` is false) the graph is run, shown apart, and one more is
 drawn. Exit status 1 when one verdict is wrong.
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.build import build
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.start import Verdict
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.start import Verdict, start
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from lab import containers
 
@@ -74,7 +74,7 @@ def draw(chance: random.Random, number: int, release: int) -> Case:
     lines = draw_dependencies(chance, names)
     units = {name: unit_text(chance, name, lines[name], release) for name in names}
     graph = build([read_unit(name, text) for name, text in units.items()])
-    return Case(key, units, names[0], graph.start(names[0]))
+    return Case(key, units, names[0], start(graph.adjacency, names[0]))
 
 
 def draw_dependencies(chance: random.Random, names: t.Sequence[str]) -> dict[str, list[str]]:

@@ -16,6 +16,7 @@ from .probes import probe_until
 from .state import is_failing, is_restarting
 
 LOG_LINES = 20
+_MOST_TOLD = 5  # failures in a message; all of them are in the result
 _LOOK_PAUSE = 0.25  # seconds between two looks at units that have to stay up
 _WATCHERS = 64  # probes that run at the same moment
 
@@ -164,14 +165,14 @@ def exit_words(state: t.Mapping[str, str]) -> str:
     return ""
 
 
-def failures_in_words(failures: t.Sequence[Failure], most: int = 5) -> str:
-    """The failures as a message tells them, each with its journal lines."""
+def failures_in_words(failures: t.Sequence[Failure]) -> str:
+    """The first failures as a message tells them, each with its journal lines."""
     parts = []
-    for failure in failures[:most]:
+    for failure in failures[:_MOST_TOLD]:
         status = f" ({failure.exit_status})" if failure.exit_status and failure.exit_status not in failure.why else ""
         log = "".join(f"\n    {line}" for line in failure.log)
         parts.append(f"{failure.unit}: {failure.why}{status}{log}")
-    more = f"\nand {len(failures) - most} more" if len(failures) > most else ""
+    more = f"\nand {len(failures) - _MOST_TOLD} more" if len(failures) > _MOST_TOLD else ""
     return "\n".join(parts) + more
 
 

@@ -20,20 +20,20 @@ def make_folder(path: str, mode: int = 0o755) -> None:
     flush_folder(parent)
 
 
-def replace_file(path: str, data: bytes, mode: int = 0o600) -> None:
-    """Write one file of our own, atomically and durably."""
-    with replacing(path, mode) as stream:
+def replace_file(path: str, data: bytes) -> None:
+    """Write one file of our own, atomically and durably; only its owner may read it."""
+    with replacing(path) as stream:
         stream.write(data)
     flush_folder(os.path.dirname(path))
 
 
 @contextlib.contextmanager
-def replacing(path: str, mode: int = 0o600) -> t.Iterator[t.BinaryIO]:
+def replacing(path: str) -> t.Iterator[t.BinaryIO]:
     """A new file that takes its place, flushed, at the end of the block; ``flush_folder`` makes its name durable."""
     temporary = f"{path}.new"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         with open(handle, "wb") as stream:
             yield stream

@@ -14,6 +14,7 @@ import time
 import typing as t
 
 from .._host.journal import number_of
+from .._syntax.words import shorten
 from .desired import split_address
 from .host import Target
 
@@ -89,8 +90,7 @@ def _dialogue(connection: socket.socket, probe: Probe, kind: str, timeout: float
 def _compare(what: str, answer: str, expect: str | None) -> str:
     if expect is None or expect == answer or (expect and expect in answer):
         return ""
-    shown = answer if len(answer) <= _MAX_SHOWN else answer[:_MAX_SHOWN] + "..."
-    return f"probe {what} answered {shown!r} instead of {expect!r}"
+    return f"probe {what} answered {shorten(answer, _MAX_SHOWN)!r} instead of {expect!r}"
 
 
 class _Until(io.RawIOBase):

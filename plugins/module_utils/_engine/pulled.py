@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from .._graph.edges import PULL_PROPERTIES, SHOW_PROPERTIES, STOP_PROPERTIES, TIES, Edge, may_move
 from .._graph.edges import declared as edges_of_text
-from .._graph.start import Adjacency, moves
+from .._graph.graph import Adjacency
+from .._graph.start import moves
 from .._model import RUNNING, Unit
 from .._syntax.names import template_of
 from .desired import WANTS_RUN, Declared, PlanError

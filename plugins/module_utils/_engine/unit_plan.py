@@ -290,11 +290,11 @@ def removal_of(unit: str, declared: Declared, sources: Sources) -> DesiredUnit |
     return removing[0]
 
 
-def listed(names: t.Sequence[str], most: int = 4) -> str:
-    """``a, b and 3 more``, without doubles."""
+def listed(names: t.Sequence[str]) -> str:
+    """``a, b, c, d and 3 more``, without doubles."""
     names = list(dict.fromkeys(names))
-    if len(names) > most:
-        return ", ".join(names[:most]) + f" and {len(names) - most} more"
+    if len(names) > 4:
+        return ", ".join(names[:4]) + f" and {len(names) - 4} more"
     return ", ".join(names)
 
 

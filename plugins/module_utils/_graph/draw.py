@@ -7,8 +7,9 @@ from __future__ import annotations
 import typing as t
 
 from .._syntax.names import unit_type
-from .build import Graph
+from .cycles import cycles_of
 from .edges import DEFAULT, IMPLICIT, Edge, stop_passes
+from .graph import Graph
 
 
 class Drawing(t.NamedTuple):
@@ -61,7 +62,7 @@ def draw(graph: Graph, everything: bool = False) -> Drawing:
     shown = set(graph.declared)
     for edge in edges:
         shown.update((edge.source, edge.target))
-    cycles = [cycle.units for cycle in graph.cycles()]
+    cycles = [cycle.units for cycle in cycles_of(graph)]
     falls = {(edge.source, edge.target) for edge in edges if stop_passes(edge)[0]}
     return Drawing(sorted(shown), frozenset(graph.declared), edges, cycles, falls)
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .build import Graph
 from .edges import DEFAULT, DEFAULT_UNITS, IMPLICIT, SHOW_PROPERTIES, Edge
+from .graph import Graph
 
 
 def from_show(shown: t.Mapping[str, t.Mapping[str, str]]) -> Graph:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import itertools
 import typing as t
 
-from .edges import Edge, find_cycle, stop_passes
+from .edges import find_cycle
+from .graph import Adjacency
 
 START = "start"
 STOP = "stop"
@@ -51,33 +52,6 @@ class Verdict(t.NamedTuple):
     cycle: tuple[str, ...]  # one ordering cycle, each unit ordered after the one before it; empty without
     candidates: tuple[str, ...]  # units of that cycle whose job systemd may delete; which one it takes is chance
     certain: bool  # False when systemd's own answer depends on the order in which it happens to look
-
-
-class Adjacency:
-    """Edges by kind and end, for quick steps in either direction."""
-
-    def __init__(self, edges: t.Iterable[Edge]) -> None:
-        self.forward: dict[str, dict[str, list[str]]] = {}
-        self.backward: dict[str, dict[str, list[str]]] = {}
-        self.stopping: dict[str, list[str]] = {}
-        for edge in edges:
-            stopped, follower = stop_passes(edge)
-            if stopped:
-                self.stopping.setdefault(stopped, []).append(follower)
-            self.forward.setdefault(edge.kind, {}).setdefault(edge.source, []).append(edge.target)
-            self.backward.setdefault(edge.kind, {}).setdefault(edge.target, []).append(edge.source)
-
-    def targets(self, kind: str, source: str) -> list[str]:
-        """Units that ``source`` names with ``kind``."""
-        return self.forward.get(kind, {}).get(source, [])
-
-    def sources(self, kind: str, target: str) -> list[str]:
-        """Units that name ``target`` with ``kind``."""
-        return self.backward.get(kind, {}).get(target, [])
-
-    def stopped_with(self, name: str) -> list[str]:
-        """Units that a stop of ``name`` stops at once."""
-        return self.stopping.get(name, [])
 
 
 class _Jobs:

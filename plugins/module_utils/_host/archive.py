@@ -10,6 +10,7 @@ import time
 import typing as t
 import zlib
 
+from .._syntax.words import shorten
 from .apart import decompress
 from .systemd import SystemdError
 from .tar import DamagedError, TarReader, is_tar
@@ -116,7 +117,7 @@ def _guarded(read: _Read, *errors: t.Any) -> _Read:
 
 
 def _without_stop(error: BaseException) -> str:
-    return str(error).rstrip(".").replace("\n", " ")[:200]
+    return shorten(str(error).rstrip(".").replace("\n", " "), 200)
 
 
 class _ZipReader:

@@ -8,10 +8,11 @@ import fnmatch
 import time
 import typing as t
 
-from .._graph.build import Graph
+from .._graph.graph import Graph
 from .._graph.live import from_show
 from .._model import WARNING, Finding
 from .._syntax.names import is_template
+from .._syntax.words import shorten
 from .journal_lines import JOURNAL_FIELDS, iso_time, lines_by_unit
 from .manager import Manager
 from .properties import (
@@ -224,7 +225,7 @@ class RuntimeInfo:
 
     def _complain(self, program: str, reply: Reply) -> None:
         words = reply.err.strip() or f"no output, exit status {reply.code}"
-        self.findings.append(Finding("no-answer", WARNING, "", f"{program}: {words[:500]}", source="read"))
+        self.findings.append(Finding("no-answer", WARNING, "", f"{program}: {shorten(words, 500)}", source="read"))
 
 
 def _aspects(what: t.Container[str]) -> list[str]:

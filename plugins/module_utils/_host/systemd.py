@@ -11,6 +11,8 @@ import re
 import subprocess  # not AnsibleModule.run_command: only _modules/ knows Ansible
 import typing as t
 
+from .._syntax.words import shorten
+
 QUERY_TIMEOUT = 60.0  # seconds; PID 1 answers at once unless it is reloading
 
 
@@ -229,7 +231,6 @@ def parse_directive_dump(text: str) -> frozenset[tuple[str, str]]:
     return frozenset(known)
 
 
-def shown(argv: t.Sequence[str], most: int = 160) -> str:
+def shown(argv: t.Sequence[str]) -> str:
     """A command as messages show it."""
-    text = " ".join(argv)
-    return text if len(text) <= most else f"{text[:most]}..."
+    return shorten(" ".join(argv), 160)

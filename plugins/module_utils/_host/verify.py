@@ -16,7 +16,7 @@ import typing as t
 from .._lint.judge import WHOLE, PendingFile
 from .._model import ERROR, INFO, UNIT_MODE, WARNING, Finding
 from .._syntax.names import template_of
-from .._syntax.words import to_bytes
+from .._syntax.words import shorten, to_bytes
 from .systemd import Reply, Runner, SystemdError
 
 _RECURSIVE_ERRORS_SINCE = 250  # systemd-analyze verify --recursive-errors= (NEWS of 250)
@@ -125,7 +125,7 @@ class _Verify:
             lines = reply.err.split("\n")
             if reply.code and not any(map(_MESSAGE.match, lines)):  # it did not get as far as the files
                 words = reply.err.strip() or f"it ended with exit status {reply.code} and said nothing"
-                raise SystemdError(f"systemd-analyze verify: {words[:500]}; mend this, or set verify: false")
+                raise SystemdError(f"systemd-analyze verify: {shorten(words, 500)}; mend this, or set verify: false")
             return lines
         # 247 aborts at some units (Type=dbus without BusName=), and with it the whole call: find out which.
         if len(names) == 1:

@@ -9,6 +9,7 @@ import typing as t
 
 from .._model import WARNING, Finding
 from .._syntax.lines import Line, parse
+from .._syntax.words import shorten
 from .core import nearest
 
 RULE = "unclear-comment"
@@ -75,7 +76,7 @@ def _read(line: Line, known: t.Collection[str], unclear: list[tuple[int, str, st
         return set(), False
     order = _ORDER.match(comment.group(1))
     if order is None:
-        what = f"'{comment.group(1)[:80]}' is not an order to the linter"
+        what = f"'{shorten(comment.group(1), 80)}' is not an order to the linter"
         unclear.append((line.number, what, "write unitcraft: ignore=RULE, or ignore-file=RULE"))
         return set(), False
     named = {rule.strip() for rule in order.group(2).split(",")}

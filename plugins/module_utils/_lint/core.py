@@ -8,8 +8,10 @@ import datetime
 import functools
 import typing as t
 
-from .._graph.build import Cycle, Graph, build
+from .._graph.build import build
+from .._graph.cycles import Cycle, cycles_of
 from .._graph.edges import EXEC_SECTIONS
+from .._graph.graph import Graph
 from .._model import Setting, Unit
 from .._syntax.commands import ExecCommand, parse_exec
 from .._syntax.effective import effective_settings, unit_names_in, value_of
@@ -111,7 +113,7 @@ class Context:
     @functools.cached_property
     def cycles(self) -> list[Cycle]:
         """Ordering cycles of the graph."""
-        return self.graph.cycles()
+        return cycles_of(self.graph)
 
     def unit(self, name: str) -> Unit | None:
         """A unit of the set or of the host by name, a template's instance by its template; None when unknown."""

@@ -11,7 +11,7 @@ from .._graph.build import merge
 from .._model import SEVERITIES, Finding, Setting, Unit
 from .._syntax.lines import read_unit
 from .._syntax.names import template_of
-from .._syntax.words import UnitSyntaxError
+from .._syntax.words import UnitSyntaxError, shorten
 from .._values.validate import validate
 from . import comments, install, links, restart, startup, values
 from .core import Context, Diagnostic, HostFacts, Rule
@@ -237,7 +237,6 @@ def words(finding: Finding) -> str:
     """One finding without its place: assignment, what is wrong, what to write instead."""
     assignment = ""
     if finding.directive and not finding.message.startswith(f"{finding.directive}="):
-        value = finding.value if len(finding.value) <= 80 else finding.value[:77] + "..."
-        assignment = f"[{finding.section}] {finding.directive}={value}: "
+        assignment = f"[{finding.section}] {finding.directive}={shorten(finding.value, 80)}: "
     hint = f"; {finding.hint}" if finding.hint else ""
     return f"{assignment}{finding.message}{hint}"

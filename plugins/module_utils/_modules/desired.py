@@ -12,7 +12,7 @@ import typing as t
 from .._engine.desired import DesiredUnit, probe_problem
 from .._syntax.header import header, read_header
 from .._syntax.lines import parse
-from .._syntax.names import instance_name, is_template, unit_name_problem
+from .._syntax.names import declared_unit_name, instance_name, is_template
 from .._syntax.render import render, settings_from_mapping
 from .._syntax.words import UnitSyntaxError
 from .options import DeclarationError
@@ -49,7 +49,10 @@ def desired_units(items: t.Sequence[Item], folder: str, set_name: str | None, li
 
 
 def _desired_unit(item: Item, folder: str, set_name: str | None, position: int) -> DesiredUnit:
-    name = unit_name(item["name"])
+    try:
+        name = declared_unit_name(item["name"])
+    except ValueError as error:
+        raise DeclarationError([f"name: {error}"]) from None
     mistakes = [*_contradictions(name, item), *_health_mistakes(name, item["health"] or {})]
     if mistakes:
         raise DeclarationError(mistakes)
@@ -69,27 +72,6 @@ def _desired_unit(item: Item, folder: str, set_name: str | None, position: int) 
         health=item["health"],
         position=position,
     )
-
-
-def unit_name(given: str) -> str:
-    """The full unit name; a name without any suffix is a service.
-
-    :raises DeclarationError: for a name that systemd would refuse, or that is more than a name.
-    """
-    if "/" in given:
-        raise DeclarationError(
-            [
-                f"name: {given!r} holds a slash, and a unit name is not a path; write the name alone, for example"
-                " rot13.service (unit_escape makes a name of a path)"
-            ]
-        )
-    name = given if "." in given else f"{given}.service"
-    problem = unit_name_problem(name)
-    if not problem and name.endswith(".scope"):
-        problem = f"'{name}' is a scope, which programs make and no file can declare; declare a service"
-    if problem:
-        raise DeclarationError([f"name: {problem}"])
-    return name
 
 
 def dropin_name(unit: str, given: str | None) -> str:
@@ -185,7 +167,7 @@ def _text(name: str, item: Item, set_name: str | None) -> str | None:
 
 def _instances(name: str, given: t.Sequence[str]) -> list[str]:
     for instance in given:
-        problem = "it is empty" if not instance else unit_name_problem(instance_name(name, instance))
+        problem = "it is empty" if not instance else declared_unit_name(instance_name(name, instance))
         if problem:
             raise DeclarationError(
                 [f"instances: {instance!r} of {name}: {problem}; the filter unit_escape makes one of any text"]

@@ -12,7 +12,8 @@ from .._catalog import LAST_RELEASE
 from .._engine.drift import DriftState, compare
 from .._engine.generations import describe_all
 from .._engine.store import Store
-from .._graph.build import Graph, build
+from .._graph.build import build
+from .._graph.graph import Graph
 from .._host.manager import Manager
 from .._host.properties import typed_property
 from .._host.reader import Reader

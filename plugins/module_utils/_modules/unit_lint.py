@@ -13,7 +13,7 @@ from .._host.systemd import Runner, SystemdError
 from .._host.unit_files import PathProblem, UnitFile, find_unit_files, place_of, read_unit_file
 from .._lint import judge as _check
 from .._model import ERROR, SEVERITIES, Finding
-from .._syntax.names import unit_name_problem
+from .._syntax.names import declared_unit_name
 
 
 class LintError(Exception):
@@ -127,10 +127,10 @@ def _read(paths: t.Sequence[str]) -> tuple[list[UnitFile], list[Finding]]:
 
 
 def _declared(item: t.Mapping[str, t.Any]) -> UnitFile:
-    name = item["name"] if "." in item["name"] else f"{item['name']}.service"
-    problem = unit_name_problem(name)
-    if problem:
-        raise LintError(f"units: name: {problem}")
+    try:
+        name = declared_unit_name(item["name"])
+    except ValueError as error:
+        raise LintError(f"units: name: {error}") from None
     if item["content"] is not None:
         return UnitFile(name, item["dropin"] or "", "", item["content"])
     from .._syntax import render as _render

@@ -103,6 +103,27 @@ def instance_name(template: str, instance: str) -> str:
     return str(split_unit_name(template)._replace(instance=instance))
 
 
+def declared_unit_name(given: str) -> str:
+    """The full name of a unit that a file is for: one without a dot is a service.
+
+    Unlike ``full_unit_name``, a suffix that is no unit type is an error: ``rot13.servcie`` is a slip.
+
+    :raises ValueError: for a name that systemd would refuse, or that no file can have.
+    """
+    if "/" in given:
+        raise ValueError(
+            f"{given!r} holds a slash, and a unit name is not a path; write the name alone, for example rot13.service"
+            " (unit_escape makes a name of a path)"
+        )
+    name = given if "." in given else f"{given}.service"
+    problem = unit_name_problem(name)
+    if problem:
+        raise ValueError(problem)
+    if unit_type(name) == "scope":
+        raise ValueError(f"'{name}' is a scope, which programs make and no file can declare; declare a service")
+    return name
+
+
 def full_unit_name(name: str) -> str:
     """The name with its suffix: one without a unit type means a service, as for systemctl(1)."""
     return name if unit_type(name) in UNIT_TYPES else f"{name}.service"

@@ -91,12 +91,11 @@ def _reassemble(text: str) -> str:
     return from_bytes(to_bytes(text))
 
 
-def c_unescape(text: str, relax: bool = False, accept_nul: bool = False) -> str:
+def c_unescape(text: str, accept_nul: bool = False) -> str:
     r"""Undo C escapes in a whole value, as systemd's ``cunescape()``.
 
-    :param relax: keep an unknown escape, and a backslash at the end, as they stand.
     :param accept_nul: take ``\x00`` (credentials may hold it).
-    :raises UnitSyntaxError: for an unknown escape, unless relaxed.
+    :raises UnitSyntaxError: for an unknown escape.
     """
     pieces = []
     done = 0
@@ -107,9 +106,7 @@ def c_unescape(text: str, relax: bool = False, accept_nul: bool = False) -> str:
         pieces.append(text[done:backslash])
         decoded = _unescape_one(text, backslash + 1, accept_nul)
         if decoded is None:
-            if not relax:
-                raise UnitSyntaxError(_bad_escape(text, backslash))
-            decoded = "\\", 0
+            raise UnitSyntaxError(_bad_escape(text, backslash))
         pieces.append(decoded[0])
         done = backslash + 1 + decoded[1]
     pieces.append(text[done:])

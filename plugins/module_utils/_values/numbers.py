@@ -61,9 +61,9 @@ def parse_integer(text: str, low: int, high: int, base: int = 0) -> int:
     return number
 
 
-def parse_unsigned(text: str, high: int = UINT_MAX, base: int = 0) -> int:
+def parse_unsigned(text: str, high: int = UINT_MAX) -> int:
     """A whole number that is not negative; ``-0`` is fine."""
-    return parse_integer(text, 0, high, base)
+    return parse_integer(text, 0, high)
 
 
 def parse_mode(text: str) -> int:

@@ -7,7 +7,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.build import Graph, build
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.build import build
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.cycles import cycles_of
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.draw import dot, draw, mermaid
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import (
     DEFAULT,
@@ -16,7 +17,9 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges imp
     UNIT_DIRECTIVES,
     spread,
 )
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.graph import Graph
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.live import from_show
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.start import start
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from case_files import load
 
@@ -43,13 +46,13 @@ def test_slice_of_a_unit(case: dict[str, t.Any]) -> None:
 @pytest.mark.parametrize("case", load("graph/start"))
 def test_start(case: dict[str, t.Any]) -> None:
     graph = build_graph(case)
-    verdict = graph.start(case["start"])
+    verdict = start(graph.adjacency, case["start"])
     assert [verdict.outcome, verdict.reason] == case["verdict"]
     for key in ("cycle", "candidates", "certain"):
         if key in case:
             assert getattr(verdict, key) == (tuple(case[key]) if isinstance(case[key], list) else case[key])
     if "cycles" in case:
-        assert [list(cycle.units) for cycle in graph.cycles()] == case["cycles"]
+        assert [list(cycle.units) for cycle in cycles_of(graph)] == case["cycles"]
 
 
 @pytest.mark.parametrize("case", load("graph/falls"))
@@ -146,5 +149,5 @@ def test_a_large_set_is_quick() -> None:
         text = f"[Unit]\nAfter=u{number - 1}.service\nWants=u{number - 1}.service\n[Service]\nExecStart=/bin/a\n"
         units.append(read_unit(f"u{number}.service", text))
     graph = build(units)
-    assert graph.cycles() == []
-    assert len(graph.start("u299.service").jobs) >= 300
+    assert cycles_of(graph) == []
+    assert len(start(graph.adjacency, "u299.service").jobs) >= 300

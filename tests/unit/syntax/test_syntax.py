@@ -111,7 +111,6 @@ def test_split_words(case: dict[str, t.Any]) -> None:
         ("a\\nb\\x41", {}, "a\nbA"),
         ("\\xc3\\xa9\\303\\251", {}, "éé"),
         ("\\x00", {"accept_nul": True}, "\0"),
-        ("a\\qb\\", {"relax": True}, "a\\qb\\"),
         ("\\xff", {}, "\udcff"),
         ("\\ud800", {}, "\udced\udca0\udc80"),
     ],
