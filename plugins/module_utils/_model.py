@@ -24,7 +24,7 @@ class Unit:
     :ivar settings: list of Setting, in the order systemd reads them.
     :ivar dropin: name of the drop-in without ``.conf`` when this is the text of one drop-in alone, else empty.
     :ivar path: the file of the fragment (or of the drop-in); empty when it has none yet.
-    :ivar problems: list of ``(line, message)``: lines that systemd cannot read.
+    :ivar problems: list of ``(line, message)``: lines that systemd does not take.
     :ivar index: the settings that count by section and directive, kept by ``effective`` for its own use.
     """
 

@@ -146,7 +146,7 @@ def verdict(case: Case, release: int) -> str:
     except UnitSyntaxError:
         return "x"
     letter = "."
-    for finding in _validate.validate(unit, release):
+    for finding in _validate.validate(unit, release).findings:
         if finding.rule in ("unknown-directive", "too-new-directive", "wrong-section", "unknown-section"):
             if finding.line == line or finding.section == case.section:
                 return "u"

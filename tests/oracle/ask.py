@@ -268,7 +268,7 @@ def shipped(host: Host) -> list[str]:
             if not data or "." not in name:
                 continue
             total += 1
-            known = _validate.validate(read_unit(name, data, str(path), dropin), host.release)
+            known = _validate.validate(read_unit(name, data, str(path), dropin), host.release).findings
             errors = [one for one in known if one.severity == "error"]
             said = theirs(host, str(path), name, data.decode(), bool(dropin)) if errors else set()
             problems += [
@@ -287,7 +287,7 @@ def whole_units(host: Host) -> list[str]:
     special = {"known", "scope", "dropin"}
     cases = [case for case in cases if case["release"] == host.release and not special & set(case)]
     for case in cases:
-        findings = _validate.validate(read_unit(case["unit"], case["text"]), host.release)
+        findings = _validate.validate(read_unit(case["unit"], case["text"]), host.release).findings
         errors = [one for one in findings if one.severity == "error"]
         # systemd names the line of a section's header, we that of its first setting.
         lines = {0 if one.rule in WHOLE else one.line for one in errors if one.rule != "unknown-section"}

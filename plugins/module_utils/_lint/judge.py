@@ -179,13 +179,16 @@ def check(pending: t.Sequence[PendingFile], target: Target, enabled: t.Collectio
                 Finding("syntax", "error", file.unit, str(error), "write plain UTF-8 text", file.path, error.line)
             )
             continue
-        units.append(unit)
         alone = file.merged == unit.settings  # no drop-in adds to it
-        findings += validate(unit, target.release, target.known_directives, target.scope, complete=alone)
+        verdict = validate(unit, target.release, target.known_directives, target.scope, complete=alone)
+        findings += verdict.findings
+        # What systemd drops decides nothing: the value before it, or the default, holds.
+        dropped = [(finding.line, finding.message) for finding in verdict.findings if finding.line]
+        units.append(Unit(unit.name, verdict.taken, unit.dropin, unit.path, dropped))
         if file.merged is not None and not alone:
             whole = Unit(file.unit, file.merged, path=file.path)
             judged = validate(whole, target.release, target.known_directives, target.scope)
-            findings += [finding for finding in judged if finding.rule in WHOLE and finding not in findings]
+            findings += [finding for finding in judged.findings if finding.rule in WHOLE and finding not in findings]
     facts = target.facts(units) if target.facts is not None and units else None
     findings += lint(units, target.release, facts, enabled, host_rules=target.host_rules)
     return _by_comments(findings, pending)

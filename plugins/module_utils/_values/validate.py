@@ -108,26 +108,33 @@ _OLDER_WAYS = {
 _GUESSES_MAX = 100  # names to look for a near one; a file with more of them is not a unit file
 
 
+class Verdict(t.NamedTuple):
+    """What systemd would say of a unit, and the settings that it takes."""
+
+    findings: list[Finding]
+    taken: list[Setting]
+
+
 def validate(
     unit: Unit,
     release: int,
     known_directives: t.AbstractSet[tuple[str, str]] | None = None,
     scope: str = "system",
     complete: bool = True,
-) -> list[Finding]:
+) -> Verdict:
     """What systemd would say of a unit.
 
     :param known_directives: pairs of section and directive that the target's systemd lists, or None to go by the
         catalogue.
     :param scope: "system" or "user": the manager that reads the unit.
     :param complete: the settings are the whole unit; false for a drop-in alone, which may leave out the essentials.
-    :returns: findings in the order of the lines, then those about the unit as a whole.
+    :returns: findings in the order of the lines, then those about the unit as a whole; settings in their order.
     """
     judge = _Judge(unit, release, known_directives, scope)
     judge.read()
     if complete and not unit.dropin:
         judge.whole()
-    return judge.findings
+    return Verdict(judge.findings, judge.good)
 
 
 class _Judge:

@@ -35,7 +35,7 @@ def found(rule: str, example: str) -> set[str]:
         finding
         for release in RELEASES
         for finding in [
-            *(finding for unit in units for finding in validate(unit, release)),
+            *(finding for unit in units for finding in validate(unit, release).findings),
             *lint(units, release, facts, company.get("enabled", ()), host_rules=host.RULES),
             *judge.check(pending, judge.Target(release)),
         ]

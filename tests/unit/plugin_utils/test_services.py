@@ -56,7 +56,7 @@ def test_units_are_good_on_their_release(case):
     release = case.get("release", RELEASE) or RELEASE
     for item in items_of(case):
         text = render(settings_from_mapping(item["name"], item["sections"]))
-        found = validate(read_unit(item["name"], text, item["name"]), release)
+        found = validate(read_unit(item["name"], text, item["name"]), release).findings
         assert not [finding.message for finding in found if finding.severity == _model.ERROR]
 
 

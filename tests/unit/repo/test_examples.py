@@ -201,7 +201,7 @@ def test_declared_units_are_good(example: Example) -> None:
         if isinstance(items, str):
             continue
         units = [unit for unit in map(as_unit, items) if unit]
-        found = [finding for unit in units for finding in _validate.validate(unit, RELEASE)]
+        found = [finding for unit in units for finding in _validate.validate(unit, RELEASE).findings]
         found += _lint.lint(units, RELEASE)
         bad = [finding for finding in found if finding.severity != _model.INFO]
         # Partners of another example of the page are not there.
@@ -215,7 +215,10 @@ RULES_PAGE = "docs/rules.md"  # tests/unit/lint/test_rules_page.py tries its exa
 
 def findings(texts: dict[str, str]) -> list[_model.Finding]:
     units = read_units(texts)
-    return [*(finding for unit in units for finding in _validate.validate(unit, RELEASE)), *_lint.lint(units, RELEASE)]
+    return [
+        *(finding for unit in units for finding in _validate.validate(unit, RELEASE).findings),
+        *_lint.lint(units, RELEASE),
+    ]
 
 
 def test_shown_unit_files_are_good() -> None:

@@ -23,7 +23,7 @@ CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "cases" / "validate"
 def test_findings(case: dict[str, t.Any]) -> None:
     unit = read_unit(case["unit"], case["text"], "/etc/systemd/system/" + case["unit"], case.get("dropin", ""))
     known = frozenset(map(tuple, case["known"])) if "known" in case else None
-    findings = _validate.validate(unit, case["release"], known, case.get("scope", "system"))
+    findings = _validate.validate(unit, case["release"], known, case.get("scope", "system")).findings
     shown = [(one.rule, one.line, one.directive) for one in findings]
     assert shown == [tuple(wanted[:3]) for wanted in case["findings"]]
     for one, wanted in zip(findings, case["findings"]):
@@ -44,7 +44,7 @@ def test_every_directive_takes_or_names_an_empty_value() -> None:
         if directive is None or directive.status == "removed" or elsewhere:
             continue
         unit = _model.Unit("a." + section.lower(), [_model.Setting(section, name, "", 1)], dropin="x")
-        refused = any(one.rule == "bad-value" for one in _validate.validate(unit, _catalog.LAST_RELEASE))
+        refused = any(one.rule == "bad-value" for one in _validate.validate(unit, _catalog.LAST_RELEASE).findings)
         if refused == directive.empty_ok:
             wrong.append(f"{section}.{name} ({directive.parser})")
     assert not wrong
@@ -91,4 +91,4 @@ def test_long_values_take_linear_time(piece: str) -> None:
 
 def test_too_long_a_value_is_refused() -> None:
     unit = _model.Unit("a.service", [_model.Setting("Service", "ExecStart", "a" * 2_000_000, 1)], dropin="x")
-    assert [one.rule for one in _validate.validate(unit, 252)] == ["bad-value"]
+    assert [one.rule for one in _validate.validate(unit, 252).findings] == ["bad-value"]
