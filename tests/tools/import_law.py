@@ -21,11 +21,16 @@ COLLECTION = "ansible_collections.unitcraft.systemd.plugins"
 # From left to right; the first two are files.
 WINGS = ("_catalog", "_model", "_syntax", "_values", "_graph", "_lint", "_host", "_engine", "_modules")
 STARTS_PROGRAMS = "_host/systemd.py"
+# How it starts one, for those beside it alone: programs that are not systemd's.
+STARTER = "module_utils._host.systemd.popen"
+STARTS_OTHERS = "_host/apart.py"
+CALLS_C = "_host/below.py"  # syncfs(2), which Python does not have
 SEES_ANSIBLE = "_modules/"
 # Ways to start a program or a process; those of `os` by the beginning of their names.
 PROCESS_MODULES = frozenset(
     ("subprocess", "pty", "multiprocessing", "asyncio", "_posixsubprocess", "popen2", "commands")
 )
+HAVE_STARTERS = ("os", "posix")
 PROCESS_FUNCTIONS = ("system", "popen", "exec", "spawn", "posix_spawn", "fork")
 # Of Python's standard library, from a later release on than the one that runs this (compression: 3.14).
 NEWER_MODULES = frozenset(("compression",))
@@ -119,6 +124,8 @@ def violations(tree: Tree) -> list[str]:
 
 def _problem_of(found: Import, tree: Tree) -> str:
     file = tree.file_of(found.target)
+    if found.target == STARTER and found.path != STARTS_OTHERS:
+        return f"only {STARTS_OTHERS} may have programs started that are not systemd's"
     if file:
         return _order_problem(found.path, file)
     first = found.target.partition(".")[0]
@@ -126,6 +133,8 @@ def _problem_of(found: Import, tree: Tree) -> str:
         return "" if found.path.startswith(SEES_ANSIBLE) else f"only {SEES_ANSIBLE} may see Ansible"
     if first in PROCESS_MODULES or _starts_processes(found.target):
         return "" if found.path == STARTS_PROGRAMS else f"only {STARTS_PROGRAMS} may start programs"
+    if first == "ctypes" and found.path != CALLS_C:
+        return f"only {CALLS_C} may call C"
     if first == "importlib":
         return "an import that is not written down cannot be checked"
     if first in sys.stdlib_module_names or first in NEWER_MODULES:
@@ -142,16 +151,21 @@ def _order_problem(path: str, imported: str) -> str:
 
 def _starts_processes(target: str) -> bool:
     module, _dot, name = target.partition(".")
-    return module in ("os", "posix") and name.startswith(PROCESS_FUNCTIONS)
+    return module in HAVE_STARTERS and name.startswith(PROCESS_FUNCTIONS)
 
 
 def _uses(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Programs that are started, and imports that are computed, without an import statement that says so."""
+    by_name = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and path != STARTS_PROGRAMS:
             name = f"{node.value.id}.{node.attr}" if isinstance(node.value, ast.Name) else node.attr
             if _starts_processes(name) or node.attr == "ProcessPoolExecutor":
                 yield node.lineno, f"uses {name}: only {STARTS_PROGRAMS} may start programs"
+        elif isinstance(node, ast.alias) and node.name in HAVE_STARTERS and node.asname:
+            yield node.lineno, f"imports {node.name} as {node.asname}: what is used of it cannot be checked"
+        elif isinstance(node, ast.Name) and node.id in HAVE_STARTERS and id(node) not in by_name:
+            yield node.lineno, f"uses {node.id} without naming what of it, which cannot be checked"
         elif isinstance(node, ast.Name) and node.id in DYNAMIC:
             yield node.lineno, f"uses {node.id}: an import that is not written down cannot be checked"
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Programs that are not systemd's: those that prepare a version as its user, and the one that unpacks zstd."""
+"""Starts programs that are not systemd's: those that prepare a version as its user, and the one that unpacks zstd."""
 
 from __future__ import annotations
 

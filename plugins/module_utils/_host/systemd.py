@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The programs of systemd. The only file that runs commands."""
+"""Runs the programs of systemd. No other file can start a program but by ``popen``, and only apart.py may ask for that."""
 
 from __future__ import annotations
 
