@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs the programs of systemd. No other file can start a program but by ``popen``, and only apart.py may ask for that."""
+"""Runs the programs of systemd. Nothing else starts programs, but for apart.py by way of ``popen``."""
 
 from __future__ import annotations
 
