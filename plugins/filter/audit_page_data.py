@@ -43,12 +43,12 @@ _value:
 
 import typing as t
 
-from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report_page
 
 
 def audit_page_data(report: t.Any, drawings: t.Mapping[str, str] | None = None) -> str:
     """The JSON text; see DOCUMENTATION."""
-    return _report.page_data(report, drawings or {})
+    return _report_page.page_data(report, drawings or {})
 
 
 class FilterModule:

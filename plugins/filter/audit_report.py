@@ -29,6 +29,11 @@ options:
     description: Time of the report, in ISO 8601.
     type: str
     required: true
+  earlier:
+    description: JSON text of an earlier report, to compare with.
+    type: str
+    default: ''
+    version_added: 0.2.0
 """
 
 EXAMPLES = r"""
@@ -44,23 +49,27 @@ RETURN = r"""
 _value:
   description:
     - The report. C(summary) has the totals of the fleet, C(hosts) is a list with units and findings of each host,
-      C(graphs) has the dependency graphs as DOT and Mermaid text.
+      C(groups) has what is the same on several hosts once, what to do first in front, C(graphs) has the dependency
+      graphs as DOT and Mermaid text.
   type: dict
 """
 
+import json
 import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report
 
 
-def audit_report(told: t.Any, generated: str) -> dict[str, t.Any]:
+def audit_report(told: t.Any, generated: str, earlier: str = "") -> dict[str, t.Any]:
     """The report; see DOCUMENTATION."""
     try:
         items = [
             _report.Told(i["host"], i.get("info") or {}, i.get("lint") or {}, i.get("problem") or "") for i in told
         ]
-        return _report.build(items, generated)
+        return _report.build(items, generated, json.loads(earlier) if earlier else None)
+    except ValueError as error:  # also that of json.loads
+        raise AnsibleFilterError(f"audit_compare: {error}") from error
     except (AttributeError, KeyError, TypeError) as error:
         raise AnsibleFilterError(f"audit_report: this is not what unit_info and unit_lint return: {error!r}") from error
 

@@ -38,8 +38,8 @@ options:
       - V(dependencies) reads all loaded units, because the units that stop together cannot be determined from a single
         unit.
       - V(security) runs C(systemd-analyze security) on loaded services.
-      - V(journal) is the last journal lines. For more than 60 units the module takes them from the last 20000 entries
-        of the whole journal.
+      - V(journal) is the last journal lines, and restarts. For more than 60 units the module takes them from the last
+        20000 entries of the whole journal.
       - V(drift) compares units that M(unitcraft.systemd.units) deployed with the present state.
       - V(generations) returns the states that M(unitcraft.systemd.rollback) can go back to.
     type: list
@@ -170,6 +170,11 @@ units:
         - The last lines in chronological order, each with C(time), C(priority), C(identifier), C(pid) and C(message).
       type: list
       elements: dict
+    restarts:
+      description:
+        - Times of restarts by C(Restart=) in the entries read for O(what=journal).
+      type: list
+      elements: str
     drift:
       description:
         - Changes by hand since the deployment of the unit, null for units that this collection did not deploy.

@@ -206,6 +206,7 @@ _UNIT = fields(
     dependencies=fields(**dict.fromkeys(_DEPENDENCIES, _NAMES)),
     drift=list_of(fields(required=("what",), what=NAME, path=LINE, message=LINE, diff=LONG)),
     journal=list_of(fields(time=NAME, priority=scalar, message=LINE), 100),
+    restarts=list_of(NAME),
 )
 _FINDING = fields(
     rule=NAME,

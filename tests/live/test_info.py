@@ -58,6 +58,21 @@ def test_units_of_a_user(target):
     target.wait_for("userdel --remove t-alice 2>/dev/null || ! id t-alice 2>/dev/null")
 
 
+def test_restarts_in_the_journal(target):
+    target.write(
+        f"{ETC}/t-again.service",
+        "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/false\nRestart=always\nRestartSec=100ms\n",
+    )
+    target.sh("systemctl daemon-reload; systemctl start t-again")
+    target.wait_for("test $(systemctl show --value -p NRestarts t-again) -ge 2")
+    target.sh("systemctl stop t-again; journalctl --sync")
+    told = info(target, "t-again", "t-good", what=["journal"])["units"]
+    restarts = told["t-again.service"]["restarts"]
+    assert len(restarts) >= 2
+    assert restarts == sorted(restarts)
+    assert told["t-good.service"]["restarts"] == []
+
+
 def test_a_root_is_read_from_files(target):
     target.write(
         "/opt/t-root/usr/lib/systemd/system/t-r.service",

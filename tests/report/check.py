@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Open audit pages in a real browser: that of a made-up fleet (50 hosts, 300 units each), and those that are named.
+"""Open audit pages in a real browser: that of a made-up fleet (200 hosts, 300 units each), and those that are named.
 
 Needs node, npm and a Chromium. The npm packages of package-lock.json go to .cache/report.
 """
@@ -65,7 +65,7 @@ def main() -> int:
         return 1
     install_packages()
     page = CACHE / "fleet.html"
-    page.write_text(fleet.page(fleet.fleet(50, 300)))
+    page.write_text(fleet.page(fleet.fleet(200, 300, compare=True)))
     good = [opens(page, browser, "web-1", wanted.pictures)]
     good += [opens(page, browser, wanted.unit) for page in wanted.pages]
     return 0 if all(good) else 1

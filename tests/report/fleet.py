@@ -3,7 +3,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Write the audit page of a made-up fleet: fleet.py HOSTS UNITS FILE.html. The page is that of the playbook."""
+"""Write the audit page of a made-up fleet: fleet.py HOSTS UNITS FILE.html. The page is that of the playbook.
+
+Hosts are much alike, as those of a fleet are: most of what there is to say comes from a unit, the rest from chance.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ import jinja2
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".ansible" / "collections"))
-from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report, _report_page
 
 GENERATED = "2026-11-21T06:00:00Z"
 NAMES = (
@@ -46,9 +49,10 @@ def unit(chance: random.Random, number: int) -> dict[str, t.Any]:
         "exists": True,
         "origin": "administrator" if number < 40 else "vendor",
         "state": state(chance, number),
-        "security": security(chance) if kind == "service" else None,
+        "security": security(chance, number) if kind == "service" else None,
         "dependencies": {"requires": [f"{name_of(number - 1)}.service"]} if 1 < number < 40 else {},
         "journal": [{"time": GENERATED, "priority": "err", "message": f"it broke {HOSTILE}"}] * 3,
+        "restarts": restarts(chance) if number % 40 == 3 else [],
         "drift": drift(name) if number == 7 else [] if number < 20 else None,
     }
     if kind == "timer":
@@ -76,10 +80,22 @@ def state(chance: random.Random, number: int) -> dict[str, t.Any]:
     }
 
 
-def security(chance: random.Random) -> dict[str, t.Any]:
-    score = round(chance.uniform(1, 9.8), 1)
-    point = {"setting": "PrivateNetwork=", "exposure": 0.5, "description": "Service has access to the network"}
-    return {"exposure": score, "level": "unsafe" if score > 7.5 else "medium", "points": [point] * 3}
+def restarts(chance: random.Random) -> list[str]:
+    return [f"2026-11-2{1 if hour < 6 else 0}T{hour:02}:30:00.000000Z" for hour in range(24) if chance.random() < 0.1]
+
+
+def security(chance: random.Random, number: int) -> dict[str, t.Any]:
+    score = round(1 + number * 7919 % 88 / 10 - chance.choice([0] * 30 + [0.3]), 1)
+    points = [
+        {"setting": "PrivateNetwork=", "exposure": 0.5, "description": "Service has access to the network"},
+        {
+            "setting": "PrivateTmp=",
+            "exposure": 0.2,
+            "description": "Service has access to other programs' files in /tmp",
+        },
+        {"setting": "SystemCallFilter=~@swap", "exposure": 0.2, "description": "No filter of system calls"},
+    ]
+    return {"exposure": score, "level": "unsafe" if score > 7.5 else "medium", "points": points}
 
 
 def drift(name: str) -> list[dict[str, str]]:
@@ -94,7 +110,7 @@ def drift(name: str) -> list[dict[str, str]]:
 
 
 def timer(number: int) -> dict[str, t.Any]:
-    time = f"{6 + number % 18:02}:{number % 60:02}"
+    time = f"{6 + number % 18:02}:{number % 5 * 10:02}"
     return {
         "next_elapse": f"2026-11-21T{time}:00Z",
         "last_trigger": f"2026-11-20T{time}:00Z",
@@ -102,29 +118,35 @@ def timer(number: int) -> dict[str, t.Any]:
     }
 
 
-def finding(chance: random.Random, name: str) -> dict[str, t.Any]:
-    rule, severity, message = chance.choice(RULES)
+def finding(chance: random.Random, number: int) -> dict[str, t.Any]:
+    rule, severity, message = RULES[number % len(RULES)]
+    name = f"{name_of(number)}.service"
     return {
         "rule": rule,
         "severity": severity,
         "unit": name,
         "path": f"/etc/systemd/system/{name}",
-        "line": chance.randint(1, 40),
+        "line": chance.choice([7] * 20 + [9]),
         "message": message,
         "hint": "see the rule",
     }
 
 
-def fleet(hosts: int, units: int) -> dict[str, t.Any]:
-    chance = random.Random(6)
-    told = []
+def told(hosts: int, units: int, seed: int = 6) -> list[_report.Told]:
+    chance = random.Random(seed)
+    answers = []
     for number in range(hosts):
         made = [unit(chance, index) for index in range(1, units + 1)]
-        found = [finding(chance, item["name"]) for item in made if chance.random() < 0.6]
+        found = [finding(chance, index) for index in range(1, units + 1) if index % 3 and chance.random() < 0.7]
         info = {"units": {item["name"]: item for item in made}, "findings": []}
-        told.append(_report.Told(f"host{number:02}.example", info, {"findings": found, "systemd_version": 252}))
-    told.append(_report.Told("gone.example", {}, {}, "unreachable"))
-    return _report.build(told, GENERATED)
+        answers.append(_report.Told(f"host{number:03}.example", info, {"findings": found, "systemd_version": 252}))
+    return [*answers, _report.Told("gone.example", {}, {}, "unreachable")]
+
+
+def fleet(hosts: int, units: int, compare: bool = False) -> dict[str, t.Any]:
+    """The report; compared with that of another day when asked for."""
+    earlier = _report.build(told(hosts, units, 5), "2026-11-20T06:00:00Z") if compare else None
+    return _report.build(told(hosts, units), GENERATED, earlier)
 
 
 def page(report: dict[str, t.Any], graphviz: bool = True) -> str:
@@ -137,12 +159,11 @@ def page(report: dict[str, t.Any], graphviz: bool = True) -> str:
                 ["dot", "-Tsvg"], input=graph["dot"], capture_output=True, text=True, check=True
             ).stdout
     environment = jinja2.Environment(trim_blocks=True)  # noqa: S701  as Ansible renders it: escaping is the template's job
-    environment.filters["unitcraft.systemd.audit_counts"] = _report.counts
     environment.filters["regex_replace"] = lambda text, pattern, new: re.sub(pattern, new, text)
     environment.globals["lookup"] = lambda _kind, path: (folder / path).read_text()
     template = environment.from_string((folder / "templates" / "audit.html.j2").read_text())
     return template.render(
-        report=report, page_data=_report.page_data(report, drawings), rules_page="https://example.org/rules.md"
+        report=report, page_data=_report_page.page_data(report, drawings), rules_page="https://example.org/rules.md"
     )
 
 

@@ -11,30 +11,40 @@ from .journal import Entry, message_of, number_of, parse_entries
 
 _PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 _UNIT_FIELDS = ("UNIT", "USER_UNIT", "OBJECT_SYSTEMD_UNIT", "COREDUMP_UNIT", "_SYSTEMD_USER_UNIT", "_SYSTEMD_UNIT")
-JOURNAL_FIELDS = (*_UNIT_FIELDS, "MESSAGE", "PRIORITY", "SYSLOG_IDENTIFIER", "_PID")
+JOURNAL_FIELDS = (*_UNIT_FIELDS, "MESSAGE", "MESSAGE_ID", "PRIORITY", "SYSLOG_IDENTIFIER", "_PID")
+_RESTART_SCHEDULED = "5eb03494b6584870a536b337290809b3"  # SD_MESSAGE_UNIT_RESTART_SCHEDULED of sd-messages.h
 
 
-def lines_by_unit(text: str, units: t.Container[str], lines: int) -> dict[str, list[dict[str, t.Any]]]:
-    """Output of ``journalctl --output=json --reverse`` -> the newest lines of each unit, in order of time.
+def told_by_unit(text: str, units: t.Container[str], lines: int) -> dict[str, dict[str, list[t.Any]]]:
+    """Output of ``journalctl --output=json --reverse`` -> what it tells of each unit, in order of time.
 
-    :returns: lists of ``{time, priority, identifier, pid, message}``; priority is the word of syslog(3).
+    :returns: ``journal``: the newest lines, ``{time, priority, identifier, pid, message}``; priority is the word of
+        syslog(3). ``restarts``: times of restarts by ``Restart=``.
     """
-    found: dict[str, list[dict[str, t.Any]]] = {}
+    found: dict[str, dict[str, list[t.Any]]] = {}
     for entry in parse_entries(text):
         named = (entry.get(field) for field in _UNIT_FIELDS)
         unit = next((name for name in named if isinstance(name, str) and name in units), "")
-        if unit and len(found.setdefault(unit, [])) < lines:
-            found[unit].append(_line(entry))
-    return {unit: kept[::-1] for unit, kept in found.items()}
+        if unit:
+            told = found.setdefault(unit, {"journal": [], "restarts": []})
+            if len(told["journal"]) < lines:
+                told["journal"].append(_line(entry))
+            if entry.get("MESSAGE_ID") == _RESTART_SCHEDULED and len(told["restarts"]) < 1000:
+                told["restarts"].append(_time(entry))
+    return {unit: {key: kept[::-1] for key, kept in told.items()} for unit, told in found.items()}
+
+
+def _time(entry: Entry) -> str:
+    return iso_time(number_of(entry, "__REALTIME_TIMESTAMP") / 1e6)
 
 
 def _line(entry: Entry) -> dict[str, t.Any]:
-    priority, pid = str(entry.get("PRIORITY", "")), str(entry.get("_PID", ""))
+    priority = str(entry.get("PRIORITY", ""))
     return {
-        "time": iso_time(number_of(entry, "__REALTIME_TIMESTAMP") / 1e6),
+        "time": _time(entry),
         "priority": _PRIORITIES[int(priority)] if priority in set("01234567") else "info",
         "identifier": str(entry.get("SYSLOG_IDENTIFIER", "")),
-        "pid": int(pid) if pid.isascii() and pid.isdigit() and len(pid) < 21 else None,
+        "pid": number_of(entry, "_PID") or None,
         "message": message_of(entry),
     }
 

@@ -13,7 +13,7 @@ from .._graph.live import from_show
 from .._model import WARNING, Finding
 from .._syntax.names import is_template
 from .._syntax.words import shorten
-from .journal_lines import JOURNAL_FIELDS, iso_time, lines_by_unit
+from .journal_lines import JOURNAL_FIELDS, iso_time, told_by_unit
 from .manager import Manager
 from .properties import (
     DEPENDENCIES,
@@ -68,7 +68,7 @@ class RuntimeInfo:
         self._names: dict[str, Properties] = {}
         self._wanted: frozenset[str] = frozenset()
         self._security: dict[str, dict[str, t.Any]] | None = None
-        self._journal: dict[str, list[dict[str, t.Any]]] | None = None
+        self._journal: dict[str, dict[str, list[t.Any]]] | None = None
         self._journal_lines = 0
         self._graph: Graph | None = None
         self._clocks = (time.time(), time.monotonic())
@@ -212,16 +212,16 @@ class RuntimeInfo:
         shown = self.properties(name)
         return self._security.get(shown["Id"][0] if shown else name)
 
-    def journal(self, name: str) -> list[dict[str, t.Any]]:
-        """The newest lines, oldest first."""
+    def journal(self, name: str) -> dict[str, list[t.Any]]:
+        """``journal`` and ``restarts``, see ``told_by_unit``."""
         if self._journal is None:
             self._journal = {}
             if self._journal_call is not None:
                 reply = self._journal_call()
                 if reply.code != 0 and not reply.out:
                     self._complain("journalctl", reply)
-                self._journal = lines_by_unit(reply.out, self._wanted, self._journal_lines)
-        return self._journal.get(name, [])
+                self._journal = told_by_unit(reply.out, self._wanted, self._journal_lines)
+        return self._journal.get(name, {"journal": [], "restarts": []})
 
     def _complain(self, program: str, reply: Reply) -> None:
         words = reply.err.strip() or f"no output, exit status {reply.code}"

@@ -112,7 +112,7 @@ def _describe(
     if "security" in what:
         unit["security"] = runtime.security(name)
     if "journal" in what:
-        unit["journal"] = runtime.journal(name)
+        unit.update(runtime.journal(name))
     return unit
 
 

@@ -12,7 +12,7 @@ import pathlib
 import pytest
 import yaml
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import security as _security
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.journal_lines import lines_by_unit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.journal_lines import told_by_unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.properties import (
     listen_items,
     result_key,
@@ -124,7 +124,8 @@ def test_journal():
         {"_SYSTEMD_UNIT": "b.service", "MESSAGE": None},
     ]
     text = "\n".join(json.dumps(row) for row in rows) + '\n{"cut off'
-    found = lines_by_unit(text, {"a.service", "b.service"}, 2)
+    told = told_by_unit(text, {"a.service", "b.service"}, 2)
+    found = {unit: entry["journal"] for unit, entry in told.items()}
     assert [line["message"] for line in found["a.service"]] == ["second", "third"]
     assert found["a.service"][1] == {
         "time": "1970-01-01T00:00:03.000000Z",
@@ -135,6 +136,21 @@ def test_journal():
     }
     assert [line["message"] for line in found["b.service"]] == ["", "h\ufffdi"]
     assert "other.service" not in found
+
+
+def test_restarts_in_the_journal():
+    scheduled = {"MESSAGE_ID": "5eb03494b6584870a536b337290809b3"}
+    entries = [
+        {"UNIT": "a.service", "__REALTIME_TIMESTAMP": "3000000", **scheduled},
+        {"UNIT": "a.service", "__REALTIME_TIMESTAMP": "2500000", "MESSAGE_ID": "0" * 32},
+        {"USER_UNIT": "b.service", "__REALTIME_TIMESTAMP": "2000000", **scheduled},
+        {"UNIT": "a.service", "__REALTIME_TIMESTAMP": "1000000", **scheduled},
+    ]
+    text = "\n".join(json.dumps(entry) for entry in entries)
+    assert {unit: told["restarts"] for unit, told in told_by_unit(text, {"a.service", "b.service"}, 1).items()} == {
+        "a.service": ["1970-01-01T00:00:01.000000Z", "1970-01-01T00:00:03.000000Z"],
+        "b.service": ["1970-01-01T00:00:02.000000Z"],
+    }
 
 
 LINE_ENDS = [chr(code) for code in (0x0B, 0x0C, 0x0D, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029)]

@@ -16,7 +16,7 @@ import sys
 
 import pytest
 import yaml
-from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report, _report_fixes, _report_page
 from report import fleet
 
 
@@ -95,6 +95,178 @@ def test_hosts_that_are_alike_share_a_drawing():
     assert len(graphs) == 1
     graph = next(iter(graphs.values()))
     assert graph["hosts"] == ["h1", "h2"]
+
+
+# --- groups ----------------------------------------------------------------------------------------------------------
+
+FINDING = {"rule": "start-limit-gives-up", "severity": "warning", "unit": "a.service", "message": "m", "path": "/x"}
+TIMER = {"next_elapse": "2026-11-21T07:00:30Z", "settings": [{"directive": "OnCalendar", "value": "07:00"}]}
+FAILED = {"state": {"active_state": "failed", "sub_state": "failed"}}
+
+
+def grouped(by_host, earlier=None, findings=()):
+    told = [
+        _report.Told(host, {"units": {u["name"]: u for u in units}}, {"findings": list(findings)})
+        for host, units in by_host.items()
+    ]
+    return _report.build(told, "2026-11-21T06:00:00Z", earlier)
+
+
+@pytest.mark.parametrize(
+    ("told", "findings", "kind"),
+    [
+        (unit(**FAILED), [], "failed"),
+        (unit(state={"n_restarts": 3}), [], "crash-looping"),
+        (unit(restarts=["2026-11-21T05:59:00Z"]), [], "restarted"),
+        (unit(state={"need_daemon_reload": True}), [], "reload"),
+        (unit(drift=[{"what": "changed", "path": "/x", "message": "m", "diff": "-a"}]), [], "drift"),
+        (unit(security={"exposure": 9.2, "level": "unsafe", "points": []}), [], "exposure"),
+        (unit("a.timer", state={"timer": TIMER}), [], "timer"),
+        (unit(), [FINDING], "start-limit"),
+        (unit(), [FINDING | {"rule": "bad-value", "severity": "error"}], "finding"),
+    ],
+)
+def test_the_same_on_many_hosts_is_one_group(told, findings, kind):
+    (group,) = grouped({"h1": [told], "h2": [told]}, findings=findings)["groups"]
+    assert group["kind"] == kind
+    assert [item["host"] for item in group["hosts"]] == ["h1", "h2"]
+
+
+def test_what_differs_from_host_to_host_does_not_part_a_group():
+    log = {"h1": "one", "h2": "two"}
+    journal = {
+        host: [unit(journal=[{"time": "t", "priority": "err", "message": text}], **FAILED)]
+        for host, text in log.items()
+    }
+    (group,) = grouped(journal)["groups"]
+    assert [item["detail"] for item in group["hosts"]] == ["t err one", "t err two"]
+
+
+def test_other_results_are_other_groups():
+    states = {"h1": {"active_state": "failed", "result": "timeout"}, "h2": {"active_state": "failed"}}
+    made = grouped({host: [unit(state=state)] for host, state in states.items()})
+    assert len(made["groups"]) == 2
+
+
+def test_what_to_do_first_stands_first():
+    units = [
+        unit("c.service", state={"need_daemon_reload": True}),
+        unit("b.service", **FAILED),
+        unit("a.service", security={"exposure": 9.9, "level": "unsafe", "points": []}),
+    ]
+    findings = [FINDING | {"rule": rule, "severity": rule} for rule in ("info", "error")]
+    found = grouped({"h": units}, findings=findings)["groups"]
+    assert [g["name"] or g["kind"] for g in found] == ["failed", "error", "reload", "info", "exposure"]
+
+
+def test_restarts_are_counted_by_the_hour():
+    times = [
+        "2026-11-21T05:59:00Z",
+        "2026-11-21T05:01:00.5Z",
+        "2026-11-20T06:30:00Z",
+        "2026-11-19T06:00:00Z",
+        "x",
+        "2027",
+    ]
+    (group,) = grouped({"h": [unit(restarts=times)]})["groups"]
+    assert group["restarts"] == [1, *[0] * 22, 2]
+
+
+@pytest.mark.parametrize(("origins", "expected"), [(("vendor", "vendor"), 0), (("vendor", "administrator"), 1)])
+def test_timers_that_elapse_together(origins, expected):
+    timers = [unit(f"{name}.timer", state={"timer": TIMER}) | {"origin": o} for name, o in zip("ab", origins)]
+    found = [g for g in grouped({"h": timers})["groups"] if g["kind"] == "collision"]
+    assert len(found) == expected
+    assert all("RandomizedDelaySec" in g["fix"] and g["unit"] == "a.timer b.timer" for g in found)
+
+
+# --- what mends it ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "$(reboot).service", "{{ x }}.service", "a'.service", "a\n.service", "a\\x2d.service"]
+)
+def test_a_name_that_is_more_than_a_name_stands_in_no_command(name):
+    fixes = [_report_fixes.restart(name), _report_fixes.deploy(name), _report_fixes.spread((name,))]
+    assert [*fixes, _report_fixes.confine(name, ("PrivateTmp=",))] == ["", "", "", ""]
+
+
+def test_the_setting_that_a_host_names_is_not_written():
+    text = _report_fixes.confine("a.service", ("PrivateTmp=", "SystemCallFilter=~@swap", "{{ x }}=", "ExecStart=/evil"))
+    (item,) = yaml.safe_load(text)
+    assert item["sections"] == {"Service": {"PrivateTmp": True, "SystemCallFilter": "@system-service"}}
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("start-limit-gives-up", "sections:\n  Unit:\n    StartLimitIntervalSec: 0"),
+        ("oneshot-restart", "# Leave out: Restart= in [Service]"),
+        ("no-such-rule", ""),
+    ],
+)
+def test_the_example_of_a_rule(rule, expected):
+    assert _report_fixes.obey(rule).endswith(expected)
+
+
+# --- comparison ------------------------------------------------------------------------------------------------------
+
+
+def since(before, now):
+    found = grouped(now, json.loads(json.dumps(grouped(before))))
+    numbers = {key: found["compared"][key] for key in ("new", "still", "gone")}
+    return {key: number for key, number in numbers.items() if number}
+
+
+BROKEN, FINE = unit(**FAILED), unit()
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        ({"h": [BROKEN]}, {"h": [BROKEN]}, {"still": 1}),
+        ({"h": [FINE]}, {"h": [BROKEN]}, {"new": 1}),
+        ({"h": [BROKEN]}, {"h": [FINE]}, {"gone": 1}),
+        ({"h": [BROKEN]}, {"h": [unit(state={"active_state": "failed", "result": "timeout"})]}, {"still": 1}),
+        ({"h": [BROKEN]}, {"h": []}, {}),  # it did not answer
+        ({"h": []}, {"h": [BROKEN]}, {}),
+        ({"h": [BROKEN], "k": [FINE]}, {"h": [BROKEN], "k": [BROKEN]}, {"still": 1, "new": 1}),
+    ],
+    ids=["still", "new", "gone", "another-result", "no-answer", "no-answer-before", "part-of-a-group"],
+)
+def test_comparison_with_an_earlier_report(before, now, expected):
+    assert since(before, now) == expected
+
+
+def test_a_report_that_is_not_compared():
+    made = grouped({"h": [BROKEN]})
+    assert made["compared"] is None
+    assert made["groups"][0]["since"] == ""
+
+
+@pytest.mark.parametrize(
+    ("earlier", "says"),
+    [
+        ([], "not a JSON report"),
+        ({"hosts": []}, "not a JSON report"),
+        ({"format": 2}, "has format 2, and this release reads format 1"),
+        ({"format": 1}, "is damaged: KeyError('hosts')"),
+        ({"format": 1, "hosts": [{"host": "h", "units": [{"name": "a"}], "findings": []}]}, "is damaged"),
+        ({"format": 1, "hosts": 3}, "is damaged"),
+    ],
+)
+def test_what_is_no_earlier_report(earlier, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        grouped({"h": [BROKEN]}, earlier)
+
+
+def test_small_pictures_show_the_same_unit_in_the_same_place():
+    made = grouped(
+        {"h1": [unit(), unit("b.service", **FAILED)], "h2": [unit("b.service", state={"active_state": "inactive"})]}
+    )
+    data = json.loads(_report_page.page_data(made, {}))
+    assert [data["texts"][number] for number in data["unitNames"]] == ["a.service", "b.service"]
+    assert [host["states"] for host in data["hosts"]] == ["af", ".i"]
 
 
 HOSTILE = ["</script><script>alert(1)</script>", "<!--<script>", "a & b", "\u2028\u2029", "]]>", "{{ 7 * 7 }}", "\"'\\"]
@@ -187,7 +359,7 @@ def test_one_host_that_lies_costs_no_other(info, lint, problem):
     assert problem in made["hosts"][2]["problem"]
     honest = three_hosts({}, {})
     assert made["hosts"][:2] == honest["hosts"][:2]
-    json.loads(_report.page_data(made, {}), parse_constant=pytest.fail)
+    json.loads(_report_page.page_data(made, {}), parse_constant=pytest.fail)
 
 
 def test_the_other_units_of_a_host_that_lies_are_shown():
@@ -198,7 +370,7 @@ def test_the_other_units_of_a_host_that_lies_are_shown():
 @pytest.mark.parametrize("text", ["\ud800", "\udcff"], ids=ascii)
 def test_a_text_that_is_not_unicode_can_be_written(text):
     made = three_hosts({"units": {"a.service": unit(state={"description": text})}}, {}, text)
-    assert _report.page_data(made, {}).encode()
+    assert _report_page.page_data(made, {}).encode()
     assert made["hosts"][2]["problem"].encode()
 
 
@@ -220,7 +392,7 @@ HUGE = {
 }
 BUILD = """
 import functools, resource, sys
-from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report, _report_page
 
 def one(name="a.service", **more):
     unit = {"name": name, "exists": True, **more}
@@ -231,7 +403,7 @@ resource.setrlimit(resource.RLIMIT_CPU, (300, 300))
 told = [_report.Told(name, {"units": one()}, {"systemd_version": 257}) for name in ("good1", "good2")]
 made = _report.build([*told, _report.Told("liar", {"units": %s}, {})], "2026-11-21T06:00:00Z")
 assert [len(host["units"]) for host in made["hosts"][:2]] == [1, 1], made["hosts"][:2]
-print(len(_report.page_data(made, {})))
+print(len(_report_page.page_data(made, {})))
 """
 
 
@@ -261,7 +433,7 @@ def test_a_drawing_has_a_limit_of_arrows():
 
 def test_drawing_has_a_time_limit(tmp_path):
     plays = yaml.safe_load((pathlib.Path(__file__).parents[3] / "playbooks" / "audit.yml").read_text())
-    (code,) = [task["vars"]["__audit_dot"] for task in plays[1]["tasks"] if "__audit_dot" in task.get("vars", {})]
+    (code,) = [task["vars"]["__audit_dot"] for task in plays[-1]["tasks"] if "__audit_dot" in task.get("vars", {})]
     dot = tmp_path / "dot"
     dot.write_text("#!/bin/sh\nexec sleep 1000\n")
     dot.chmod(0o755)
@@ -278,7 +450,6 @@ def test_the_page_names_no_other_address():
     assert not re.search(r"\b(?:src|srcset|action)=|@import|url\(", page)
 
 
-def test_a_fleet_of_50_hosts_with_300_units_stays_small():
-    made = fleet.fleet(50, 300)
-    assert made["summary"]["units"] == 15000
-    assert len(fleet.page(made, graphviz=False)) < 4_000_000
+def test_hosts_that_are_alike_take_little_more_of_the_page_than_one():
+    sizes = [len(fleet.page(fleet.fleet(hosts, 60), graphviz=False)) for hosts in (10, 40)]
+    assert sizes[1] < 2 * sizes[0]
