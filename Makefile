@@ -94,3 +94,10 @@ dist: ## the linter unitcraft, which needs no Ansible: one file that Python runs
 reading: ## what unit_info and adopt make of every unit of the four images, against systemctl cat and show
 	python3 tests/run images python
 	$(IN_SANDBOX) -m pytest tests/oracle/test_definition.py tests/oracle/test_adopt.py -p no:cacheprovider -s
+
+.PHONY: pictures
+pictures: ## pictures of the README, from real runs: a rollback in the terminal, the audit page of four hosts; those of docs/audit.md
+	python3 tests/run images python
+	$(IN_SANDBOX) tests/pictures/runs.py .cache/pictures
+	.venv/bin/python tests/pictures/draw.py .cache/pictures
+	.venv/bin/python tests/report/check.py --pictures
