@@ -7,7 +7,8 @@
 """A service -> the entries of ``files`` that its unit has: directories, files, templates, secrets.
 
 Private keys of an entry: ``_if_empty`` (a directory goes only when nothing is left in it), ``_old_secrets`` (secrets at
-this path that are declared no more go), ``_encrypt`` (the host encrypts the secret under this name, systemd-creds(1)).
+this path that are no longer declared go), ``_encrypt`` (the host encrypts the secret under this name,
+systemd-creds(1)).
 """
 
 from __future__ import annotations

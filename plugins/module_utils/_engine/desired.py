@@ -39,7 +39,7 @@ class DesiredFile(t.NamedTuple):
     validate: tuple[str, ...] = ()  # a program and its arguments that accepts the new content
     secret: bool = False  # its content is never shown
     only_new: bool = False  # a folder that is there stays as it is; one that is removed has to be empty by then
-    old_secrets: bool = False  # secrets that stand at the path or in this folder and are declared no more go
+    old_secrets: bool = False  # secrets that stand at the path or in this folder and are no longer declared go
     of_release: bool = False  # the link to the current version of a release
 
 

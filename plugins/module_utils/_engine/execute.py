@@ -46,7 +46,7 @@ def run(plan: Plan, host: Target, store: Store, snapshot: Snapshot, rollback: bo
         reported = describe_error(error)
         if failures and not rollback:
             left_over = _forget(store)
-            message = f"{reported}. Nothing was put back, for rollback is false"
+            message = f"{reported}. Nothing was put back, because rollback is false"
             raise TransactionError(message, failures, False, left_over) from error
         left_over = _undo(reported, failures, snapshot, host)
         left_over += _forget(store)

@@ -75,7 +75,7 @@ def _changes(
         _refuse_other_kinds(file, before)
     after = _after(file, before, state)
     for path, there in inner.items():
-        reason = f"{path}: {file.path} is removed" if not file.old_secrets else f"{path}: it is declared no more"
+        reason = f"{path}: {file.path} is removed" if not file.old_secrets else f"{path}: it is no longer declared"
         yield Change(unit, path, there, MISSING, "remove", reason, file.place, True)
     if file.kind == "missing" and not may_go:
         return

@@ -108,7 +108,8 @@ class _Pulled:
         state = self.declared.value(unit, "state", "present")
         if state in WANTS_RUN:
             raise PlanError(
-                f"{unit}: state: {state} cannot hold, for the start of {by} stops it ({by} {verb or 'stops with'} it)"
+                f"{unit}: state: {state} cannot hold, because the start of {by} stops it"
+                f" ({by} {verb or 'stops with'} it)"
             )
         plan.take_out(unit, plan.reload, plan.left_running)
         if unit not in self.roots:

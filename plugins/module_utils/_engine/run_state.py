@@ -105,7 +105,7 @@ class _RunState:
     def _stop_for_good(self, removal: DesiredUnit, state: str) -> None:
         unit = self.unit
         if state in WANTS_RUN:
-            raise PlanError(f"{unit}: state: {state} cannot hold, for {removal.name} is removed ({removal.reason})")
+            raise PlanError(f"{unit}: state: {state} cannot hold, because {removal.name} is removed ({removal.reason})")
         if self.now.active(unit):
             self.plan.stop[unit] = removal.reason
         if self.now.value(unit, "ActiveState") == "failed" or unit in self.plan.stop:
@@ -203,7 +203,7 @@ class _RunState:
         """
         if not self._can_reload():
             raise PlanError(
-                f"{self.unit}: state: reloaded: systemd cannot reload it, for it has no ExecReload=; use state:"
+                f"{self.unit}: state: reloaded: systemd cannot reload it, because it has no ExecReload=; use state:"
                 " restarted, or give it one"
             )
 

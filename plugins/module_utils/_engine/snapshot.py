@@ -299,7 +299,7 @@ class _Undo:
 
 def _why_not_back(file: File) -> str:
     if file.kind == "missing":
-        return "was made by this task and stays, for something else stands in it by now"
+        return "was made by this task and stays, because something else stands in it by now"
     return "has its content back, but not its owner, mode or attributes"
 
 

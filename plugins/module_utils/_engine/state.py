@@ -82,7 +82,7 @@ class HostState:
         return sorted(name for name in self._links_by_unit or () if template_of(name) == template)
 
     def dropins_of(self, unit: str) -> list[str]:
-        """Paths of the drop-ins in our folder for a unit; all files are sorted once, for a set may have thousands."""
+        """Paths of the drop-ins in our folder for a unit; sorted once, because a set may have thousands."""
         if self._dropins_by_folder[0] != len(self.files):
             found: dict[str, list[str]] = {}
             for path in self.files:

@@ -238,12 +238,12 @@ class UnitPlan:
     def _warn_without_install(self, unit: str, state: str, present: set[str]) -> None:
         if state == "generated":
             self.plan.warnings.append(
-                f"{unit}: enabled: true has no effect, for a generator makes the unit from another file, for example a"
-                " script in /etc/init.d or a line of /etc/fstab; change that file"
+                f"{unit}: enabled: true has no effect, because a generator makes the unit from another file, for"
+                " example a script in /etc/init.d or a line of /etc/fstab; change that file"
             )
         elif state in ("", "static", "disabled", "bad", "linked", "linked-runtime") and not present:
             self.plan.warnings.append(
-                f"{unit}: enabled: true has no effect, for the unit has no [Install] section; add e.g."
+                f"{unit}: enabled: true has no effect, because the unit has no [Install] section; add e.g."
                 " Install: {WantedBy: multi-user.target}"
             )
 

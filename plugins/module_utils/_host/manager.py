@@ -95,7 +95,7 @@ class Manager:
         return self.release_of_files() if self.root else self.runner.version()
 
     def release_of_files(self) -> int:
-        """The release by the name of the library that all its programs share, for nothing in a root can be run."""
+        """The release by the name of the library that all its programs share, because nothing in a root can be run."""
         for folder in ("usr/lib/systemd", "lib/systemd", "usr/lib/*/systemd", "usr/lib64/systemd"):
             for path in glob.glob(f"{glob.escape(self.root)}/{folder}/libsystemd-shared-*.so"):
                 found = re.search(r"libsystemd-shared-(\d+)", path)

@@ -115,7 +115,7 @@ def parse_show(text: str, properties: t.Iterable[str]) -> dict[str, dict[str, li
     """Output of ``systemctl show --property=...`` -> ``{Id: {property: [value, ...]}}``.
 
     A property that is printed once for each of its items has several values. A line that does not start with the name
-    of an asked property goes on the value before it, for a command line may hold a line break.
+    of an asked property goes on the value before it, because a command line may hold a line break.
 
     :param properties: the names that were asked for, Id among them.
     """

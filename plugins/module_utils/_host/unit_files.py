@@ -15,7 +15,7 @@ _MAX_BYTES = 4 << 20  # what is larger is no unit file
 
 
 class PathProblem(Exception):
-    """A path that is no unit file and holds none."""
+    """A path that is not a unit file and holds none."""
 
 
 class UnitFile(t.NamedTuple):
@@ -64,7 +64,7 @@ def read_unit_file(path: str) -> UnitFile:
     unit, dropin = place_of(path)
     problem = unit_name_problem(unit)
     if problem and not (dropin and "." not in unit):
-        raise PathProblem(f"{path} is no unit file: {problem}")
+        raise PathProblem(f"{path} is not a unit file: {problem}")
     return UnitFile(unit, dropin, path, from_bytes(read_regular(path, _MAX_BYTES)))
 
 

@@ -219,8 +219,8 @@ class TaskFiles:
         ]
         for place, path in lacking:
             raise SystemdError(
-                f"{place}: {path}: its new content was not sent, for a file on the controller or on the host changed"
-                " while the task ran; run the task again"
+                f"{place}: {path}: its new content was not sent, because a file on the controller or on the host"
+                " changed while the task ran; run the task again"
             )
 
     def _validated(self, change: Change) -> bool:
@@ -302,7 +302,7 @@ class TaskFiles:
             shutil.rmtree(folder, ignore_errors=True)
         if reply.code != 0:
             words = (reply.err.strip() or reply.out.strip() or "it said nothing").replace(path, file.path)[-2000:]
-            said = "its words are not shown, for the file is secret" if file.secret else words
+            said = "its words are not shown, because the file is secret" if file.secret else words
             raise SystemdError(
                 f"{file.place}: {file.path}: validate: {file.validate[0]} refuses the new content with exit status"
                 f" {reply.code}; nothing was changed: {said}"

@@ -162,7 +162,7 @@ class Task:
         return ""
 
     def _to_prune(self, host: Host, desired: t.Sequence[DesiredUnit]) -> list[DesiredUnit]:
-        """What carries the name of this set and is declared no more."""
+        """What carries the name of this set and is no longer declared."""
         if not self.params["prune"]:
             return []
         declared = {unit.path for unit in desired}
@@ -185,8 +185,8 @@ class Task:
                 found.append(DesiredUnit(name, path, state="stopped", enabled=False, position=place))
             else:
                 self.warnings.append(
-                    f"{name}: the last run listed this instance, and {template.name} lists it no more; it is left as it"
-                    " is. prune: true stops and disables such instances"
+                    f"{name}: the last run listed this instance, and {template.name} no longer lists it; it is left as"
+                    " it is. prune: true stops and disables such instances"
                 )
         return found
 

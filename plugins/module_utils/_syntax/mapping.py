@@ -20,7 +20,7 @@ def mapping_from_settings(settings: t.Sequence[Setting]) -> dict[str, dict[str, 
     :returns: ``{section: {directive: value}}``; a value is a string, an integer, a boolean, a list of strings, or for
         ``Environment`` a mapping.
     """
-    # A reset counts, for the text may be a drop-in's; what it made void does not.
+    # A reset counts, because the text may be a drop-in's; what it made void does not.
     counted = {id(setting) for entry in effective(settings, dropin=True).values() for setting in entry.settings}
     groups: dict[str, dict[str, list[str]]] = {}
     for setting in settings:

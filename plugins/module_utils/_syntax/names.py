@@ -227,7 +227,7 @@ def _unescape_name(text: str) -> str:
 
 
 NAME_SPECIFIERS = "nNpPiIjJf"  # in values
-# In names of units (dependencies, [Install]); systemd refuses the escaped forms there, for they may hold a slash.
+# In names of units (dependencies, [Install]); systemd refuses the escaped forms there, because they may hold a slash.
 IN_UNIT_NAMES = "nNpij"
 _SPECIFIER = re.compile("%(.?)", re.DOTALL)
 

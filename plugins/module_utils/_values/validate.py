@@ -230,7 +230,8 @@ class _Judge:
             self._bad_value(setting, directive, problem)
             return
         if directive.status == "deprecated":
-            self._outdated(setting, directive, "deprecated-directive", f"still takes {name}=, and will not for ever")
+            words = f"still takes {name}=, but a later release will not"
+            self._outdated(setting, directive, "deprecated-directive", words)
         if setting.value:
             self.earlier[section][name] = setting.value
         self.good.append(setting)

@@ -250,7 +250,7 @@ def _contexts(unit: Loaded) -> t.Iterator[Fault]:
         if unit.scope == "user":
             yield Fault("DynamicUser", "a user's manager cannot make users", "remove DynamicUser=")
         if unit.text("WorkingDirectory").lstrip("-") == "~":
-            message = "~ does not exist with DynamicUser=yes, for there is no home"
+            message = "~ does not exist with DynamicUser=yes, because there is no home"
             yield Fault("WorkingDirectory", message, "write an absolute path")
     pam = unit.text("PAMName")
     mode = unit.text("KillMode") or "control-group"

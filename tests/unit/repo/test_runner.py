@@ -125,8 +125,11 @@ def test_list_names_every_stage():
     assert [line.split()[0] for line in done.stdout.splitlines()] == [one.name for one in STAGES]
 
 
+HOOKS = ("format", "ruff", "types", "dead", "security", "reuse", "lint")
+
+
 def test_hooks_of_a_commit_run_stages():
     text = (toolchain.CHECKOUT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     entries = [hook["entry"] for hook in yaml.safe_load(text)["repos"][0]["hooks"]]
-    assert entries == [f"python3 tests/run {name}" for name in ("format", "ruff", "types", "dead", "lint")]
+    assert entries == [f"python3 tests/run {name}" for name in HOOKS]
     assert set(entries) <= {f"python3 tests/run {one.name}" for one in STAGES}
