@@ -113,6 +113,10 @@ def stage_docs(context: Context) -> None:
         COLLECTION,
         ANSIBLE_COLLECTIONS_PATH=str(CHECKOUT / ".ansible" / "collections"),
     )
+    # What antsibull-docs calls the index is the list of guides and plugins; ours is what a visitor sees first.
+    (site / "rst" / "index.rst").rename(site / "rst" / "collection.rst")
+    shutil.copy2(CHECKOUT / "docs" / "docsite" / "index.rst", site / "rst")
+    shutil.copytree(CHECKOUT / "docs" / "images", site / "rst" / "images")
     context.tool("sphinx-build", "-q", "-W", "--keep-going", "-c", "docs/docsite", site / "rst", site / "html")
     context.tool("python", "-c", f"print('open {site / 'html' / 'index.html'}')")
 
