@@ -87,10 +87,10 @@ def deploy() -> str:
 
 
 def ask() -> bytes:
-    """Send the question until there is an answer, at most five seconds."""
+    """Send the question until there is an answer, at most a minute."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(0.5)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             client.sendto(QUESTION, ("127.0.0.1", PORT))
             try:

@@ -27,7 +27,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lab.build import SUITES, image_name
 
-BOOT_SECONDS = 60
+BOOT_SECONDS = 300
 
 
 class ContainerError(Exception):

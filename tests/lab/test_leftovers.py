@@ -42,6 +42,7 @@ class Started:
             [sys.executable, sandbox.__file__, "run", "sh", "-c", script],
             env=variables,
             text=True,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         self.run, sleeper, self.container = self.process.stdout.readline().split()
@@ -75,6 +76,7 @@ def start():
     yield begin
     for started in made:
         started.process.kill()
+        started.process.stdin.close()
         started.process.wait()
         sandbox.remove_containers(started.run)
         with contextlib.suppress(ProcessLookupError):
@@ -98,9 +100,9 @@ def test_sandbox_that_is_interrupted(start):
 
 
 def test_sandbox_that_is_killed_is_swept_by_the_next(start):
-    killed = start("sleep 2")
+    killed = start("cat")  # until its input ends, which is when this test does
     killed.process.kill()
     killed.process.wait()
-    assert killed.container == "running"
+    assert sandbox.containers_of(killed.run) == [f"{killed.run}-left"]
     assert start("exit 0").process.wait(timeout=PATIENCE_SECONDS) == 0
     assert sandbox.containers_of(killed.run) == []

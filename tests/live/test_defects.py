@@ -122,15 +122,17 @@ def test_absent_with_instances_takes_these_alone(target, instances):
 
 # A unit that is going down
 
+UNTIL_A_START_WAITS = """\
+#!/bin/sh
+until systemctl list-jobs --no-legend | grep -q 't-a.service *start'; do sleep 0.1; done
+"""
+
 
 def test_a_unit_that_is_going_down_is_started(target):
-    content = (
-        "[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sh -c 'while [ ! -e /run/t-go ]; do sleep 0.1; done'\n"
-    )
-    wanted = {"name": "t-a.service", "content": content, "state": "started"}
+    target.write("/run/t-stop", UNTIL_A_START_WAITS, "0755")
+    wanted = {"name": "t-a.service", "content": SLEEP + "ExecStop=/run/t-stop\n", "state": "started"}
     target.units([wanted])
-    target.sh("rm -f /run/t-go; systemctl stop --no-block t-a")
+    target.sh("systemctl stop --no-block t-a")
     target.wait_for("test $(systemctl show --property=ActiveState --value t-a) = deactivating")
-    target.sh("(sleep 2; touch /run/t-go) >/dev/null 2>&1 &")
     assert said(target.units([wanted])) == ["start t-a.service"]
     assert active(target, "t-a") == ["active"]

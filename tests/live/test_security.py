@@ -57,14 +57,16 @@ def test_the_owner_of_an_image_cannot_lead_us_out_of_it(target):
     target.sh("mkdir -p /opt/t-image/etc/systemd/system /opt/t-image/usr/lib/systemd /run/t-outside/system")
     target.sh("touch /opt/t-image/usr/lib/systemd/libsystemd-shared-252.so /run/t-swap")
     target.write("/run/t-swap.sh", SWAP)
-    target.sh("sh /run/t-swap.sh >/dev/null 2>&1 &")
+    swapper = target.sh("sh /run/t-swap.sh >/dev/null 2>&1 & echo $!")
     try:
         wanted = {**SLEEP, "Install": {"WantedBy": "multi-user.target"}}
         for number in range(12):
             target.unit(f"t-{number}", sections=wanted, enabled=True, root="/opt/t-image", verify=False)
         assert target.sh("find /run/t-outside -type f -o -type l") == ""
     finally:
-        target.sh("rm -f /run/t-swap; sleep 0.5; rm -rf /opt/t-image /var/lib/unitcraft")
+        target.sh("rm -f /run/t-swap")
+        target.wait_for(f"! test -d /proc/{swapper} || grep -q '^State:.Z' /proc/{swapper}/status")
+        target.sh("rm -rf /opt/t-image /var/lib/unitcraft")
 
 
 def test_units_of_an_image_are_enabled_in_a_copy(target):

@@ -51,7 +51,7 @@ BROKEN = {
     "does not answer": (
         {
             "service": {"ExecStart": "/bin/sleep 500"},
-            "health": {"timeout": 2, "probes": [{"udp": "127.0.0.1:9", "send": "x", "expect": "y"}]},
+            "health": {"timeout": 30, "probes": [{"udp": "127.0.0.1:9", "send": "x", "expect": "y"}]},
         },
         ["probe udp 127.0.0.1:9"],
     ),

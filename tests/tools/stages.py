@@ -296,6 +296,11 @@ def stage_molecule(context: Context) -> None:
     context.in_sandbox("molecule", "test", "--all")
 
 
+def stage_programs(context: Context) -> None:
+    """Those of role worker by themselves; `make worker` also kills them under load."""
+    context.in_sandbox("python", CHECKOUT / "tests" / "programs" / "worker_programs.py")
+
+
 def stage_oracle(context: Context) -> None:
     """Less than `make oracle`, and with cases of its own."""
     context.pytest_in_sandbox(
@@ -334,6 +339,7 @@ STAGES = (
     Stage("engine", "the modules unit and units on four systemd releases", stage_engine, ("python", "images"), tail=10),
     Stage("oracle", "values, directives and texts against four systemd releases", stage_oracle, ("python", "images")),
     Stage("property", "random histories on four systemd releases", stage_property, ("python", "images"), tail=80),
+    Stage("programs", "the programs of role worker with a real Redis", stage_programs, ("python", "images")),
     Stage("sandbox", "the sandbox leaves nothing behind", stage_sandbox, ("python", "images")),
     Stage("sanity", "ansible-test sanity, nothing ignored", stage_sanity, ("python",)),
     Stage("build", "tarball, offline install, ansible-doc", stage_build, ("python",)),

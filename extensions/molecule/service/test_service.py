@@ -41,16 +41,18 @@ def test_environment_and_secrets_arrive_as_they_are(host):
     assert environment["LINES"] == "one\ntwo"
 
 
-def test_secrets_are_for_root_only_and_nowhere_else(host):
+def test_secrets_are_for_root_only(host):
     secrets = host.file("/etc/app.secrets")
     assert (secrets.user, secrets.group, secrets.mode) == ("root", "root", 0o600)
-    assert host.run("systemctl cat app | grep ticks").rc == 1
-    assert host.run("systemctl show app | grep ticks").rc == 1
-    assert host.run("journalctl --no-pager | grep '[`]ticks'").rc == 1
     folder = host.file("/etc/vault-keys")
     assert (folder.user, folder.mode) == ("root", 0o700)
     assert host.file("/etc/vault-keys/token").mode == 0o600
     assert not host.file("/etc/vault.secrets").exists
+
+
+@pytest.mark.parametrize("told", ["systemctl cat app", "systemctl show app", "journalctl --no-pager"])
+def test_secrets_are_nowhere_else(host, told):
+    assert "`ticks`" not in host.check_output(told)
 
 
 def test_supplementary_groups(host):
@@ -144,7 +146,11 @@ def test_instances_know_their_name(host, name):
     assert given(host, f"/var/lib/crew-{name}/given.json")["arguments"] == [name, "100%"]
 
 
-def test_secret_that_the_host_encrypts_reaches_the_service(host, release):
+def test_secret_that_the_host_encrypts_reaches_the_service(host):
     assert given(host, "/var/lib/sealed/given.json")["credentials"] == {"token": "sealed-from-all"}
-    if release >= 250:
-        assert "sealed-from-all" not in host.file("/etc/sealed.secrets/token").content_string
+
+
+def test_secret_that_the_host_encrypts_does_not_stand_on_it(host, release):
+    if release < 250:
+        pytest.skip("systemd encrypts credentials from 250 on")
+    assert "sealed-from-all" not in host.file("/etc/sealed.secrets/token").content_string

@@ -73,13 +73,17 @@ def test_the_password_of_redis_is_for_root_only(host):
     assert (url.user, url.group, url.mode) == ("root", "root", 0o600)
     password = url.content_string.split(":")[2].partition("@")[0]
     assert len(password) == 40
-    assert host.run("systemctl show 'worker@1' 'redis-server@worker' | grep %s", password).rc == 1
+    assert password not in host.check_output("systemctl show worker@1 redis-server@worker")
     assert host.run("runuser -u nobody -- redis-cli -p 6390 ping").stdout.startswith("NOAUTH")
 
 
 def test_workers_are_hardened(host, release):
-    if release >= 252:
-        assert host.run("systemd-analyze security --threshold=30 worker@1.service").rc == 0
+    if release < 252:
+        pytest.skip("247 has no --threshold=")
+    host.check_output("systemd-analyze security --no-pager --threshold=30 worker@1.service")
+
+
+def test_workers_have_a_user_of_their_own(host, release):
     identity = host.check_output("ps -o user= -p $(systemctl show --property=MainPID --value worker@1)")
     # Without nss-systemd a user of systemd's making has no name.
     assert identity.strip() == "worker" or (release < 257 and int(identity) >= 61184)

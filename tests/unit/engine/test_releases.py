@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import time
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.release_plan import (
@@ -18,7 +19,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.release_
     version_problem,
 )
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.releases import ReleaseFolder, read_versions
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host import tree
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host import apart, tree
 from case_files import load
 from host import archives
 
@@ -180,28 +181,46 @@ def test_prepare_fails_with_its_last_words(program, place):
     assert str(error.value).splitlines()[-2:] == ["100000", "no such module"]
 
 
-def test_prepare_takes_too_long(program, place, tmp_path):
+def test_prepare_takes_too_long(program, place, tmp_path, monkeypatch):
     started = tmp_path / "started"
     commands = (("sh", "-c", f"sleep 1000 & echo $! > {started}; wait"),)
+    tail = apart._tail
+
+    def once_started(process, end):
+        wait_for(lambda: started.exists() and started.read_text().endswith("\n"))
+        return tail(process, end)
+
+    monkeypatch.setattr(apart, "_tail", once_started)
     with pytest.raises(ReleaseError, match="it did not end within 1 s"):
         ReleaseFolder(place).make(release_of(program, place, prepare=commands, prepare_timeout=1))
-    assert_gone(int(started.read_text()))
+    wait_until_gone(int(started.read_text()))
 
 
 def test_what_prepare_leaves_running_is_killed(program, place, tmp_path):
     started = tmp_path / "started"
     commands = (("sh", "-c", f"sleep 1000 & echo $! > {started}"),)
     ReleaseFolder(place).make(release_of(program, place, prepare=commands))
-    assert_gone(int(started.read_text()))
+    wait_until_gone(int(started.read_text()))
 
 
-def assert_gone(pid):
+def wait_for(condition):
+    end = time.monotonic() + 300
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def wait_until_gone(pid):
     """It is a zombie at most: who collects it is not us."""
+    wait_for(lambda: state_of(pid) in ("", "Z"))
+
+
+def state_of(pid):
     try:
         with open(f"/proc/{pid}/stat") as stream:
-            assert stream.read().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        pass
+            return stream.read().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def test_prepare_is_not_there(program, place):

@@ -48,6 +48,11 @@ def all_are_done():
     return left["ready"] + left["taken"] + left["delayed"] == 0
 
 
+def wait_until_one_more_is_done():
+    done = counts()["done"]
+    wait(lambda: counts()["done"] > done or all_are_done())
+
+
 def load(name, number, seconds):
     jobs = [{"type": "t", "payload": {"seconds": seconds}, "id": f"{name}{index}"} for index in range(number)]
     run("worker-queue", "load", stdin="\n".join(map(json.dumps, jobs)))
@@ -71,7 +76,7 @@ def running(state="running"):
 def stop():
     """Stop the workers. systemctl itself waits for their target only."""
     run("systemctl", "stop", "workers.target")
-    wait(lambda: not running("active,deactivating"))
+    wait(lambda: not running("active,activating,deactivating"))
 
 
 def kill_at_random():
@@ -79,7 +84,7 @@ def kill_at_random():
     for _unused in range(KILLS):
         victim = random.choice(wait(running))
         subprocess.run(["systemctl", "kill", "--signal=KILL", victim], check=False)
-        time.sleep(0.3)
+        wait_until_one_more_is_done()
     wait(all_are_done)
     return {"times_done": times_done("killed", JOBS), "counts": counts()}
 
@@ -96,7 +101,6 @@ def stop_at_work():
     stop()
     seen.update(running=running(), times_done=times_done("last", 1))
     load("after", 1, 0)
-    time.sleep(1)
     seen["ready"] = counts()["ready"]
     run("systemctl", "start", "workers.target")
     wait(all_are_done)
