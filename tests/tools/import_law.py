@@ -24,7 +24,7 @@ STARTS_PROGRAMS = "_host/systemd.py"
 # How it starts one, for those beside it alone: programs that are not systemd's.
 STARTER = "module_utils._host.systemd.popen"
 STARTS_OTHERS = "_host/apart.py"
-CALLS_C = "_host/below.py"  # syncfs(2), which Python does not have
+CALLS_C = "_host/flush.py"  # syncfs(2), which Python does not have
 SEES_ANSIBLE = "_modules/"
 # Ways to start a program or a process; those of `os` by the beginning of their names.
 PROCESS_MODULES = frozenset(

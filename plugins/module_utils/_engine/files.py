@@ -11,7 +11,8 @@ import os
 import stat
 import typing as t
 
-from .._host.below import flush_file_system, open_folder, opened
+from .._host.below import open_folder, opened
+from .._host.flush import flush_file_system
 from .._model import UNIT_MODE, Change, File
 from .contents import OpenContent, copy_content
 

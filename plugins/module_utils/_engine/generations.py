@@ -22,7 +22,8 @@ Generation = dict[str, t.Any]
 class Generations:
     """The generations of one set: ``NUMBER.json`` each, and ``current``, which names the one that the host is in.
 
-    A generation is ``{format, number, time, by, set, items, actions}``; its items are those of ``of_units``.
+    A generation is ``{format, number, time, by, set, items, actions}``; its items are what
+    ``committed.items_after`` returns.
     """
 
     def __init__(self, store: Store, set_name: str) -> None:

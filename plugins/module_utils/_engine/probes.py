@@ -15,8 +15,8 @@ import typing as t
 
 from .._host.journal import number_of
 from .._syntax.words import shorten
-from .desired import split_address
 from .host import Target
+from .probe_rules import split_address
 
 _PAUSE = 0.2  # seconds between two tries
 _LONGEST_TRY = 5.0  # seconds

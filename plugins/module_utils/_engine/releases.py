@@ -21,7 +21,8 @@ import typing as t
 
 from .._host.apart import run_apart
 from .._host.archive import ArchiveError, unpack
-from .._host.below import flush_file_system, open_folder
+from .._host.below import open_folder
+from .._host.flush import flush_file_system
 from .._host.systemd import SystemdError, shown
 from .._host.tree import (
     TreeError,

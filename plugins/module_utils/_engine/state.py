@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The actual state of a host, as far as a plan asks for it. No I/O; ``host.py`` reads it."""
+"""The actual state of a host, as far as a plan asks for it. No I/O; ``read_state.py`` reads it."""
 
 from __future__ import annotations
 

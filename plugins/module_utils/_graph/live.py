@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .edges import DEFAULT, DEFAULT_UNITS, IMPLICIT, SHOW_PROPERTIES, Edge
+from .edges import DECLARED, DEFAULT, DEFAULT_UNITS, IMPLICIT, SHOW_PROPERTIES, Edge
 from .graph import Graph
 
 
@@ -32,4 +32,4 @@ def from_show(shown: t.Mapping[str, t.Mapping[str, str]]) -> Graph:
 def _shown_origin(kind: str, source: str, target: str) -> str:
     if target in DEFAULT_UNITS or (kind == "After" and source in DEFAULT_UNITS) or target.endswith(".slice"):
         return DEFAULT
-    return "declared" if kind != "Triggers" else IMPLICIT
+    return DECLARED if kind != "Triggers" else IMPLICIT

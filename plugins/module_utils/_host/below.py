@@ -120,16 +120,3 @@ def own_path(path: str) -> str:
             raise ValueError(f"{link} is a link that others can change; write the path that it leads to, {target}")
         path = os.path.normpath(os.path.join(outer, target) + path[len(link) :])
     return path.rstrip("/")
-
-
-def flush_file_system(folder: int) -> None:
-    """Have everything that was written to the file system of a folder on disk, in one call (syncfs(2)).
-
-    :raises OSError: when that fails.
-    """
-    import ctypes  # costs more than all the rest of this file
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syncfs(folder) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))

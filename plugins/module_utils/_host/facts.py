@@ -54,7 +54,7 @@ def host_facts(
 ) -> HostFacts:
     """The facts of the host or image that ``systemd`` stands for. What cannot be read counts as unknown.
 
-    :param live: what ``Manager.show`` said of units already, so that they are not asked about again.
+    :param live: what ``StateReader.show`` said of units already, so that they are not asked about again.
     """
     collector = FactCollector(systemd, live or {})
     return HostFacts(

@@ -9,7 +9,8 @@ import posixpath
 import re
 import typing as t
 
-from .._engine.desired import DesiredUnit, probe_problem
+from .._engine.desired import DesiredUnit
+from .._engine.probe_rules import probe_problem
 from .._syntax.header import header, read_header
 from .._syntax.lines import parse
 from .._syntax.names import declared_unit_name, instance_name, is_template

@@ -12,7 +12,7 @@ import threading
 
 import case_files
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import probe_problem
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.probe_rules import probe_problem
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.probes import probe_until
 from engine.simulated import SimulatedHost
 
