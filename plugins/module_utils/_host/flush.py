@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 
 
@@ -13,6 +12,8 @@ def flush_file_system(folder: int) -> None:
 
     :raises OSError: when that fails.
     """
+    import ctypes  # slow to load, and an unchanged run flushes nothing
+
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.syncfs(folder) != 0:
         code = ctypes.get_errno()
