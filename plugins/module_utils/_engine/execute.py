@@ -46,14 +46,19 @@ def run(plan: Plan, host: Target, store: Store, snapshot: Snapshot, rollback: bo
         reported = describe_error(error)
         if failures and not rollback:
             left_over = _forget(store)
-            message = f"{reported}. Nothing was put back, because rollback is false"
+            message = _told(reported, "Nothing was put back, because rollback is false")
             raise TransactionError(message, failures, False, left_over) from error
         left_over = _undo(reported, failures, snapshot, host)
         left_over += _forget(store)
         back = f", except: {'; '.join(left_over)}" if left_over else ""
-        message = f"{reported}. The state from before this task is back{back}"
+        message = _told(reported, f"The state from before this task is back{back}")
         raise TransactionError(message, failures, not left_over, left_over) from error
     return states
+
+
+def _told(reported: str, ending: str) -> str:
+    """A message and what became of the host; on a line of its own below journal lines."""
+    return f"{reported}\n{ending}" if "\n" in reported else f"{reported}. {ending}"
 
 
 def _write_intent(store: Store, snapshot: Snapshot) -> None:
