@@ -52,6 +52,7 @@ options:
     type: str
 extends_documentation_fragment:
   - unitcraft.systemd._health
+  - unitcraft.systemd._course
 seealso:
   - module: unitcraft.systemd.units
   - module: unitcraft.systemd.unit_info
@@ -83,6 +84,12 @@ units:
   description: State of every unit after the run. See M(unitcraft.systemd.units).
   returned: always
   type: dict
+confirm:
+  description: With O(confirm), what became of it. C(state) is V(confirmed), V(not confirmed), V(not needed) when
+    nothing changed, or in check mode V(would be armed). C(seconds) is the time that the confirmation took.
+  returned: with O(confirm)
+  type: dict
+  sample: {state: confirmed, within: 60.0, seconds: 0.9}
 rolled_back:
   description: Whether the state before the task was restored completely.
   returned: failure after the first change

@@ -29,6 +29,7 @@ attributes:
     support: full
 extends_documentation_fragment:
   - unitcraft.systemd._set
+  - unitcraft.systemd._course
 options:
   units:
     description:
@@ -420,8 +421,15 @@ units:
       drift: []
       main_pid: 812
       n_restarts: 0
+confirm:
+  description: With O(confirm), what became of it. C(state) is V(confirmed), V(not confirmed), V(not needed) when
+    nothing changed, or in check mode V(would be armed). C(seconds) is the time that the confirmation took.
+  returned: with O(confirm)
+  type: dict
+  sample: {state: confirmed, within: 60.0, seconds: 0.9}
 recovered:
-  description: Transaction of an interrupted earlier run that this run rolled back first.
+  description: Transaction of an interrupted earlier run that this run rolled back first, or a deployment that was not
+    confirmed and that the target has put back itself.
   returned: if there was one
   type: str
 rolled_back:

@@ -4,17 +4,21 @@
 
 # Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
 
-"""The controller's side of ``unit`` and ``units``: describes files to the module, sends those that the host lacks."""
+"""The controller's side of ``unit`` and ``units``: describes files to the module, sends those that the host lacks.
+
+A deployment that has to be confirmed is confirmed here; ``rollback`` has no more than that.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
 import typing as t
 
 from ansible import constants
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import merge_hash
 
@@ -51,15 +55,32 @@ class SendingAction(ActionBase):
             raise AnsibleActionFail("_sent: not an option")
         accounts = [item.pop("_account") for _place, item in items if "_account" in item]  # from the roles
         sent: dict[str, t.Any] = {"accounts": accounts} if accounts else {}
+        if args.get("confirm") and self._task.async_val:
+            raise AnsibleActionFail("confirm: a task in the background cannot confirm; leave async out")
         try:
             if any(item.get("files") or item.get("release") for _place, item in items):
                 done = self._run_with_files(args, items, sent, task_vars)
             else:
                 done = self._call({**args, "_sent": sent} if sent else args, task_vars)
+            waiting = done.pop("_confirm", None)
+            if waiting:
+                done.update(self._confirm(done, waiting))
         finally:
             if not self._task.async_val:
                 self._remove_tmp_path(self._connection._shell.tmpdir)
         return merge_hash(result, done)
+
+    def _confirm(self, done: dict[str, t.Any], waiting: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Confirm a deployment; returns what that changes in its result."""
+        from ansible_collections.unitcraft.systemd.plugins.plugin_utils._confirm import confirm
+
+        confirmed = confirm(self, waiting["command"], float(waiting["within"]))
+        confirmed["warnings"] = [*done.get("warnings", ()), *confirmed.get("warnings", ())]
+        if confirmed.get("failed"):
+            with contextlib.suppress(AnsibleError):
+                self._remove_tmp_path(self._connection._shell.tmpdir)
+            self._connection._shell.tmpdir = None
+        return confirmed
 
     def _call(self, args: dict[str, t.Any], task_vars: dict[str, t.Any] | None, wrap: bool = True) -> dict[str, t.Any]:
         wrap_async = self._task.async_val if wrap else False

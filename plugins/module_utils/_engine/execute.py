@@ -28,19 +28,29 @@ from .snapshot import Snapshot, reset_failed, undo
 from .store import Store, TransactionError
 from .timer_hold import daemon_reload
 
+_OVERDUE = 60.0  # seconds in which the host must have put back by itself what was not confirmed
 
-def run(plan: Plan, host: Target, store: Store, snapshot: Snapshot, rollback: bool = True) -> States:
+
+def run(
+    plan: Plan,
+    host: Target,
+    store: Store,
+    snapshot: Snapshot,
+    rollback: bool = True,
+    commit: t.Callable[[], None] | None = None,
+) -> States:
     """Carry out *plan* and see that what it started is up.
 
     :param snapshot: what ``take_snapshot`` returned.
     :param rollback: False leaves everything as it is when a unit does not come up.
+    :param commit: called when all are up; by default it forgets the intent, after which the change is final.
     :returns: the state of the units acted on.
     :raises TransactionError: with what failed and whether everything is as it was.
     """
     _write_intent(store, snapshot)
     try:
         states = _Run(plan, host, snapshot).apply()
-        store.forget_intent()  # from here on it is done
+        (commit or store.forget_intent)()  # from here on it is done
     except BaseException as error:  # whatever it is, also the user's Ctrl-C: nothing half done may stay
         failures = error.failures if isinstance(error, _NotUp) else []
         reported = describe_error(error)
@@ -202,8 +212,9 @@ class _Run:
 
     def _bring_up(self) -> States:
         plan, begun = self.plan, self.host.monotonic()
-        limits = {unit: limits_of(plan.health.get(unit)) for unit in plan.acted_on()}
-        restart = [unit for unit in plan.restart if unit not in plan.held_timers]
+        rolling = {unit for group in plan.rolling for unit in group}
+        limits = {unit: limits_of(plan.health.get(unit)) for unit in plan.acted_on() if unit not in rolling}
+        restart = [unit for unit in plan.restart if unit not in plan.held_timers and unit not in rolling]
         self._jobs("restart", [*restart, *self._risen()], limits, begun)
         # A socket refuses to start while its service runs, and each name is a job of its own.
         start = sorted([*plan.stop_start, *plan.start], key=lambda unit: not unit.endswith(".socket"))
@@ -211,11 +222,33 @@ class _Run:
         self._jobs("reload", list(plan.reload), limits, begun)
         for verb, units in self._followers().items():
             self._jobs(verb, units, limits, begun)
+        states = self._judge(limits, begun) if limits else {}
+        done: dict[str, Limits] = {}
+        for group in plan.rolling:
+            states = {**states, **self._restart_group(group, done)}
+            done.update(dict.fromkeys(group, Limits()))
+        return states
+
+    def _judge(self, limits: t.Mapping[str, Limits], begun: float) -> States:
+        """The states of units, all of which are up.
+
+        :raises _NotUp: when one is not.
+        """
         states, failures = judge(self.host, limits, begun, self.complaints, self.failed_reloads, self.begun)
         failures += self._not_restarted(states)
         if failures:
             raise _NotUp(failures)
         return states
+
+    def _restart_group(self, group: t.Sequence[str], done: t.Mapping[str, Limits]) -> States:
+        """Restart some units, and see that they are well and that those before them still are."""
+        begun = self.host.monotonic()
+        limits = {}
+        for unit in group:
+            limit = limits_of(self.plan.health.get(unit))
+            limits[unit] = limit._replace(stable=max(limit.stable, self.plan.min_healthy_time))
+        self._jobs("restart", group, limits, begun)
+        return self._judge({**done, **limits}, begun)
 
     def _not_restarted(self, states: States) -> list[Failure]:
         """The units whose restart was a success by what systemctl says, and that run on as before."""
@@ -252,29 +285,33 @@ class _Run:
         return bool(now) and state.get("ActiveState") in UP and now == self.before.get(unit, {}).get("invocation")
 
 
-def recover(store: Store) -> str:
+def recover(store: Store, overdue: bool = False) -> str:
     """Undo what a killed run began; returns what was done in words, or an empty text when there was nothing.
 
     An intent that cannot be read, or of units of which the owner may have made it impossible, is set aside.
 
-    :raises TransactionError: when it cannot be undone now.
+    :param overdue: whether the time for a confirmation is known to be up.
+    :raises TransactionError: when it cannot be undone now, or still waits for its confirmation.
     """
     reported, intent = "a run was interrupted", None
     try:
         intent = store.read_intent()
         if intent is None:
             return ""
-        begun = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(intent["begun"]))
-        reported = f"a run that began at {begun} was interrupted"
+        reported = _what_happened(intent)
+        if not overdue:
+            _refuse_while_waiting(intent)
         if intent["root"] and not os.path.isdir(intent["root"]):
             store.forget_intent()
             return f"{reported}; the root it worked on, {intent['root']}, is gone"
         left_over = _recover(intent, store)
-        names = ", ".join(intent["names"][:5]) + (" and more" if len(intent["names"]) > 5 else "")
+        names = _some_names(intent)
         store.forget_intent()
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         malformed = f"the snapshot is malformed ({error})"
         return f"{reported}, and what it began cannot be undone: {malformed}. {_set_aside(store)}"
+    except TransactionError:
+        raise
     except Exception as error:
         reported = f"{reported}, and what it began cannot be undone: {describe_error(error)}"
         if intent and (intent["user"] or intent["root"]):
@@ -283,9 +320,41 @@ def recover(store: Store) -> str:
     return "; ".join([f"{reported}; what it had begun was undone first ({names})", *left_over])
 
 
-def _recover(intent: Snapshot, store: Store) -> list[str]:
+def _what_happened(intent: Snapshot) -> str:
+    """Why an intent is there, in words."""
+    begun = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(intent["begun"]))
+    confirm = intent.get("confirm", {})
+    if "until" in confirm:
+        return f"a deployment that began at {begun} was not confirmed within {confirm['within']:g} s"
+    return f"a run that began at {begun} was interrupted"
+
+
+def _refuse_while_waiting(intent: Snapshot) -> None:
+    """Leave a deployment alone of which the host waits for the confirmation.
+
+    :raises TransactionError: while it does.
+    """
+    left = intent.get("confirm", {}).get("until", 0.0) - time.time()
+    if left > -_OVERDUE:
+        begun = time.strftime("%H:%M:%S UTC", time.gmtime(intent["begun"]))
+        raise TransactionError(
+            f"the deployment of {_some_names(intent)} that began at {begun} waits for its confirmation for another"
+            f" {max(left, 0):.0f} s; nothing was changed. Run this task again after that"
+        )
+
+
+def _some_names(intent: Snapshot) -> str:
+    return ", ".join(intent["names"][:5]) + (" and more" if len(intent["names"]) > 5 else "")
+
+
+def host_of(intent: Snapshot, store: Store) -> Host:
+    """The host of which an intent speaks."""
     manager = Manager(intent["scope"], intent["user"], intent["runtime"], intent["root"])
-    host = Host(manager, Contents(store.path("contents")))
+    return Host(manager, Contents(store.path("contents")))
+
+
+def _recover(intent: Snapshot, store: Store) -> list[str]:
+    host = host_of(intent, store)
     with host.manager.as_owner():
         problem = host.unit_folder.problem()
     if problem:

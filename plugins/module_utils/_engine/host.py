@@ -296,12 +296,12 @@ class Host:
         """Remove a version that was made in vain."""
         self._release(path).discard(version)
 
-    def remove_versions(self, step: ReleaseStep) -> None:
-        """Remove the versions that are not kept.
+    def remove_versions(self, path: str, versions: t.Iterable[str]) -> None:
+        """Remove versions of a release, and what killed runs left.
 
         :raises OSError: when that is impossible.
         """
-        self._release(step.release.path).remove(step.removed)
+        self._release(path).remove(versions)
 
     def boot_id(self) -> str:
         """Tells one boot from another."""

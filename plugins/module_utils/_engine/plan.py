@@ -36,7 +36,9 @@ class Plan:
     :ivar releases: ``{unit: the versions that are made and removed for it}``.
     :ivar held_timers: ``{timer: unit}``: the units of running timers whose schedule changes, which shall not start
         just because of that.
-    :ivar health: ``{unit: option health}``.
+    :ivar rolling: the units of ``restart`` that are restarted in turn, in groups; each is up for ``min_healthy_time``
+        seconds before the next one.
+    :ivar health: ``{unit: option health}``; ``old_health``: the same of the units before the plan.
     :ivar sums: ``{unit: {path: checksum}}`` of triggers, for the record.
     :ivar accounts: users and groups to make first, or to remove in the end.
     :ivar link_names: units that are enabled or disabled through ``Also=``.
@@ -63,7 +65,10 @@ class Plan:
         self.displaced: dict[str, str] = {}
         self.dangerous: list[str] = []
         self.held_timers: dict[str, str] = {}
+        self.rolling: list[list[str]] = []
+        self.min_healthy_time = 0.0
         self.health: dict[str, t.Mapping[str, t.Any]] = {}
+        self.old_health: dict[str, t.Mapping[str, t.Any]] = {}
         self.sums: dict[str, dict[str, str]] = {}
         self.link_names: set[str] = set()
         self.linger: bool | None = None

@@ -19,8 +19,9 @@ from .accounts import Account, Accounts
 from .accounts import remove as remove_accounts
 from .files import from_json, to_json
 from .guard import guards
+from .health import judge, limits_of
 from .host import Target
-from .jobs import has_job
+from .jobs import Limits, has_job
 from .links import enables
 from .plan import Plan
 from .release_plan import CURRENT
@@ -67,6 +68,9 @@ def take_snapshot(
         "daemon_reload": bool(plan.daemon_reload),
         "linger": host.lingers() if host.user else None,
         "accounts": [account._asdict() for account in plan.accounts.made],
+        "rolling": plan.rolling,
+        "min_healthy_time": plan.min_healthy_time,
+        "health": plan.old_health,
     }
 
 
@@ -103,6 +107,8 @@ class _Undo:
         self.files = dict(map(from_json, snapshot["files"]))
         self.entries = {entry["path"]: entry for entry in snapshot["files"]}
         # A reboot has emptied the folder.
+        self.rolling: list[list[str]] = []
+        self.rolled: set[str] = set()
         self.is_gone = snapshot["runtime"] and snapshot["boot"] != host.boot_id()
         kept = self._units_changed_since() if later and not self.is_gone else set()
         self.left_alone = bool(kept)
@@ -141,15 +147,21 @@ class _Undo:
         alive = host.has_manager and host.manager_answers()
         if alive:
             self._stop_what_moved()
-        self._discard_versions()
+        if not self.rolled:
+            self._discard_versions()
         changed = self._restore_files()
-        self._remove_accounts()
+        if not self.rolled:
+            self._remove_accounts()
         if alive:
             if changed or self.snapshot["daemon_reload"]:
                 daemon_reload(host, self.snapshot.get("held", {}))
             self._restore_run_state()
+            self._roll_back()
             if self.snapshot["linger"] is False and host.lingers():
                 host.set_linger(False)
+        if self.rolled:  # until now some ran the version that goes
+            self._discard_versions()
+            self._remove_accounts()
         return self.left_over
 
     def _remove_accounts(self) -> None:
@@ -165,18 +177,38 @@ class _Undo:
     def _stop_what_moved(self) -> None:
         """Stop the units that run and did not, or that were started anew since the snapshot."""
         states = self.host.show(self.before, ("ActiveState", "InvocationID", "Type"))
-        running = []
+        moved, running = [], []
         for unit, before in self.before.items():
             state = states.get(unit, {})
             active = state.get("ActiveState") in RUNNING
             started = state.get("InvocationID", "") not in ("", before["invocation"])
             if not started and (not active or before["active"] in RUNNING):
                 continue
+            moved.append(unit)
             if state.get("Type") == "oneshot":
                 self.left_over.append(f"{unit} is a oneshot that ran; what it did cannot be undone")
             if active:
                 running.append(unit)
-        self._attempt("stop", running)
+        # What was restarted in turn goes back in turn; the last group first, for a unit of it may be sick.
+        groups = reversed(self.snapshot.get("rolling", ()))
+        self.rolling = [[unit for unit in group if unit in moved] for group in groups]
+        self.rolled = {unit for group in self.rolling for unit in group if unit in running}
+        self._attempt("stop", [unit for unit in running if unit not in self.rolled])
+
+    def _roll_back(self) -> None:
+        """Restart in turn what runs the new version by now; what did not come up has been started already."""
+        for group in filter(None, self.rolling):
+            begun = self.host.monotonic()
+            units = [unit for unit in group if unit in self.rolled]
+            if units:
+                reset_failed(self.host, units)
+                self._attempt("restart", units)
+            failures = judge(self.host, {unit: self._old_limits(unit) for unit in group}, begun, {}, {}, begun)[1]
+            self.left_over += [f"{failure.unit} has its old version back: {failure.why}" for failure in failures]
+
+    def _old_limits(self, unit: str) -> Limits:
+        limits = old_limits(self.snapshot, unit)
+        return limits._replace(stable=max(limits.stable, self.snapshot["min_healthy_time"]))
 
     def _restore_run_state(self) -> None:
         """Start what ran before, and reload what was reloaded."""
@@ -295,6 +327,12 @@ class _Undo:
             Change("", path, MISSING, File("link", target=before[path]) if path in before else MISSING, "", "")
             for path in differing
         ]
+
+
+def old_limits(snapshot: Snapshot, unit: str) -> Limits:
+    """By what a unit is healthy once it is back."""
+    health = snapshot.get("health", {})
+    return limits_of(health.get(unit) or health.get(template_of(unit)))
 
 
 def _why_not_back(file: File) -> str:

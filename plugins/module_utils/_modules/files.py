@@ -255,18 +255,6 @@ class TaskFiles:
         if sources:
             self.contents.flush()
 
-    def keep_for(self, items: t.Iterable[t.Mapping[str, t.Any]]) -> None:
-        """Keep the contents of a generation, as they stand in their places.
-
-        :param items: see ``committed.items_after``.
-        :raises OSError: when that is impossible.
-        """
-        for file in (file for item in items for file in item["files"]):
-            if file["kind"] == "file" and not self.contents.kept(file["digest"]):
-                with self._open(file["path"]) as stream:
-                    self.contents.keep(file["digest"], file["size"], stream)
-        self.contents.flush()
-
     def _open(self, path: str) -> t.BinaryIO:
         with self.host.manager.as_owner():
             return open_place(path)

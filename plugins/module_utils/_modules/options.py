@@ -8,6 +8,7 @@ import os
 import typing as t
 
 _PROBE_KINDS = ("tcp", "udp", "http", "socket", "command", "log")
+_LONGEST_WAIT = 86400  # seconds
 _STATES = ("present", "started", "stopped", "restarted", "reloaded", "absent")
 
 
@@ -150,6 +151,21 @@ def release_options() -> dict[str, t.Any]:
     }
 
 
+def confirm_option() -> dict[str, t.Any]:
+    """Argument spec of ``confirm``."""
+    return {"type": "dict", "options": {"within": {"type": "float", "default": 60}}}
+
+
+def rolling_option() -> dict[str, t.Any]:
+    """Argument spec of ``rolling``."""
+    rolling = {
+        "max_parallel": {"type": "int", "default": 1},
+        "min_healthy_time": {"type": "float", "default": 0},
+        "units": {"type": "list", "elements": "str", "default": []},
+    }
+    return {"type": "dict", "options": rolling}
+
+
 def set_options() -> dict[str, t.Any]:
     """Argument spec of what applies to all units of a task."""
     return {
@@ -163,15 +179,18 @@ def set_options() -> dict[str, t.Any]:
         "ignore": {"type": "list", "elements": "str", "default": []},
         "max_exposure": {"type": "float"},
         "rollback": {"type": "bool", "default": True},
+        "confirm": confirm_option(),
+        "rolling": rolling_option(),
         "set_name": {"type": "str"},
         "prune": {"type": "bool", "default": False},
         "keep_generations": {"type": "int", "default": 5},
     }
 
 
-def check_set_options(params: t.Mapping[str, t.Any]) -> None:
+def check_set_options(params: t.Mapping[str, t.Any], items: t.Sequence[t.Mapping[str, t.Any]] = ()) -> None:
     """Check that the options of ``set_options`` fit together.
 
+    :param items: values of ``unit_options``.
     :raises DeclarationError: when they do not.
     """
     scope, root = params["scope"], params["root"]
@@ -193,5 +212,37 @@ def check_set_options(params: t.Mapping[str, t.Any]) -> None:
         mistakes.append(f"root: {root} is not an absolute path; write the whole path on the host")
     elif root and not os.path.isdir(root):
         mistakes.append(f"root: {root} is not a folder on this host; unpack or mount the image first")
+    mistakes += _confirm_mistakes(params, items) if params["confirm"] else []
+    mistakes += _rolling_mistakes(params["rolling"]) if params["rolling"] else []
     if mistakes:
         raise DeclarationError(mistakes)
+
+
+def _rolling_mistakes(rolling: t.Mapping[str, t.Any]) -> list[str]:
+    mistakes = []
+    if rolling["max_parallel"] < 1:
+        mistakes.append(f"rolling: max_parallel: {rolling['max_parallel']} is below 1, so nothing would be restarted")
+    if rolling["min_healthy_time"] < 0:
+        mistakes.append(f"rolling: min_healthy_time: {rolling['min_healthy_time']:g} is not a number of seconds")
+    return mistakes
+
+
+def _confirm_mistakes(params: t.Mapping[str, t.Any], items: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    within = params["confirm"]["within"]
+    mistakes = []
+    if not 1 <= within <= _LONGEST_WAIT:
+        mistakes.append(f"confirm: within: {within:g} is not a number of seconds from 1 to {_LONGEST_WAIT}")
+    for item in items:
+        timeout = item["health"]["timeout"] if item["health"] else 0
+        if timeout > within:
+            mistakes.append(
+                f"confirm: within: {within:g} s are less than the {timeout:g} s of {item['name']}'s health.timeout; the"
+                " old version must be able to get healthy again in this time"
+            )
+    if not params["rollback"]:
+        mistakes.append("confirm: rollback: false keeps what fails; what is not confirmed is always put back")
+    if params["root"]:
+        mistakes.append("confirm: root: an image has no systemd that could put the old state back")
+    if os.geteuid() != 0:
+        mistakes.append("confirm: needs root, since the way back is for root alone; set become: true")
+    return mistakes

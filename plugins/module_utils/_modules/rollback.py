@@ -16,8 +16,7 @@ from .._engine.generations import Generations
 from .._engine.host import Host
 from .._engine.plan import Plan
 from .._engine.state import HostState
-from .files import TaskFiles
-from .options import DeclarationError, health_option, set_options
+from .options import DeclarationError, confirm_option, health_option, rolling_option, set_options
 from .task import Task
 from .unit import Module, run_task
 
@@ -28,6 +27,8 @@ def argument_spec() -> dict[str, t.Any]:
         "set_name": {"type": "str", "required": True},
         "to": {"type": "str", "default": "previous"},
         "health": health_option(),
+        "confirm": confirm_option(),
+        "rolling": rolling_option(),
         "scope": {"type": "str", "choices": ["system", "user", "global"], "default": "system"},
         "user": {"type": "str"},
     }
@@ -50,7 +51,7 @@ class Rollback(Task):
         params = {name: spec.get("default") for name, spec in set_options().items()}
         # What is gone back to has been found good once, by the rules and the systemd of its day.
         params.update(verify=False, fail_on="never", keep_generations=0)
-        params.update({name: options[name] for name in ("set_name", "scope", "user")})
+        params.update({name: options[name] for name in ("set_name", "scope", "user", "confirm", "rolling")})
         super().__init__(params, [], False, check_mode, diff_mode)
         self.to = options["to"]
         self.health = options["health"]
@@ -100,12 +101,7 @@ class Rollback(Task):
                     [f"to: the content that {file.path} has in generation {self.number} is gone from {contents.folder}"]
                 )
 
-    def _commit(self, plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit], files: TaskFiles | None) -> None:
-        if self._generations:
-            try:
-                self._generations.point_to(self.number)
-            except OSError as error:
-                self.warnings.append(
-                    f"everything was done, but set {self._generations.set_name} still counts as in its old generation:"
-                    f" {error.strerror}"
-                )
+    def _generation_after(
+        self, plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]
+    ) -> dict[str, t.Any] | None:
+        return {"set": self.params["set_name"], "current": self.number}

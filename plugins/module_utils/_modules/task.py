@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._engine.accounts import Accounts, plan_accounts, remove
+from .._engine.accounts import Accounts, plan_accounts
+from .._engine.closing import closing_of, write_record
 from .._engine.contents import Contents
 from .._engine.desired import DesiredUnit, to_prune
 from .._engine.generations import Generations
@@ -25,6 +26,7 @@ from .record import Record, drift_by_unit, dropped_instances, record_after, trig
 from .result import States, describe_plan, describe_units, places_of, unmoved
 
 if t.TYPE_CHECKING:
+    from .._engine.closing import Closing
     from .files import TaskFiles
 
 
@@ -82,7 +84,7 @@ class Task:
 
     def _run(self) -> dict[str, t.Any]:
         params = self.params
-        check_set_options(params)
+        check_set_options(params, self.items)
         manager = Manager(params["scope"], params["user"] or "", params["runtime"], params["root"] or "")
         self.store = Store(scope=manager.scope, user=manager.user)
         host = Host(manager, Contents(self.store.path("contents"), self.sent.payload))
@@ -143,7 +145,8 @@ class Task:
         if self.check_mode:
             if self.store.has_intent():
                 self.warnings.append(
-                    "a run on this host was interrupted; the next run without check mode first undoes it"
+                    "a run on this host was interrupted, or waits for its confirmation; the next run without check mode"
+                    " first undoes it, or is refused"
                 )
             return ""
         try:
@@ -157,9 +160,15 @@ class Task:
             from .._engine.execute import recover
 
             recovered = recover(self.store)
-            self.result["recovered"] = recovered
-            self.warnings.append(recovered)
+            self._say_recovered(recovered)
+        if self.store.note():
+            self._say_recovered(self.store.note())
+            self.store.write_note("")
         return ""
+
+    def _say_recovered(self, words: str) -> None:
+        self.result["recovered"] = words
+        self.warnings.append(words)
 
     def _to_prune(self, host: Host, desired: t.Sequence[DesiredUnit]) -> list[DesiredUnit]:
         """What carries the name of this set and is no longer declared."""
@@ -194,6 +203,10 @@ class Task:
         if self.check_mode:
             state.trigger_sums.update(announced_triggers(self.items))
         plan = make_plan(state, desired, host.has_manager)
+        if self.params["rolling"]:
+            from .._engine.rolling import add_rolling
+
+            add_rolling(plan, desired, self.params["rolling"])
         plan.accounts = self.accounts
         if files:
             files.prepare(plan, state, desired, self.diff_mode or self.real)
@@ -240,27 +253,33 @@ class Task:
         files: TaskFiles | None,
     ) -> dict[str, dict[str, t.Any]]:
         """Make the changes; returns the state of every declared unit after them, or in check mode before them."""
+        confirm = self.params["confirm"]
         new_record = None if self.check_mode else record_after(record, plan, state, desired, self.params)
         if self.check_mode or not plan.changed():
-            self._write_record(new_record)
+            if confirm:
+                self.result["confirm"] = {"state": "would be armed" if plan.changed() else "not needed"}
+            self.warnings += write_record(new_record, self.store)
             return self._units(host, desired, state.live)
         # Only now: a run that changes nothing needs none of it.
+        from .._engine.closing import close
         from .._engine.execute import run
         from .._engine.snapshot import take_snapshot
 
+        closing = closing_of(plan, self._generation_after(plan, state, desired), new_record)
         try:
             if files:
                 files.keep(plan)
+            before = self._generations.items() if self._generations and (confirm or plan.rolling) else ()
+            plan.old_health = {item["name"]: item["health"] for item in before if item["health"]}
             snapshot = take_snapshot(plan, host, state.live, state.links)
-            states = run(plan, host, self.store, snapshot, self.params["rollback"])
-            self._commit(plan, state, desired, files)
+            if confirm:
+                states = self._run_revocably(plan, host, snapshot, closing)
+            else:
+                states = run(plan, host, self.store, snapshot, self.params["rollback"])
+                self.warnings += close(closing, self.store, host)
         finally:
             if files and not self.store.has_intent():
                 host.contents.keep_only(self.store.digests())
-        self._remove_versions(plan, host)
-        self.warnings += remove(self.accounts.removed, host.run)
-        # Only now: a record of what was then undone would hide that a trigger's file has changed.
-        self._write_record(new_record)
         if plan.linger is False:  # with it the manager goes, and whatever it ran
             return describe_units(places_of(host.folder, desired), states, self.drift)
         try:
@@ -269,52 +288,36 @@ class Task:
             self.warnings.append(f"everything was done, but the state of all units cannot be told: {error}")
             return describe_units(places_of(host.folder, desired), states, self.drift)
 
-    def _commit(self, plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit], files: TaskFiles | None) -> None:
-        """Keep the state of the set that the transaction has led to."""
+    def _run_revocably(self, plan: Plan, host: Host, snapshot: dict[str, t.Any], closing: Closing) -> States:
+        """Carry out a plan, and leave it to the controller to confirm that it can still reach the host."""
+        from .._engine.confirm import run_revocably
+
+        within = self.params["confirm"]["within"]
+        states, command = run_revocably(plan, host, self.store, snapshot, within, closing)
+        self.result["confirm"] = {"state": "waiting", "within": within}
+        self.result["_confirm"] = {"command": command, "within": within}
+        return states
+
+    def _generation_after(
+        self, plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]
+    ) -> dict[str, t.Any] | None:
+        """The state of the set that the plan leads to, as ``closing_of`` takes it; None when it stays as it is."""
         generations, keep = self._generations, self.params["keep_generations"]
         if generations is None or not keep:
-            return
+            return None
         from .._engine.committed import items_after
 
-        try:
-            before = generations.items()
-            items = items_after(before, plan, state, desired)
-            if items != before:
-                if files:
-                    files.keep_for(items)
-                generations.add(items, self.result["actions"], keep)
-        except OSError as error:
-            self.warnings.append(
-                f"everything was done, but this generation of set {generations.set_name} cannot be kept for a rollback:"
-                f" {error.filename or 'a file'}: {error.strerror}"
-            )
+        before = generations.items()
+        items = items_after(before, plan, state, desired)
+        if items == before:
+            return None
+        return {"set": generations.set_name, "items": items, "actions": self.result["actions"], "keep": keep}
 
     def _generations_of(self, desired: t.Sequence[DesiredUnit]) -> Generations | None:
         """The generations of the set; None for what is not one, and for an image."""
         names = {unit.name for unit in desired}
         name = self.params["set_name"] or (names.pop() if len(names) == 1 else "")
         return Generations(self.store, name) if name and not self.params["root"] else None
-
-    def _remove_versions(self, plan: Plan, host: Host) -> None:
-        for step in plan.releases.values():
-            if step.removed or step.has_leftovers:
-                try:
-                    host.remove_versions(step)
-                except OSError as error:
-                    self.warnings.append(
-                        f"release {step.release.path}: an old version cannot be removed ({error.strerror}); the next"
-                        " run tries again"
-                    )
-
-    def _write_record(self, record: Record | None) -> None:
-        try:
-            if record is not None:
-                self.store.write_record(record)
-        except OSError as error:
-            self.warnings.append(
-                f"{self.store.folder}: the record of what was deployed cannot be written ({error.strerror}); the next"
-                " run tries again. Until then drift and triggers are told by the old record"
-            )
 
     def _units(self, host: Host, desired: t.Sequence[DesiredUnit], states: States) -> dict[str, dict[str, t.Any]]:
         """The state of every declared unit; what is not in ``states`` is asked for."""

@@ -231,7 +231,7 @@ class SimulatedHost:
 
     def attempt(self, *args, timeout=0.0):
         words = [word for word in args if not word.startswith("--")]
-        if words[0] not in ("stop", "start", "reload"):
+        if words[0] not in ("stop", "start", "restart", "reload"):
             self.happen(" ".join(words))
             for unit in words[1:]:
                 if words[0] == "reset-failed" and self.active(unit) == "failed":

@@ -12,6 +12,7 @@ import case_files
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.execute import run
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.planner import make_plan
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.rolling import add_rolling
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.snapshot import take_snapshot, undo
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.store import Store, TransactionError
 from engine.simulated import SimulatedHost, desired_of, file_of
@@ -30,6 +31,8 @@ class Outcome:
         desired = desired_of(case["desired"])
         state = self.host.state(desired)
         plan = make_plan(state, desired)
+        if "rolling" in case:
+            add_rolling(plan, desired, {"max_parallel": 1, "min_healthy_time": 0, **case["rolling"]})
         self.store = Store(str(folder))
         self.snapshot = take_snapshot(plan, self.host, state.live, state.links)
         self.states, self.error = {}, None
@@ -74,6 +77,11 @@ def test_time_that_passes(case, outcome):
 @pytest.mark.parametrize("case", RUNS)
 def test_the_intent_is_gone_after_success(outcome):
     assert outcome.store.read_intent() is None
+
+
+@pytest.mark.parametrize("case", [case for case in FAILS if "calls" in case.values[0]])
+def test_calls_until_all_is_as_before(case, outcome):
+    assert outcome.host.calls == case["calls"]
 
 
 @pytest.mark.parametrize("case", FAILS)

@@ -10,6 +10,8 @@ A case names files and links below the unit folder, live properties by unit, the
 
 from __future__ import annotations
 
+import re
+
 import case_files
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import (
@@ -20,6 +22,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired 
 )
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.links import install_links
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.planner import make_plan
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.rolling import add_rolling
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.sources import read_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.state import HostState
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import File
@@ -127,6 +130,31 @@ def test_refused(case, words):
     with pytest.raises(PlanError) as caught:
         plan_of(case)
     assert words in str(caught.value)
+
+
+ROLLING = case_files.load("plan/rolling")
+
+
+def rolling_plan_of(case):
+    plan = plan_of(case)
+    add_rolling(plan, desired_of(case), {"max_parallel": 1, "min_healthy_time": 0, "units": [], **case["rolling"]})
+    return plan
+
+
+@pytest.mark.parametrize("case", [case for case in ROLLING if "groups" in case.values[0]])
+def test_groups_that_restart_in_turn(case):
+    assert rolling_plan_of(case).rolling == case["groups"]
+
+
+@pytest.mark.parametrize("case", [case for case in ROLLING if "groups" in case.values[0]])
+def test_the_steps_stand_in_the_order_of_the_restarts(case):
+    assert list(rolling_plan_of(case).restart) == case["restart"]
+
+
+@pytest.mark.parametrize("case", [case for case in ROLLING if "refused" in case.values[0]])
+def test_what_cannot_restart_in_turn(case):
+    with pytest.raises(PlanError, match=re.escape(case["refused"])):
+        rolling_plan_of(case)
 
 
 @pytest.mark.parametrize("case", case_files.load("plan/links"))

@@ -1,0 +1,64 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this plugin util is **PRIVATE** to the collection. It can have breaking changes at any time.
+
+"""Confirms a deployment over a new connection, which shows that the host can still be reached."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+import typing as t
+
+from ansible.errors import AnsibleError
+from ansible.plugins.connection import ConnectionBase
+
+_PAUSE = 1.0  # seconds between two attempts
+_MAX_SHOWN = 500
+
+
+def confirm(action: t.Any, command: t.Sequence[str], within: float) -> dict[str, t.Any]:
+    """Run the command that confirms, until it succeeds or the time is up.
+
+    :param action: the action plugin, whose connection is closed first.
+    :param within: seconds after which the host does not wait any more.
+    :returns: what becomes of the result of the module.
+    """
+    begun = time.monotonic()
+    while True:
+        problem, warnings = _attempt(action, shlex.join(command))
+        seconds = time.monotonic() - begun
+        if not problem:
+            done = {"state": "confirmed", "within": within, "seconds": round(seconds, 1)}
+            return {"confirm": done, "warnings": warnings}
+        if seconds + _PAUSE >= within:
+            break
+        time.sleep(_PAUSE)
+    return {
+        "failed": True,
+        "confirm": {"state": "not confirmed", "within": within},
+        "msg": f"the deployment could not be confirmed within {within:g} s over a new connection: {problem}. The host"
+        " puts the old state back by itself; the next run on it tells how that went",
+    }
+
+
+def _attempt(action: t.Any, command: str) -> tuple[str, list[str]]:
+    """What keeps us from confirming, in words, and the warnings of a confirmation that succeeded."""
+    connection = action._connection
+    try:
+        if type(connection).reset is ConnectionBase.reset:  # not every plugin can
+            connection.close()
+        else:
+            connection.reset()
+        done = action._low_level_execute_command(command)
+        if done["rc"] != 0:
+            words = (done["stdout"] + done["stderr"]).strip()[-_MAX_SHOWN:]
+            return words or f"exit status {done['rc']}", []
+        return "", [str(problem) for problem in json.loads(done["stdout_lines"][-1])]
+    except (AnsibleError, OSError) as error:
+        return str(error)[:_MAX_SHOWN], []
+    except (LookupError, ValueError, TypeError):
+        return "the answer cannot be understood", []
