@@ -64,7 +64,12 @@ class Service:
 
     @property
     def is_template(self) -> bool:
-        return bool(self["instances"])
+        return bool(self["instances"]) or self.accepts
+
+    @property
+    def accepts(self) -> bool:
+        """Whether systemd accepts its connections, and runs an instance for each."""
+        return bool(self["socket"].get("Accept"))
 
     @property
     def is_scheduled(self) -> bool:
@@ -74,6 +79,11 @@ class Service:
     def stem(self) -> str:
         """Name of its units without their suffix."""
         return f"{self.name}@" if self.is_template else self.name
+
+    @property
+    def socket(self) -> str:
+        """Name of its socket, as another unit of it writes the name."""
+        return f"{self.name}@%i.socket" if self["instances"] else f"{self.name}.socket"
 
     @property
     def type(self) -> str:
@@ -147,6 +157,8 @@ def _check(service: Service) -> None:
             f"{service.key('group')} is {service['group']!r}, but {service.key('dynamic_user')} allocates the group:"
             " leave it empty"
         )
+    if service["socket"]:
+        _check_socket(service)
     for name in service["secrets"]:
         if not SECRET_NAME.match(name):
             raise ServiceError(
@@ -157,6 +169,16 @@ def _check(service: Service) -> None:
     for key in ("directories", "files", "templates"):
         for position, entry in enumerate(service[key]):
             _check_path(f"{service.key(key)}[{position}].path", entry["path"])
+
+
+def _check_socket(service: Service) -> None:
+    called = service.key("socket")
+    if not any(name.startswith("Listen") for name in service["socket"]):
+        raise ServiceError(f"{called} listens on nothing: add listen, for example {{listen: 8080}}")
+    if service.is_scheduled:
+        raise ServiceError(f"{called} and {service.key('schedule')} exclude each other: use one of them")
+    if service.accepts and service["instances"]:
+        raise ServiceError(f"{called}.accept makes an instance for each connection: leave instances out")
 
 
 def _check_path(called: str, path: str) -> None:
@@ -256,6 +278,22 @@ def _schedule(value: t.Any) -> t.Any:
     return _mapping(value) if isinstance(value, t.Mapping) else _words(value)
 
 
+def _socket(value: t.Any) -> dict[str, t.Any]:
+    """Directives of ``[Socket]``; ``listen`` and ``accept`` are short for two of them."""
+    socket = {key: item for key, item in _mapping(value).items() if item is not None}
+    if "listen" in socket:
+        listen = socket.pop("listen")
+        socket = {"ListenStream": _items(listen if isinstance(listen, list) else [listen], _text), **socket}
+    if "accept" in socket:
+        socket["Accept"] = socket.pop("accept")
+    if "Accept" in socket:
+        socket["Accept"] = _flag(socket["Accept"])
+    for key in socket:
+        if not key[:1].isupper():
+            raise ValueError(f".{key} is not known: write listen, accept or a directive of systemd.socket(5)")
+    return socket
+
+
 def _entry(value: t.Any) -> dict[str, t.Any]:
     """An entry of files, templates or directories, with its path called ``path``."""
     entry = {key: item for key, item in _mapping(value).items() if item is not None}
@@ -310,6 +348,7 @@ KEYS = {
     "start_limit_burst": Key(_number, 5),
     "instances": Key(_words, []),
     "schedule": Key(_schedule, []),
+    "socket": Key(_socket, {}),
     "hardening": Key(_text, "basic", HARDENING),
     "sections": Key(_sections, {}),
     "health": Key(_mapping, {}),

@@ -63,9 +63,20 @@ def service_sections(service: Service, release: int) -> Sections:
     sections: Sections = {
         "Unit": _set(_unit(service)),
         "Service": {**_set(_service(service)), **_hardening(service, release)},
-        "Install": {} if service.is_scheduled else {"WantedBy": service["wanted_by"]},
+        "Install": {} if service.is_scheduled or service.accepts else {"WantedBy": service["wanted_by"]},
     }
-    return _merged(sections, {name: own for name, own in service["sections"].items() if name != "Timer"})
+    return _merged(
+        sections, {name: own for name, own in service["sections"].items() if name not in ("Timer", "Socket")}
+    )
+
+
+def socket_sections(service: Service) -> Sections:
+    """Sections of its ``.socket``."""
+    return {
+        "Unit": {"Description": service["description"]},
+        "Socket": {**service["socket"], **service["sections"].get("Socket", {})},
+        "Install": {"WantedBy": "sockets.target"},
+    }
 
 
 def timer_sections(service: Service) -> Sections:
@@ -84,7 +95,8 @@ def _unit(service: Service) -> dict[str, t.Any]:
     return {
         "Description": service["description"],
         "After": service["after"],
-        "Requires": service["requires"],
+        # Started by itself, the program must find its socket.
+        "Requires": [*service["requires"], *([service.socket] if service["socket"] and not service.accepts else [])],
         "Wants": service["wants"],
         "StartLimitIntervalSec": interval,
         "StartLimitBurst": "" if interval in ("0", "0s", "") else service["start_limit_burst"],

@@ -16,6 +16,7 @@ from ansible_collections.unitcraft.systemd.plugins.plugin_utils._service_keys im
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils._service_units import (
     ENCRYPTED_SINCE,
     service_sections,
+    socket_sections,
     timer_sections,
 )
 
@@ -82,34 +83,39 @@ def _shared(services: t.Sequence[Service]) -> t.Iterator[tuple[Service, dict[str
 
 
 def _items(service: Service, more: dict[str, t.Any], release: int) -> list[dict[str, t.Any]]:
-    instances = {"instances": service["instances"]} if service.is_template else {}
+    instances = {"instances": service["instances"]} if service["instances"] else {}
+    socket = service.socket.replace("%i", "")
     if service.is_gone:
         # The timer as well, even without a schedule: an earlier run may have made it.
         return [
+            *([{"name": socket, "state": "absent"}] if service["socket"] else []),
             {"name": f"{service.stem}.timer", "state": "absent"},
             {"name": f"{service.stem}.service", "state": "absent", **more},
         ]
+    started_by_another = service.is_scheduled or service.accepts
     item: dict[str, t.Any] = {
         "name": f"{service.stem}.service",
         "sections": service_sections(service, release),
-        "state": "present" if service.is_scheduled else service["state"],
+        "state": "present" if started_by_another else service["state"],
     }
-    if not service.is_scheduled:
+    if not started_by_another:
         item["enabled"] = service["enabled"]
     item.update(instances)
     item.update(more)
     if service["health"]:
         item["health"] = service["health"]
-    if not service.is_scheduled:
+    if not (service.is_scheduled or service["socket"]):
         return [item]
-    timer = {
-        "name": f"{service.stem}.timer",
-        "sections": timer_sections(service),
+    starter = {
+        "name": socket if service["socket"] else f"{service.stem}.timer",
+        "sections": socket_sections(service) if service["socket"] else timer_sections(service),
         "state": service["state"],
         "enabled": service["enabled"],
         **instances,
     }
-    return [item, timer]
+    if service.accepts and "health" in item:
+        starter["health"] = item.pop("health")
+    return [item, starter]
 
 
 def _accounts(services: t.Sequence[Service]) -> dict[str, dict[str, t.Any]]:

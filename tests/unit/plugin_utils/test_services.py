@@ -44,11 +44,12 @@ def test_unit_of_a_service(case):
     assert there.isdisjoint(case.get("lacks", []))
 
 
+@pytest.mark.parametrize("kind", ["timer", "socket"])
 @pytest.mark.parametrize("case", load("services/units"))
-def test_timer_of_a_service(case):
-    timers = [item for item in items_of(case) if item["name"].endswith(".timer")]
-    assert [timer["sections"] for timer in timers] == ([case["timer"]] if "timer" in case else [])
-    assert all(part(timer, case["timer_item"]) == case["timer_item"] for timer in timers)
+def test_what_starts_a_service(case, kind):
+    found = [item for item in items_of(case) if item["name"].endswith(f".{kind}")]
+    assert [item["sections"] for item in found] == ([case[kind]] if kind in case else [])
+    assert all(part(item, case[f"{kind}_item"]) == case[f"{kind}_item"] for item in found)
 
 
 @pytest.mark.parametrize("case", load("services/units"))
