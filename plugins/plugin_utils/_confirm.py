@@ -18,6 +18,15 @@ from ansible.plugins.connection import ConnectionBase
 
 _PAUSE = 1.0  # seconds between two attempts
 _MAX_SHOWN = 500
+_TOO_LATE = 2  # exit status of the command once the host does not wait any more
+
+
+class _Attempt(t.NamedTuple):
+    """What keeps us from confirming, in words, or the warnings of a confirmation that succeeded."""
+
+    problem: str
+    is_final: bool = True
+    warnings: t.Sequence[str] = ()
 
 
 def confirm(action: t.Any, command: t.Sequence[str], within: float) -> dict[str, t.Any]:
@@ -29,24 +38,23 @@ def confirm(action: t.Any, command: t.Sequence[str], within: float) -> dict[str,
     """
     begun = time.monotonic()
     while True:
-        problem, warnings = _attempt(action, shlex.join(command))
-        seconds = time.monotonic() - begun
-        if not problem:
-            done = {"state": "confirmed", "within": within, "seconds": round(seconds, 1)}
-            return {"confirm": done, "warnings": warnings}
-        if seconds + _PAUSE >= within:
+        done = _attempt(action, shlex.join(command))
+        seconds = round(time.monotonic() - begun, 1)
+        if not done.problem:
+            state = {"state": "confirmed", "within": within, "seconds": seconds}
+            return {"confirm": state, "warnings": [*done.warnings]}
+        if done.is_final or seconds + _PAUSE >= within:
             break
         time.sleep(_PAUSE)
     return {
         "failed": True,
         "confirm": {"state": "not confirmed", "within": within},
-        "msg": f"the deployment could not be confirmed within {within:g} s over a new connection: {problem}. The host"
-        " puts the old state back by itself; the next run on it tells how that went",
+        "msg": f"the deployment could not be confirmed within {within:g} s over a new connection: {done.problem}. The"
+        " host puts the old state back by itself; the next run on it tells how that went",
     }
 
 
-def _attempt(action: t.Any, command: str) -> tuple[str, list[str]]:
-    """What keeps us from confirming, in words, and the warnings of a confirmation that succeeded."""
+def _attempt(action: t.Any, command: str) -> _Attempt:
     connection = action._connection
     try:
         if type(connection).reset is ConnectionBase.reset:  # not every plugin can
@@ -56,9 +64,10 @@ def _attempt(action: t.Any, command: str) -> tuple[str, list[str]]:
         done = action._low_level_execute_command(command)
         if done["rc"] != 0:
             words = (done["stdout"] + done["stderr"]).strip()[-_MAX_SHOWN:]
-            return words or f"exit status {done['rc']}", []
-        return "", [str(problem) for problem in json.loads(done["stdout_lines"][-1])]
+            return _Attempt(words or f"exit status {done['rc']}", done["rc"] == _TOO_LATE)
     except (AnsibleError, OSError) as error:
-        return str(error)[:_MAX_SHOWN], []
-    except (LookupError, ValueError, TypeError):
-        return "the answer cannot be understood", []
+        return _Attempt(str(error)[:_MAX_SHOWN], is_final=False)
+    try:
+        return _Attempt("", warnings=[str(problem) for problem in json.loads(done["stdout_lines"][-1])])
+    except (LookupError, ValueError, TypeError):  # a greeting of the host's, perhaps
+        return _Attempt("")

@@ -11,10 +11,11 @@ import json
 import pytest
 from live.deploying import ASK, LIST, deploy, echo, program
 
-GUARDS = (
-    "ls /etc/systemd/system/*unitcraft-confirm* /etc/systemd/system/*/*unitcraft-confirm* /var/lib/unitcraft/confirm*"
+# systemd keeps an ended unit in memory until its next reload, because a link had it started with the host.
+NO_GUARD = (
+    "! find /etc/systemd/system /var/lib/unitcraft -name '*confirm*' | grep . &&"
+    " ! systemctl list-units --plain --no-legend 'unitcraft-confirm*' | grep ."
 )
-NO_GUARD = f"! {GUARDS} 2>/dev/null && ! systemctl list-units --all --plain --no-legend | grep unitcraft-confirm"
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,7 @@ def first_version(target):
 
 
 def second_version(target, within=60, **more):
-    result = deploy(target, [echo("2", **more)], confirm={"within": within})
+    result = deploy(target, [echo("2", health={"timeout": within}, **more)], confirm={"within": within})
     assert not result.get("failed"), result["msg"]
     assert result["confirm"] == {"state": "waiting", "within": float(within)}
     return result["_confirm"]["command"]
@@ -64,18 +65,18 @@ def test_confirmed(target):
 
 def test_not_confirmed(target):
     before = first_version(target)
-    command = second_version(target, 30, health={"timeout": 1})
+    command = second_version(target, 10)
     refused = deploy(target, [echo("3")])
     assert refused["failed"] and not refused["changed"], refused
     assert "t-echo.service that began at" in refused["msg"] and "waits for its confirmation" in refused["msg"]
     wait_until_put_back(target, before)
     assert target.run(command).code != 0
     said = target.sh("journalctl --no-pager --output=cat --unit='unitcraft-confirm-*' | tail -n 20")
-    assert "was not confirmed within 30 s" in said and "healthy again: t-echo.service" in said, said
+    assert "was not confirmed within 10 s" in said and "healthy again: t-echo.service" in said, said
     foretold = deploy(target, [echo("1")], check=True)
     assert "recovered" not in foretold
     told = deploy(target, [echo("1")])
-    assert "was not confirmed within 30 s" in told["recovered"] and told["recovered"] in told["warnings"]
+    assert "was not confirmed within 10 s" in told["recovered"] and told["recovered"] in told["warnings"]
     assert (told["changed"], "recovered" in deploy(target, [echo("1")])) == (False, False)
 
 
@@ -121,22 +122,21 @@ def test_a_reboot_within_the_time(target):
     before = state(target)
     item = echo("2", **enabled)
     item["sections"]["Install"] = {"WantedBy": "multi-user.target"}
-    assert not deploy(target, [item], confirm={"within": 40}).get("failed")
+    assert not deploy(target, [item], confirm={"within": 30}).get("failed")
     target.reboot()
-    assert target.sh(ASK).startswith("2 configuration 2")
     wait_until_put_back(target, before)
 
 
 def test_the_manager_executes_itself_anew_within_the_time(target):
     before = first_version(target)
-    second_version(target, 30)
+    second_version(target, 8)
     target.sh("systemctl daemon-reexec")
     wait_until_put_back(target, before)
 
 
 def test_the_guard_is_killed_within_the_time(target):
     before = first_version(target)
-    second_version(target, 30)
+    second_version(target, 8)
     target.sh("systemctl kill --signal=KILL 'unitcraft-confirm-*'")
     wait_until_put_back(target, before)
 
@@ -178,10 +178,10 @@ def test_the_new_version_fills_the_disk(target):
             "server = socket",
             1,
         )
-        assert fill.count("fill") == 3
-        second_version(target, 30, files={"program": {"content": fill}})
-        target.wait_for("! dd if=/dev/zero of=/run/t-small/one bs=1k count=1 conv=fsync 2>/dev/null")
+        assert fill.count("fill") == 2
+        second_version(target, 8, files={"program": {"content": fill}})
         wait_until_put_back(target, before)
+        assert "No space left on device" in target.sh("journalctl --no-pager --unit='unitcraft-confirm-*'")
     finally:
         target.sh("systemctl stop t-echo; umount -l /var/lib/unitcraft /etc/t-echo /run/t-small", check=False)
 

@@ -68,7 +68,7 @@ def apply(target, version, fault="", **more):
 
 @pytest.fixture
 def requests(target):
-    """What a client without a pause saw since the first version runs: how many requests, the lost ones, who answered."""
+    """What a client saw since the first version runs: how many requests it made, the lost ones, who answered."""
     result = apply(target, "1")
     assert not result.get("failed"), result["msg"]
     target.write("/run/t-client.py", CLIENT)

@@ -38,6 +38,7 @@ from .store import Store, TransactionError
 
 _TICK = 0.5  # seconds between two looks whether the intent is still there
 _RESERVE = 1 << 20  # bytes kept free for the undo, beside those of the files that it puts back
+_TOO_LATE = 2  # as the exit status of Python for an archive that is gone
 _FOLDER = "/etc/systemd/system"
 _UNIT = """\
 [Unit]
@@ -155,7 +156,7 @@ class Guard:
             intent = self._intent()
             if not intent or intent["confirm"].get("token") != token:
                 print(f"deployment {self.run_id} does not wait for this confirmation any more")
-                return 1
+                return _TOO_LATE
             store.forget_intent()
             host = host_of(intent, store)
             problems = close(intent["confirm"]["closing"], store, host)

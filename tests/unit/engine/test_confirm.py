@@ -87,7 +87,7 @@ def test_a_clock_that_was_put_back_makes_nobody_wait_longer(store, guard):
     assert guard.reverted == [SNAPSHOT["id"]]
 
 
-@pytest.mark.parametrize(("token", "status"), [("right", 0), ("wrong", 1)])
+@pytest.mark.parametrize(("token", "status"), [("right", 0), ("wrong", 2)])
 def test_only_the_token_confirms(store, guard, token, status):
     store.write_intent(intent(60))
     assert guard.confirm(token) == status
@@ -96,12 +96,12 @@ def test_only_the_token_confirms(store, guard, token, status):
 
 def test_what_is_killed_cannot_be_confirmed(store, guard):
     store.write_intent(intent())
-    assert guard.confirm("right") == 1
+    assert guard.confirm("right") == 2
 
 
 def test_a_confirmation_comes_once(store, guard):
     store.write_intent(intent(60))
-    assert [guard.confirm("right"), guard.confirm("right")] == [0, 1]
+    assert [guard.confirm("right"), guard.confirm("right")] == [0, 2]
 
 
 def test_another_run_is_refused_while_one_waits(store):
