@@ -147,7 +147,7 @@ def test_the_module_is_killed_before_it_waits(target):
     target.sh(
         "touch /run/t-hold; (while ! systemctl is-active --quiet 'unitcraft-confirm-*'; do sleep 0.05; done;"
         " while ! grep -q 'Version 2' /etc/systemd/system/t-echo.service; do sleep 0.05; done;"
-        " pkill -KILL -f '^python3 .*run_units.py') >/dev/null 2>&1 &"
+        " kill -KILL $(sed -n 's/^pid \\([0-9]*\\),.*/\\1/p' /var/lib/unitcraft/lock)) >/dev/null 2>&1 &"
     )
     fault = "import time; time.sleep(5)"
     with pytest.raises(AssertionError, match="did not end with a result"):

@@ -53,9 +53,9 @@ def deploy(ssh, unit, **confirm):
     return ssh.play([{"unitcraft.systemd.unit": {**unit, "confirm": confirm}}])[0]
 
 
-@pytest.mark.parametrize("time_of_many", range(TIMES))
+@pytest.mark.parametrize("_time", range(TIMES))
 @pytest.mark.parametrize("what", CUTS)
-def test_the_host_comes_back(ssh, what, time_of_many):
+def test_the_host_comes_back(ssh, what, _time):
     begun = time.monotonic()
     result = deploy(ssh, cut(*CUTS[what]), within=WITHIN)
     assert result["failed"] and result["confirm"]["state"] == "not confirmed", result

@@ -25,7 +25,7 @@ import zipfile
 from .._host.manager import Manager
 from .._host.show import States
 from .._host.systemd import SystemdError
-from .._model import RUNNING
+from .._model import RUNNING, UNIT_MODE
 from .._syntax.commands import exec_quote
 from .closing import Closing, close
 from .execute import describe_error, host_of, recover, run
@@ -118,7 +118,8 @@ class Guard:
             replace_file(self._archive, _engine(main))
             with open(self._reserve, "wb") as stream:
                 os.posix_fallocate(stream.fileno(), 0, _RESERVE + sum(e.get("size", 0) for e in snapshot["files"]))
-            replace_file(f"{_FOLDER}/{self.unit}", unit.encode("utf-8"), 0o644)
+            replace_file(f"{_FOLDER}/{self.unit}", unit.encode("utf-8"))
+            os.chmod(f"{_FOLDER}/{self.unit}", UNIT_MODE)
             os.makedirs(os.path.dirname(self._link), exist_ok=True)
             os.symlink(f"../{self.unit}", self._link)
             flush_folder(os.path.dirname(self._link))
