@@ -23,7 +23,6 @@ DROP = f"{CHAIN}; nft add rule inet t in tcp dport 22 drop"
 CUTS = {
     "sshd stops": ("systemctl stop ssh.socket ssh.service", "systemctl start ssh.service"),
     "the firewall drops port 22": (DROP, "nft delete table inet t"),
-    "the default route is lost": ("ip route replace blackhole 10.0.0.0/8", "ip route del blackhole 10.0.0.0/8"),
     "the link is down": (
         "ip route > /run/t-routes; ip link set eth0 down",
         "ip link set eth0 up; while read route; do ip route replace $route; done < /run/t-routes",

@@ -13,7 +13,7 @@ from .._engine.desired import DesiredUnit
 from .._engine.probe_rules import probe_problem
 from .._syntax.header import header, read_header
 from .._syntax.lines import parse
-from .._syntax.names import declared_unit_name, instance_name, is_template
+from .._syntax.names import declared_unit_name, instance_name, is_template, unit_name_problem
 from .._syntax.render import render, settings_from_mapping
 from .._syntax.words import UnitSyntaxError
 from .options import DeclarationError
@@ -168,7 +168,7 @@ def _text(name: str, item: Item, set_name: str | None) -> str | None:
 
 def _instances(name: str, given: t.Sequence[str]) -> list[str]:
     for instance in given:
-        problem = "it is empty" if not instance else declared_unit_name(instance_name(name, instance))
+        problem = "it is empty" if not instance else unit_name_problem(instance_name(name, instance))
         if problem:
             raise DeclarationError(
                 [f"instances: {instance!r} of {name}: {problem}; the filter unit_escape makes one of any text"]

@@ -31,7 +31,7 @@ def run(tmp_path, monkeypatch):
     def run_task(**options):
         params = {name: spec.get("default") for name, spec in set_options().items()}
         item = {name: spec.get("default") for name, spec in unit_options().items()}
-        item.update(name="a", content="[Service]\nExecStart=/bin/a\n", **options)
+        item.update({"name": "a", "content": "[Service]\nExecStart=/bin/a\n", **options})
         return Task({**params, "root": str(root)}, [item], False, False).run()
 
     return run_task
@@ -40,6 +40,15 @@ def run(tmp_path, monkeypatch):
 def test_a_second_task_of_the_same_process_does_not_wait_for_the_first(run):
     run()
     assert run()["changed"] is False
+
+
+def test_instances_of_a_template(run):
+    assert run(name="a@.service", instances=["b", "c-1"])["changed"] is True
+
+
+def test_an_instance_that_no_unit_can_be_of(run):
+    with pytest.raises(DeclarationError, match=r"instances: 'b c' of a@.service: .*; the filter unit_escape"):
+        run(name="a@.service", instances=["b c"])
 
 
 def test_neither_does_one_after_a_failure(run):
