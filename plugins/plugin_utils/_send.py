@@ -55,7 +55,7 @@ class SendingAction(ActionBase):
             raise AnsibleActionFail("_sent: not an option")
         accounts = [item.pop("_account") for _place, item in items if "_account" in item]  # from the roles
         sent: dict[str, t.Any] = {"accounts": accounts} if accounts else {}
-        if args.get("confirm") and self._task.async_val:
+        if args.get("confirm") is not None and self._task.async_val:
             raise AnsibleActionFail("confirm: a task in the background cannot confirm; leave async out")
         try:
             if any(item.get("files") or item.get("release") for _place, item in items):
