@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import typing as t
 
 from .accounts import Account
 from .accounts import remove as remove_accounts
 from .generations import Generations
 from .host import Host
+from .own_files import replace_file
 from .places import open_place
 from .plan import Plan
 from .store import Store
@@ -96,3 +99,19 @@ def write_record(record: t.Mapping[str, t.Any] | None, store: Store) -> list[str
             " again. Until then drift and triggers are told by the old record"
         ]
     return []
+
+
+def read_note(store: Store) -> str:
+    """What the host did by itself, for the next run to tell; empty when there is nothing."""
+    with contextlib.suppress(OSError), open(store.path("note.txt"), encoding="utf-8", errors="replace") as stream:
+        return stream.read()
+    return ""
+
+
+def write_note(words: str, store: Store) -> None:
+    """Leave a note to the next run; an empty one removes it. What cannot be written stands in the journal alone."""
+    with contextlib.suppress(OSError):
+        if words:
+            replace_file(store.path("note.txt"), words.encode("utf-8", "replace"))
+        else:
+            os.unlink(store.path("note.txt"))

@@ -27,7 +27,7 @@ from .._host.show import States
 from .._host.systemd import SystemdError
 from .._model import RUNNING, UNIT_MODE
 from .._syntax.commands import exec_quote
-from .closing import Closing, close
+from .closing import Closing, close, write_note
 from .execute import describe_error, host_of, recover, run
 from .health import failures_in_words, judge
 from .host import Target
@@ -213,7 +213,7 @@ class Guard:
             done = recover(self.store, overdue=True)
         words = f"{done}; {self._health(intent, begun)}"
         print(words, flush=True)
-        self.store.write_note(words)
+        write_note(words, self.store)
 
     def _health(self, intent: Snapshot, begun: float) -> str:
         host = host_of(intent, self.store)

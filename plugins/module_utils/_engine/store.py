@@ -177,20 +177,6 @@ class Store:
         ):  # it is gone; should it come back with a power failure, that is undone and said
             flush_folder(self.folder)
 
-    def note(self) -> str:
-        """What the host did by itself, for the next run to tell; empty when there is nothing."""
-        with contextlib.suppress(OSError), open(self.path("note.txt"), encoding="utf-8", errors="replace") as stream:
-            return stream.read()
-        return ""
-
-    def write_note(self, words: str) -> None:
-        """Leave a note to the next run; an empty one removes it. What cannot be written stands in the journal alone."""
-        with contextlib.suppress(OSError):
-            if words:
-                replace_file(self.path("note.txt"), words.encode("utf-8", "replace"))
-            else:
-                os.unlink(self.path("note.txt"))
-
     def digests(self) -> set[str]:
         """The contents that generations speak of, and intents which were set aside."""
         found: set[str] = set()

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .._engine.accounts import Accounts, plan_accounts
-from .._engine.closing import closing_of, write_record
+from .._engine.closing import closing_of, read_note, write_note, write_record
 from .._engine.contents import Contents
 from .._engine.desired import DesiredUnit, to_prune
 from .._engine.generations import Generations
@@ -161,9 +161,10 @@ class Task:
 
             recovered = recover(self.store)
             self._say_recovered(recovered)
-        if self.store.note():
-            self._say_recovered(self.store.note())
-            self.store.write_note("")
+        note = read_note(self.store)
+        if note:
+            self._say_recovered(note)
+            write_note("", self.store)
         return ""
 
     def _say_recovered(self, words: str) -> None:
