@@ -145,8 +145,8 @@ class Task:
         if self.check_mode:
             if self.store.has_intent():
                 self.warnings.append(
-                    "a run on this host was interrupted, or waits for its confirmation; the next run without check mode"
-                    " first undoes it, or is refused"
+                    "a run on this host was interrupted; the next run without check mode first undoes it"
+                    ", or is refused while that waits for its confirmation"
                 )
             return ""
         try:
