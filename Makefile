@@ -5,7 +5,7 @@ IN_SANDBOX := python3 tests/lab/sandbox.py run .venv/bin/python
 
 CORE_TESTS := $(addprefix tests/live/test_, one_unit.py sets.py drift.py bad_input.py)
 
-.PHONY: help demo demo-shell demo-clean test oracle meaning effects faults bench property mutations worker graph clean
+.PHONY: help demo demo-shell demo-clean test oracle meaning effects faults deployments bench property mutations worker graph clean
 
 help: ## this text
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ effects: ## prove on real systemd what a change of each directive needs; writes 
 faults: ## kill, starve and hang the transaction in every place and see that the next run ends right (RELEASES="252 262")
 	python3 tests/run images python
 	$(IN_SANDBOX) -m pytest tests/faults -p no:cacheprovider -s
+
+deployments: ## for each release COUNT deployments in a row, sick and killed ones among them: never a mix of versions (SEED)
+	python3 tests/run images python
+	$(IN_SANDBOX) tests/faults/deployments.py --count $${COUNT:-100} --seed $${SEED:-1}
 
 bench: ## measure against the least that can be done and other ways of working; writes docs/bench.md (BENCH="--rounds 3 --only sets")
 	python3 tests/run images python

@@ -8,10 +8,17 @@ from __future__ import annotations
 
 import base64
 import json
+import pathlib
+import tempfile
 import types
 import typing as t
 
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.task import Task
+from ansible.template import Templar
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils._find import Finder, Source
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils._release import ReleaseSource
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils._send import release_of
 
 PAYLOAD = "/run/t-payload"
 
@@ -84,21 +91,65 @@ LIST = (
 )
 
 
-def deploy(target: t.Any, units: list[dict[str, t.Any]], check: bool = False, **options: t.Any) -> dict[str, t.Any]:
-    """What ``units`` returns, called as its action plugin calls it; ``calls`` tells how often that was."""
-    with Finder(types.SimpleNamespace(_loader=None), {}) as finder:
-        files = [finder.entries(f"units[{n}].", unit.get("files") or []) for n, unit in enumerate(units)]
-        items = [{**unit, "files": []} if "files" in unit else dict(unit) for unit in units]
-        accounts = [item.pop("_account") for item in items if "_account" in item]
-        sent = {"files": files, "secret_digests": finder.secret_digests, "accounts": accounts}
-        result = target.module("units", check, units=items, _sent={**sent, "call": "try"}, **options)
+def controller() -> types.SimpleNamespace:
+    """What ``Finder`` needs of an action plugin. Paths of files and templates are absolute."""
+    loader = DataLoader()
+    return types.SimpleNamespace(
+        _task=Task(),
+        _connection=types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir=None)),
+        _play_context=None,
+        _loader=loader,
+        _templar=Templar(loader),
+        _find_needle=lambda _folder, path: path,
+    )
+
+
+def send(
+    target: t.Any,
+    units: list[dict[str, t.Any]],
+    check: bool = False,
+    call: str = "try",
+    variables: dict[str, t.Any] | None = None,
+    **options: t.Any,
+) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+    """Call ``units`` for the first time, as its action plugin does, and send what it lacks.
+
+    :param variables: of the templates.
+    :returns: the result, and the arguments of the second call; none when no second one is needed.
+    """
+    with Finder(controller(), variables or {}) as finder:
+        items = [dict(unit) for unit in units]
+        sent = {
+            "accounts": [item.pop("_account") for item in items if "_account" in item],
+            "files": [finder.entries(f"units[{n}].", unit.get("files") or []) for n, unit in enumerate(units)],
+            "releases": [finder.release(f"units[{n}].", release_of(unit)) for n, unit in enumerate(units)],
+            "secret_digests": finder.secret_digests,
+        }
+        for item in items:
+            if "files" in item:
+                item["files"] = []
+        result = target.module("units", check, units=items, _sent={**sent, "call": call}, **options)
         if "_needs" not in result:
-            return {**result, "calls": 1}
+            return result, {}
         sources = [finder.sources[number] for number in result["_needs"]]
-        ended = target.run(["sh", "-c", f"umask 077; base64 -d > {PAYLOAD}"], payload_of(sources))
-        assert ended.code == 0, ended.err
-        done = target.module("units", check, units=items, _sent={**sent, "payload": PAYLOAD}, **options)
-        return {**done, "calls": 2}
+        if sources:
+            sent["payload"] = _put(target, PAYLOAD, payload_of(sources))
+        archives = result["_needs_archives"]
+        sent["archives"] = {digest: _put_archive(target, finder.releases[digest]) for digest in archives}
+        return result, {"units": items, "_sent": sent, **options}
+
+
+def deploy(target: t.Any, units: list[dict[str, t.Any]], check: bool = False, **options: t.Any) -> dict[str, t.Any]:
+    """What ``units`` returns; ``calls`` and ``archives`` tell how often it was called, and how many were sent.
+
+    :param options: those of ``units`` and of ``send``.
+    """
+    result, arguments = send(target, units, check, **options)
+    if not arguments:
+        return {**result, "calls": 1, "archives": 0}
+    done = target.module("units", check, **arguments)
+    recovered = {"recovered": result["recovered"]} if "recovered" in result else {}
+    return {**recovered, **done, "calls": 2, "archives": len(arguments["_sent"]["archives"])}
 
 
 def payload_of(sources: t.Iterable[Source]) -> str:
@@ -106,3 +157,15 @@ def payload_of(sources: t.Iterable[Source]) -> str:
     sources = [source for source in sources if source.digest]
     index = json.dumps([[source.digest, source.size] for source in sources]).encode() + b"\n"
     return base64.b64encode(index + b"".join(source.data for source in sources)).decode()
+
+
+def _put_archive(target: t.Any, source: ReleaseSource) -> str:
+    with source.packed(tempfile.gettempdir()) as path:
+        data = base64.b64encode(pathlib.Path(path).read_bytes()).decode()
+    return _put(target, f"{PAYLOAD}-{source.digest}", data)
+
+
+def _put(target: t.Any, path: str, data: str) -> str:
+    ended = target.run(["sh", "-c", f"umask 077; base64 -d > {path}"], data)
+    assert ended.code == 0, ended.err
+    return path

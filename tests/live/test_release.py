@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import pathlib
+import os
+import shutil
+import subprocess
+import sys
 import tarfile
-import tempfile
+from pathlib import Path
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.plugin_utils._release import ReleaseSource
-from live.target import said
+from lab import containers
+from live.deploying import deploy, send
+from live.target import ROOT, said
 
 PROGRAM = """\
 #!/bin/sh
@@ -22,7 +25,6 @@ PROGRAM = """\
 echo @VERSION@ > /run/t-rel-answer
 exec sleep 100000
 """
-ARCHIVE = "/run/t-rel-archive"
 LIST = (
     "find /opt/t-rel /etc/systemd/system/t-* -printf '%p %y %m %U:%G %l ' -type f -exec sha256sum {} \\; -o -printf"
     " '%p %y %m %U:%G %l\\n' 2>/dev/null | grep -v '[.]json' | sort; true"
@@ -33,7 +35,7 @@ LIST = (
 def program(tmp_path):
     """Makes the folder of a version."""
 
-    def make(version: str, fault: str = "") -> pathlib.Path:
+    def make(version: str, fault: str = "") -> Path:
         folder = tmp_path / f"version-{version}"
         (folder / "bin").mkdir(parents=True, exist_ok=True)
         serve = folder / "bin" / "serve"
@@ -56,33 +58,6 @@ def service(source, version, probe=None, **release):
     }
 
 
-def arguments(units):
-    """What the action plugin says of sources, and what it would send, by digest."""
-    found = [ReleaseSource.at(u["release"]["src"]) if u["release"].get("src") else None for u in units]
-    releases = [source and {"digest": source.digest, "packed": source.is_folder} for source in found]
-    return {"releases": releases}, {source.digest: source for source in found if source}
-
-
-def deploy(target, *units, check=False, **options):
-    """What ``units`` returns, called as its action plugin calls it; ``archives`` tells how many that sent."""
-    sent, sources = arguments(units)
-    result = target.module("units", check, units=units, _sent={**sent, "call": "try"}, **options)
-    digests = result.get("_needs_archives", [])
-    if "_needs" not in result:
-        return {**result, "archives": 0}
-    sent["archives"] = {digest: put(target, sources[digest]) for digest in digests}
-    return {**target.module("units", check, units=units, _sent=sent, **options), "archives": len(digests)}
-
-
-def put(target, source):
-    with source.packed(tempfile.gettempdir()) as path:
-        data = base64.b64encode(pathlib.Path(path).read_bytes()).decode()
-    place = f"{ARCHIVE}-{source.digest}"
-    ended = target.run(["sh", "-c", f"umask 077; base64 -d > {place}"], data)
-    assert ended.code == 0, ended.err
-    return place
-
-
 def answer(target):
     """The version that runs, by what it says and by where its program is."""
     return target.sh("cat /run/t-rel-answer; systemctl is-active t-rel.service; readlink /opt/t-rel/current").split(
@@ -96,7 +71,7 @@ RUNS_1 = ["1", "active", "releases/1"]
 @pytest.fixture
 def installed(target, program):
     """Version 1, running."""
-    result = deploy(target, service(program("1"), "1"))
+    result = deploy(target, [service(program("1"), "1")])
     assert not result.get("failed"), result
     return target
 
@@ -106,7 +81,7 @@ def reasons(result):
 
 
 def test_a_first_installation(target, program):
-    result = deploy(target, service(program("1"), "1"))
+    result = deploy(target, [service(program("1"), "1")])
     assert not result.get("failed"), result
     assert answer(target) == RUNS_1
     assert "release /opt/t-rel: version 1, the first" in reasons(result)
@@ -114,13 +89,13 @@ def test_a_first_installation(target, program):
 
 
 def test_an_unchanged_run_sends_nothing(installed, program):
-    result = deploy(installed, service(program("1"), "1"))
+    result = deploy(installed, [service(program("1"), "1")])
     assert (result["changed"], result["archives"], result["actions"]) == (False, 0, [])
 
 
 def test_an_update(installed, program):
     before = installed.show("t-rel.service", "InvocationID")
-    result = deploy(installed, service(program("2"), "2"))
+    result = deploy(installed, [service(program("2"), "2")])
     assert not result.get("failed"), result
     assert answer(installed) == ["2", "active", "releases/2"]
     assert said(result) == ["write t-rel.service", "restart t-rel.service"]
@@ -132,27 +107,27 @@ def test_an_update(installed, program):
 @pytest.mark.parametrize("kind", ["install", "update"])
 def test_check_mode_tells_the_same(target, program, kind):
     if kind == "update":
-        deploy(target, service(program("1"), "1"))
+        deploy(target, [service(program("1"), "1")])
     unit = service(program("2"), "2", keep=1)
     before = target.sh(LIST)
-    checked = deploy(target, unit, check=True)
+    checked = deploy(target, [unit], check=True)
     assert target.sh(LIST) == before
-    real = deploy(target, unit)
+    real = deploy(target, [unit])
     assert (checked["actions"], checked["diff"], checked["archives"]) == (real["actions"], real["diff"], 0)
 
 
 def test_the_version_from_the_content(target, program):
     unit = service(program("1"), "1")
     unit["release"]["version"] = None
-    deploy(target, unit)
+    deploy(target, [unit])
     current = target.sh("readlink /opt/t-rel/current")
     assert len(current) == len("releases/") + 12
-    assert deploy(target, unit)["changed"] is False
+    assert deploy(target, [unit])["changed"] is False
 
 
 def test_back_to_a_version_that_is_there(installed, program):
-    deploy(installed, service(program("2"), "2"))
-    result = deploy(installed, service(program("1"), "1"))
+    deploy(installed, [service(program("2"), "2")])
+    result = deploy(installed, [service(program("1"), "1")])
     assert (result["archives"], answer(installed)) == (0, RUNS_1)
 
 
@@ -170,7 +145,7 @@ def test_a_sick_version_goes_back(installed, program, fault):
     before = installed.sh(LIST)
     unit = service(program("2", FAULTS[fault]), "2")
     unit["health"].update(timeout=5, stable=3)
-    result = deploy(installed, unit)
+    result = deploy(installed, [unit])
     assert (result.get("failed"), result.get("rolled_back"), result.get("not_undone")) == (True, True, None), result
     assert answer(installed) == RUNS_1
     assert installed.sh(LIST) == before
@@ -178,14 +153,14 @@ def test_a_sick_version_goes_back(installed, program, fault):
 
 def test_a_sick_first_version_leaves_nothing(target, program):
     unit = service(program("1", "exit 3"), "1")
-    result = deploy(target, unit)
+    result = deploy(target, [unit])
     assert (result.get("failed"), result.get("rolled_back"), result.get("not_undone")) == (True, True, None), result
     assert target.sh(LIST) == ""
 
 
 def test_prepare_runs_as_its_user_in_the_new_version(installed, program):
     commands = [["sh", "-c", "id -un > bin/who; pwd > bin/where; readlink /opt/t-rel/current >> bin/where"]]
-    result = deploy(installed, service(program("2"), "2", prepare=commands, prepare_user="nobody"))
+    result = deploy(installed, [service(program("2"), "2", prepare=commands, prepare_user="nobody")])
     assert not result.get("failed"), result
     seen = installed.sh("cd /opt/t-rel/current/bin; cat who where; stat -c %U who").split("\n")
     assert seen == ["nobody", "/opt/t-rel/releases/2", "releases/1", "root"]
@@ -194,7 +169,7 @@ def test_prepare_runs_as_its_user_in_the_new_version(installed, program):
 def test_prepare_fails(installed, program):
     before, run = installed.sh(LIST), installed.show("t-rel.service", "InvocationID")
     commands = [["sh", "-c", "echo no module named flask >&2; exit 7"]]
-    result = deploy(installed, service(program("2"), "2", prepare=commands))
+    result = deploy(installed, [service(program("2"), "2", prepare=commands)])
     assert result.get("failed"), result
     for part in ("release /opt/t-rel: version 2 cannot be made", "exit status 7", "no module named flask"):
         assert part in result["msg"]
@@ -208,11 +183,11 @@ def test_a_damaged_archive(installed, program, tmp_path):
         archive.add(program("2"), ".")
     whole = (tmp_path / "whole.tar.gz").read_bytes()
     (tmp_path / "half.tar.gz").write_bytes(whole[: len(whole) // 2])
-    result = deploy(installed, service(tmp_path / "half.tar.gz", "2"))
+    result = deploy(installed, [service(tmp_path / "half.tar.gz", "2")])
     assert result.get("failed"), result
     assert "release /opt/t-rel: version 2 cannot be made: the archive is damaged" in result["msg"]
     assert installed.sh(LIST) == before
-    result = deploy(installed, service(tmp_path / "whole.tar.gz", "2"))
+    result = deploy(installed, [service(tmp_path / "whole.tar.gz", "2")])
     assert answer(installed) == ["2", "active", "releases/2"]
 
 
@@ -223,7 +198,7 @@ def test_a_disk_that_is_full(installed, program):
         (folder / "big").write_bytes(b"x" * 200_000)
         unit = service(folder, "2")
         unit["release"]["path"] = "/opt/t-full/a"
-        result = deploy(installed, unit)
+        result = deploy(installed, [unit])
         assert result.get("failed"), result
         assert "big: No space left on device; make room" in result["msg"]
         assert installed.sh("ls -A /opt/t-full") == ""
@@ -237,7 +212,7 @@ def test_a_disk_that_is_full(installed, program):
 
 def test_old_versions_go(installed, program):
     for version in ("2", "3", "4"):
-        result = deploy(installed, service(program(version), version, keep=2), keep_generations=1)
+        result = deploy(installed, [service(program(version), version, keep=2)], keep_generations=1)
     assert installed.sh("ls /opt/t-rel/releases").split() == ["3", "4"]
     assert [a["reason"] for a in result["actions"] if a["action"] == "remove"] == [
         "release /opt/t-rel: version 2: 2 versions are kept"
@@ -246,14 +221,14 @@ def test_old_versions_go(installed, program):
 
 def test_shared_is_linked_into_every_version(installed, program):
     for version in ("2", "3"):
-        result = deploy(installed, service(program(version), version, shared={"uploads": "/run/t-rel-uploads"}))
+        result = deploy(installed, [service(program(version), version, shared={"uploads": "/run/t-rel-uploads"})])
         assert not result.get("failed"), result
         assert installed.sh("readlink /opt/t-rel/current/uploads") == "/run/t-rel-uploads"
 
 
 def test_a_version_never_changes(installed, program):
     before = installed.sh(LIST)
-    result = deploy(installed, service(program("2"), "1"))
+    result = deploy(installed, [service(program("2"), "1")])
     assert "version 1 of /opt/t-rel is on the host already" in result["msg"]
     assert "give another version" in result["msg"]
     assert installed.sh(LIST) == before
@@ -262,7 +237,7 @@ def test_a_version_never_changes(installed, program):
 def test_current_that_is_not_ours(target, program):
     target.sh("mkdir -p /opt/t-rel/v0 && ln -s v0 /opt/t-rel/current")
     before = target.sh(LIST)
-    result = deploy(target, service(program("1"), "1"))
+    result = deploy(target, [service(program("1"), "1")])
     assert "/opt/t-rel/current leads to 'v0', which is not a version that was made by a release" in result["msg"]
     assert target.sh(LIST) == before
 
@@ -273,15 +248,15 @@ def test_remote_src(target, program):
     unit = service("", "1")
     del unit["release"]["src"]
     unit["release"]["remote_src"] = "/run/t-rel-source"
-    result = deploy(target, unit)
+    result = deploy(target, [unit])
     assert not result.get("failed"), result
-    assert (answer(target), deploy(target, unit)["changed"]) == (RUNS_1, False)
+    assert (answer(target), deploy(target, [unit])["changed"]) == (RUNS_1, False)
 
 
 def test_back_and_forth_by_generations(installed, program):
     """What a generation refers to stays, whatever ``keep`` says; the controller is not needed."""
     for version in ("2", "3"):
-        deploy(installed, service(program(version), version, keep=1))
+        deploy(installed, [service(program(version), version, keep=1)])
     for to, version in (("1", "1"), ("3", "3"), ("previous", "2")):
         result = installed.module("rollback", set_name="t-rel.service", to=to)
         assert not result.get("failed"), result
@@ -289,11 +264,39 @@ def test_back_and_forth_by_generations(installed, program):
 
 
 def test_back_to_a_version_that_is_gone(installed, program):
-    deploy(installed, service(program("2"), "2"))
+    deploy(installed, [service(program("2"), "2")])
     installed.sh("rm -r /opt/t-rel/releases/1")
     result = installed.module("rollback", set_name="t-rel.service")
     assert "version 1 of /opt/t-rel, of generation 1, is gone" in result["msg"]
     assert answer(installed) == ["2", "active", "releases/2"]
+
+
+def test_the_playbook_goes_back_without_the_files(installed, program):
+    """The old files are gone from the controller, and the present version crashes again and again."""
+    before = installed.sh("readlink /opt/t-rel/current; cat /etc/systemd/system/t-rel.service")
+    second = service(program("2", "test -e /run/t-rel-database || exit 3"), "2")
+    second["sections"]["Service"].update(Restart="always", RestartSec="100ms")
+    second["sections"]["Unit"] = {"StartLimitIntervalSec": 0}
+    installed.sh("touch /run/t-rel-database")
+    result = deploy(installed, [second])
+    assert not result.get("failed"), result
+    installed.sh("rm /run/t-rel-database; systemctl kill t-rel")
+    installed.wait_for("test $(systemctl show --property=NRestarts --value t-rel) -gt 2")
+    for version in ("1", "2"):
+        shutil.rmtree(program(version))
+    playbook = [Path(sys.executable).with_name("ansible-playbook"), ROOT / "playbooks" / "rollback.yml"]
+    options = ["-e", "rollback_set=t-rel.service", "-e", "rollback_hosts=all"]
+    host = ["--inventory", f"{containers.full_name(installed.name)},", "--connection", "containers.podman.podman"]
+    environment = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    done = subprocess.run([*playbook, *options, *host], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "t-rel.service: from generation 2 to 1" in done.stdout
+    assert installed.sh("readlink /opt/t-rel/current; cat /etc/systemd/system/t-rel.service") == before
+    assert answer(installed) == RUNS_1
 
 
 # Killed in the middle
@@ -301,11 +304,8 @@ def test_back_to_a_version_that_is_gone(installed, program):
 
 def killed(target, unit):
     """Run the module, which is killed by what it runs."""
-    sent, sources = arguments([unit])
-    sent["archives"] = {digest: put(target, source) for digest, source in sources.items()}
-    ended = target.run(
-        target.command("units"), json.dumps({"units": [unit], "_sent": sent, "_ansible_version": "2.21"})
-    )
+    arguments = send(target, [unit], call="ask")[1]
+    ended = target.run(target.command("units"), json.dumps({**arguments, "_ansible_version": "2.21"}))
     assert ended.out == ""
 
 
@@ -319,9 +319,9 @@ KILLED_IN = {
 def test_killed(installed, program, where):
     before = installed.sh(LIST)
     killed(installed, service(program("2"), "2", **KILLED_IN[where]))
-    result = deploy(installed, service(program("1"), "1"))
+    result = deploy(installed, [service(program("1"), "1")])
     assert "a run that began at" in result["recovered"]
     assert answer(installed) == RUNS_1
     assert installed.sh(LIST) == before
-    result = deploy(installed, service(program("2"), "2"))
+    result = deploy(installed, [service(program("2"), "2")])
     assert answer(installed) == ["2", "active", "releases/2"]
