@@ -145,8 +145,9 @@ class Bench:
 def put_files(host: str, folder: str, files: t.Mapping[str, str]) -> None:
     """Write many small files into a container in one go."""
     program = (
-        "import json, os, sys\nos.makedirs(sys.argv[1], exist_ok=True)\n"
-        "for name, text in json.load(sys.stdin).items():\n    open(os.path.join(sys.argv[1], name), 'w').write(text)\n"
+        "import json, os, sys\n"
+        "for name, text in json.load(sys.stdin).items():\n    path = os.path.join(sys.argv[1], name)\n"
+        "    os.makedirs(os.path.dirname(path), exist_ok=True)\n    open(path, 'w').write(text)\n"
     )
     containers.run(host, ["python3", "-c", program, folder], data=json.dumps(files))
 

@@ -12,6 +12,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import typing as t
 from pathlib import Path
@@ -39,10 +40,12 @@ class Controller:
     """Runs playbooks as a user does: one ``ansible-playbook`` process, from start to end.
 
     :param folder: for playbooks, inventory and what they copy.
+    :ivar memory: KiB that the biggest process of the last run had at most.
     """
 
     def __init__(self, folder: Path, hosts: dict[str, str]) -> None:
         self.folder = folder
+        self.memory = 0.0
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "inventory.json").write_text(json.dumps(containers.inventory(hosts)))
 
@@ -65,14 +68,20 @@ class Controller:
         program = str(Path(sys.executable).with_name("ansible-playbook"))
         command = [program, "--inventory", str(self.folder / "inventory.json"), f"--forks={forks}", str(playbook)]
         command += ["--limit", ",".join(hosts)] if hosts else []
-        begun = time.perf_counter()
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
-        )
-        seconds = time.perf_counter() - begun
-        if done.returncode != 0:
-            raise BenchError(f"{playbook.name} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-        return seconds, done.stdout
+        with tempfile.TemporaryFile() as output:
+            begun = time.perf_counter()
+            process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
+            _pid, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - begun
+            process.returncode = os.waitstatus_to_exitcode(status)
+            output.seek(0)
+            text = output.read().decode(errors="replace")
+        self.memory = usage.ru_maxrss
+        if process.returncode != 0:
+            raise BenchError(f"{playbook.name} failed:\n{text[-6000:]}")
+        return seconds, text
 
 
 def changed_tasks(output: str) -> int:

@@ -21,10 +21,11 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from bench import cases, report
+from bench import cases, deployed, report
 from bench.clock import CHECKOUT, BenchError, load
 from lab import containers
 
+GROUPS = {**cases.GROUPS, "services": deployed.services, "releases": deployed.releases}
 RECORD = Path(__file__).with_name("record.json")
 FOLDER = CHECKOUT / ".cache" / "bench"
 
@@ -40,8 +41,8 @@ def measure(options: argparse.Namespace) -> dict:
     found: dict = {"load": [load()]}
     try:
         version = containers.run(bench.host, ["systemctl", "--version"]).stdout.splitlines()[0]
-        for name in options.only or cases.GROUPS:
-            found[name] = cases.GROUPS[name](bench)
+        for name in options.only or GROUPS:
+            found[name] = GROUPS[name](bench)
             found["load"].append(load())
             (FOLDER / "last.json").write_text(json.dumps(found, indent=1) + "\n")
     finally:
@@ -62,7 +63,7 @@ def measure(options: argparse.Namespace) -> dict:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=list(cases.GROUPS), metavar="MEASUREMENT")
+    parser.add_argument("--only", nargs="+", choices=list(GROUPS), metavar="MEASUREMENT")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--release", default="252")
     parser.add_argument("--record", action="store_true")
