@@ -53,6 +53,9 @@ class SendingAction(ActionBase):
         items = self.items(args)
         if "_sent" in args:
             raise AnsibleActionFail("_sent: not an option")
+        self._host = (task_vars or {}).get("inventory_hostname")
+        for text in dict.fromkeys(waits(item for _place, item in items)):
+            self._tell(text)
         accounts = [item.pop("_account") for _place, item in items if "_account" in item]  # from the roles
         sent: dict[str, t.Any] = {"accounts": accounts} if accounts else {}
         if args.get("confirm") is not None and self._task.async_val:
@@ -97,7 +100,7 @@ class SendingAction(ActionBase):
 
         with Finder(self, task_vars or {}) as finder:
             files = [finder.entries(place, item.get("files") or []) for place, item in items]
-            releases = [finder.release(place, item.get("release")) for place, item in items]
+            releases = [finder.release(place, release_of(item)) for place, item in items]
             for _place, item in items:
                 if item.get("files"):
                     item["files"] = []  # it says that the item declares something
@@ -115,9 +118,13 @@ class SendingAction(ActionBase):
         final = self._call({**args, "_sent": sent}, task_vars)
         return {**{key: done[key] for key in ("recovered", "warnings") if key in done}, **final}
 
+    def _tell(self, text: str) -> None:
+        """Print a line where -v is given."""
+        self._connection._display.v(text, host=self._host)
+
     def _display_sending(self, sources: list[Source], numbers: list[int]) -> None:
         size = sum(sources[number].size for number in numbers)
-        self._connection._display.v(f"sending {len(numbers)} contents, {size} bytes")
+        self._tell(f"sending {len(numbers)} contents, {size} bytes")
 
     def _send(self, sources: list[Source]) -> str:
         """Put contents into one file on the host, which goes with Ansible's own temporary folder.
@@ -143,7 +150,7 @@ class SendingAction(ActionBase):
         """
         try:
             with source.packed(constants.DEFAULT_LOCAL_TMP) as local:
-                self._connection._display.v(f"sending {source.path}, {os.path.getsize(local)} bytes")
+                self._tell(f"sending {source.path}, {os.path.getsize(local)} bytes")
                 return self._transfer(local, f"release-{source.digest}")
         except ValueError as error:
             raise AnsibleActionFail(f"release: {error}") from None
@@ -156,3 +163,29 @@ class SendingAction(ActionBase):
         self._transfer_file(local, remote)
         self._fixup_perms2((shell.tmpdir, remote), execute=False)
         return remote
+
+
+def release_of(item: dict[str, t.Any]) -> t.Any:
+    """The release of an item whose source is needed: not when the release goes."""
+    goes = item.get("state") == "absent" and not item.get("instances")
+    return None if goes else item.get("release")
+
+
+def waits(items: t.Iterable[dict[str, t.Any]]) -> t.Iterator[str]:
+    """What a long silence of the task may be, for who looks with -v: a module tells nothing until it has ended."""
+    for item in items:
+        health, release = item.get("health"), item.get("release")
+        if isinstance(release, dict) and isinstance(release.get("prepare"), list):
+            count, most = len(release["prepare"]), _seconds(release, "prepare_timeout", 900)
+            yield f"{release.get('path')}: a new version is prepared by {count} programs, each within {most:g} s"
+        if isinstance(health, dict):
+            timeout, stable = _seconds(health, "timeout", 30), _seconds(health, "stable", 0)
+            yield f"{item.get('name')}: after a change it has to be healthy within {timeout:g} s, and for {stable:g} s"
+
+
+def _seconds(options: dict[str, t.Any], name: str, default: float) -> float:
+    """A time as the task gives it; the module says what is wrong with it, if anything is."""
+    try:
+        return float(options.get(name) or default)
+    except (TypeError, ValueError):
+        return default
