@@ -79,7 +79,8 @@ options:
       - How many states of the set stay on the target, readable by root alone, for M(unitcraft.systemd.rollback). They
         hold the units, their files with secrets, and the enablement.
       - The set is O(set_name), or the unit if the task is about one unit. A task of several units without O(set_name)
-        keeps none. V(0) keeps none.
+        keeps none. V(0) removes those that there are.
+      - When a task leaves nothing of a set, all its generations go, and with them the copies of its secrets.
     type: int
     default: 5
 """

@@ -49,6 +49,7 @@ options:
       - V(reloaded) fails when the program does not accept its new configuration, and then puts the old state
         back.
       - V(absent) stops and disables the unit and removes its file, or removes only the drop-in.
+        The versions of its O(release) go as well, but for those that a rollback of the rest of the set needs.
         Of a template with O(instances) it stops and disables only these, and keeps the file.
     type: str
     choices: [present, started, stopped, restarted, reloaded, absent]

@@ -177,7 +177,8 @@ units:
       elements: str
     drift:
       description:
-        - Changes by hand since the deployment of the unit, null for units that this collection did not deploy.
+        - Changes by hand since the deployment of the unit and of its files, null for units that this collection did not
+          deploy. The link C(current) of a release is one of the files.
         - C(what) is V(changed), V(removed), V(added), V(enablement) or V(run-state), C(path) is the file, C(message)
           describes the change, C(diff) shows it.
       type: list

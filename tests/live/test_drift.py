@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import pytest
+from live.deploying import deploy, echo
 from live.test_one_unit import SLEEP
 
 WANTED = {
@@ -47,3 +49,26 @@ def test_a_file_that_is_gone(target):
     told = drift(target.unit("t-a", check=True, **WANTED))
     assert [(item["what"], item["path"]) for item in told] == [("removed", f"{PATH}.d/10-x.conf")]
     assert "-RestartSec=3" in told[0]["diff"]
+
+
+@pytest.fixture
+def clean_files(target):
+    yield
+    target.sh("systemctl stop 't-*' 2>/dev/null; rm -rf /etc/t-* /var/lib/t-*", check=False)
+
+
+@pytest.mark.usefixtures("clean_files")
+def test_files_of_a_unit(target):
+    deploy(target, [echo("1")])
+    ask = {"name": ["t-echo"], "what": ["drift"]}
+    assert drift(target.module("unit_info", **ask), "t-echo.service") == []
+    target.sh("rm /etc/t-echo/conf; echo SECRET=x > /etc/t-echo/secret; chmod 755 /var/lib/t-echo")
+    target.sh("ln -sfn releases/9 /opt/t-echo/current; chown 1 /opt/t-echo/echo.py")
+    told = drift(target.module("unit_info", **ask), "t-echo.service")
+    assert {item["path"]: (item["what"], item["message"]) for item in told} == {
+        "/etc/t-echo/conf": ("removed", "the file is gone"),
+        "/etc/t-echo/secret": ("changed", "its content is not as we wrote it"),
+        "/var/lib/t-echo": ("changed", "its mode is 0755, deployed 0750"),
+        "/opt/t-echo/current": ("changed", "it leads to releases/9, deployed to releases/1"),
+        "/opt/t-echo/echo.py": ("changed", "its owner is 1:0, deployed 0:0"),
+    }

@@ -142,3 +142,43 @@ def test_a_content_that_is_gone_is_named(target):
     target.sh("rm /var/lib/unitcraft/contents/*")
     result = target.module("rollback", set_name="t-echo.service")
     assert result["failed"] and "is gone from /var/lib/unitcraft/contents" in result["msg"]
+
+
+# What goes, goes for good
+
+
+OURS = "find /var/lib/unitcraft -type f | sort"
+
+
+def test_a_set_that_goes_takes_its_secrets_along(target):
+    for number in (1, 2):
+        deploy(target, version(number), **SET)
+    foretold = deploy(target, [], check=True, **SET)
+    result = deploy(target, [], **SET)
+    assert not result.get("failed"), result.get("msg", result)
+    assert foretold["actions"] == result["actions"]
+    assert target.sh(OURS).split() == ["/var/lib/unitcraft/deployed.json", "/var/lib/unitcraft/lock"]
+    assert target.sh("ls /etc/t-echo/secret 2>/dev/null; true") == ""
+
+
+def test_a_unit_that_goes_takes_its_generations_along(target):
+    deploy(target, [echo("1")])
+    result = target.unit("t-echo", state="absent")
+    assert not result.get("failed"), result.get("msg", result)
+    assert target.sh(OURS).split() == ["/var/lib/unitcraft/deployed.json", "/var/lib/unitcraft/lock"]
+
+
+def test_the_rest_of_a_set_can_still_go_back(target):
+    deploy(target, version(1), **SET)
+    before = state(target)
+    result = deploy(target, [version(1)[1]], **SET)
+    assert not result.get("failed"), result.get("msg", result)
+    result = target.module("rollback", set_name="t-shop")
+    assert not result.get("failed"), result.get("msg", result)
+    assert state(target) == before
+
+
+def test_no_generations_are_kept_any_more(target):
+    deploy(target, [echo("1")])
+    deploy(target, [echo("2")], keep_generations=0)
+    assert target.sh(OURS).split() == ["/var/lib/unitcraft/deployed.json", "/var/lib/unitcraft/lock"]

@@ -60,7 +60,7 @@ MADE = ["t-app:Service t-app (unitcraft.systemd with group t-readers):/nonexiste
 
 def test_user_and_its_files_are_made_together(target):
     result = apply(target, app())
-    assert not result.get("failed"), result
+    assert not result.get("failed"), result.get("msg", result)
     assert accounts(target) == MADE
     assert target.sh("stat -c %U:%G /opt/t-app /opt/t-app/notes").split() == ["t-app:root", "t-app:t-readers"]
     assert target.sh("ps -o user= -C sleep | grep t-app") == "t-app"
@@ -95,14 +95,14 @@ def test_existing_user_is_never_changed(target):
     before = target.sh("getent passwd t-app; getent shadow t-app; getent group t-app")
     apply(target, app(group=""))
     result = apply(target, {**app(group=""), "state": "absent"})
-    assert not result.get("failed"), result
+    assert not result.get("failed"), result.get("msg", result)
     assert target.sh("getent passwd t-app; getent shadow t-app; getent group t-app") == before
 
 
 def test_absent_leaves_nothing(target):
     apply(target, app(schedule="daily", secrets={"A": "x"}))
     result = apply(target, {**app(secrets={"A": "x"}), "state": "absent"})
-    assert not result.get("failed"), result
+    assert not result.get("failed"), result.get("msg", result)
     assert accounts(target) == [""]
     assert target.sh("ls -d /opt/t-app /etc/t-app* /etc/systemd/system/t-app* 2>/dev/null; true") == ""
     assert not apply(target, {**app(secrets={"A": "x"}), "state": "absent"})["changed"]
@@ -152,7 +152,7 @@ def list_secrets(target):
 def test_secrets_change_their_form(target):
     for form, there in FORMS:
         result = apply(target, app(**form))
-        assert not result.get("failed"), result
+        assert not result.get("failed"), result.get("msg", result)
         assert list_secrets(target) == there
         assert not apply(target, app(**form))["changed"]
 
@@ -166,6 +166,73 @@ def test_old_secrets_come_back(target, before, after):
     assert "not_undone" not in result
     assert list_secrets(target) == FORMS[before][1]
     assert target.sh("find /etc/t-app.secrets -type f -exec sha256sum {} +") == there
+
+
+# --- back ---
+
+
+def apply_with_other(target, service):
+    """The same in a set that goes on without the service."""
+    other = {"name": "t-other.service", "content": "[Service]\nExecStart=/bin/true\n"}
+    items = _services.apply({"t-app": service}, 257)["units"]
+    result = deploy(target, [*items, other], set_name="t", prune=True)
+    assert not result.get("failed"), result.get("msg", result)
+
+
+def test_rollback_brings_back_a_user_with_its_files(target):
+    apply_with_other(target, app())
+    uid = target.sh("id -u t-app")
+    apply_with_other(target, {**app(), "state": "absent"})
+    assert accounts(target) == [""]
+    target.sh(f"useradd --system --uid {uid} --user-group --no-create-home t-thief")
+    result = target.module("rollback", set_name="t")
+    try:
+        assert not result.get("failed"), result.get("msg", result)
+        assert target.sh("stat -c %U:%G /opt/t-app /opt/t-app/notes").split() == ["t-app:root", "t-app:t-readers"]
+        assert target.sh("ps -o user= -C sleep | grep t-app") == "t-app"
+    finally:
+        target.sh("userdel t-thief", check=False)
+
+
+def test_rollback_of_an_encrypted_secret(target, release):
+    if release < 250:
+        pytest.skip("systemd-creds came with 250")
+    for secret in ("one", "two"):
+        apply(target, sealed(secret))
+        target.wait_for(f"grep -q {secret} /run/t-app/given")
+    result = target.module("rollback", set_name="t")
+    assert not result.get("failed"), result.get("msg", result)
+    target.wait_for("grep -q one /run/t-app/given")
+
+
+# --- releases ---
+
+
+def test_release_of_a_service_comes_and_goes(target, tmp_path):
+    (tmp_path / "serve").write_text("#!/bin/sh\nexec sleep infinity\n")
+    (tmp_path / "serve").chmod(0o755)
+    service = {"command": ["/opt/t-app/current/serve"], "release": {"src": str(tmp_path), "version": "1"}}
+    result = apply(target, service)
+    assert not result.get("failed"), result.get("msg", result)
+    assert target.sh("readlink /opt/t-app/current; systemctl is-active t-app").split() == ["releases/1", "active"]
+    foretold = apply(target, {**service, "state": "absent"}, check=True)
+    result = apply(target, {**service, "state": "absent"})
+    assert not result.get("failed"), result.get("msg", result)
+    assert (foretold["actions"], result["archives"]) == (result["actions"], 0)
+    assert target.sh("ls -d /opt/t-app 2>/dev/null; true") == ""
+    assert not apply(target, {**service, "state": "absent"})["changed"]
+
+
+def test_release_stays_for_a_rollback_of_the_others(target, tmp_path):
+    (tmp_path / "serve").write_text("#!/bin/sh\nexec sleep infinity\n")
+    (tmp_path / "serve").chmod(0o755)
+    service = {"command": ["/opt/t-app/current/serve"], "release": {"src": str(tmp_path), "version": "1"}}
+    for state in ("started", "absent"):
+        apply_with_other(target, {**service, "state": state})
+    assert target.sh("ls /opt/t-app") == "releases"
+    result = target.module("rollback", set_name="t")
+    assert not result.get("failed"), result.get("msg", result)
+    assert target.sh("readlink /opt/t-app/current; systemctl is-active t-app").split() == ["releases/1", "active"]
 
 
 # --- encrypted -------------------------------------------------------------------------------------------------------
@@ -185,7 +252,7 @@ def test_encrypted_secret_reaches_the_service_and_is_nowhere_else(target, releas
     if release < 250:
         pytest.skip("systemd-creds came with 250")
     result = apply(target, sealed("told-to-nobody"))
-    assert not result.get("failed"), result
+    assert not result.get("failed"), result.get("msg", result)
     target.wait_for("grep -q told-to-nobody /run/t-app/given")
     assert target.sh("grep -rl told-to-nobody /etc /var/lib /tmp /var/tmp 2>/dev/null; true") == ""
     assert "told-to-nobody" not in json.dumps(result)
@@ -217,7 +284,7 @@ def test_plain_credentials_become_encrypted(target, release):
         pytest.skip("systemd-creds came with 250")
     apply(target, {**sealed("told-to-nobody"), "secrets_as": "credentials"})
     result = apply(target, sealed("told-to-nobody"))
-    assert not result.get("failed"), result
+    assert not result.get("failed"), result.get("msg", result)
     assert target.sh("grep -l told-to-nobody /etc/t-app.secrets/token; true") == ""
 
 

@@ -82,6 +82,40 @@ def plan_accounts(declared: t.Iterable[t.Mapping[str, t.Any]], defs: str = "/etc
     return _Planning(defs).run(declared)
 
 
+def accounts_after(
+    before: t.Iterable[t.Mapping[str, t.Any]], declared: t.Iterable[t.Mapping[str, t.Any]]
+) -> list[dict[str, t.Any]]:
+    """The users that a set has after a task, as ``plan_accounts`` takes them, with their ids.
+
+    :param before: what this was before it.
+    """
+    found = {entry["user"]: dict(entry) for entry in before}
+    for entry in declared:
+        found.pop(entry["user"], None)
+        if entry["state"] != "absent":
+            uid, gid = _ids(entry, Accounts())
+            found[entry["user"]] = {**entry, "uid": uid, "gid": gid}
+    return list(found.values())
+
+
+def ids_again(entries: t.Iterable[t.Mapping[str, t.Any]], made: Accounts) -> list[dict[int | None, int | None]]:
+    """What the ids of users, and those of groups, are now that ``accounts_after`` has noted.
+
+    :param made: what ``plan_accounts`` returned for the same entries.
+    """
+    now = [(entry, _ids(entry, made)) for entry in entries]
+    return [{entry[key]: ids[number] for entry, ids in now} for number, key in enumerate(("uid", "gid"))]
+
+
+def _ids(entry: t.Mapping[str, t.Any], made: Accounts) -> tuple[int | None, int | None]:
+    """The ids of a user and its primary group, which exist or will be made."""
+    user, group = _user(entry["user"]), _group(entry["group"] or entry["user"])
+    return (
+        user.pw_uid if user else made.uid(entry["user"]),
+        group.gr_gid if group else made.gid(entry["group"] or entry["user"]),
+    )
+
+
 class _Planning:
     def __init__(self, defs: str) -> None:
         self.limits = _limits(defs)

@@ -8,7 +8,7 @@ import contextlib
 import os
 import typing as t
 
-from .accounts import Account
+from .accounts import Account, accounts_after
 from .accounts import remove as remove_accounts
 from .generations import Generations
 from .host import Host
@@ -23,13 +23,14 @@ Closing = t.Mapping[str, t.Any]  # fit for JSON
 def closing_of(plan: Plan, generation: t.Mapping[str, t.Any] | None, record: t.Mapping[str, t.Any] | None) -> Closing:
     """What is to be done after a plan.
 
-    :param generation: ``{set, items, actions, keep}`` of a new one, or ``{set, current}``: a number to go to.
+    :param generation: ``{set, items, accounts, actions, keep}`` of a new one; ``accounts`` are those that the task
+        declares. Or ``{set, current}``: a number to go to.
     :param record: the new one; None when it stays as it is.
     """
     steps = [step for step in plan.releases.values() if step.removed or step.has_leftovers]
     return {
         "generation": generation,
-        "versions": [[step.release.path, list(step.removed)] for step in steps],
+        "versions": [[step.release.path, list(step.removed), step.release.gone] for step in steps],
         "accounts": [account._asdict() for account in plan.accounts.removed],
         "record": record,
     }
@@ -41,9 +42,9 @@ def close(closing: Closing, store: Store, host: Host) -> list[str]:
     :returns: what could not be done, in words.
     """
     problems = _keep_generation(closing["generation"], store, host)
-    for path, versions in closing["versions"]:
+    for path, versions, is_last in closing["versions"]:
         try:
-            host.remove_versions(path, versions)
+            host.remove_versions(path, versions, is_last)
         except OSError as error:
             problems.append(
                 f"release {path}: an old version cannot be removed ({error.strerror}); the next run tries again"
@@ -60,9 +61,12 @@ def _keep_generation(generation: t.Mapping[str, t.Any] | None, store: Store, hos
     try:
         if "current" in generation:
             generations.point_to(generation["current"])
+        elif not generation["items"] or not generation["keep"]:
+            generations.forget()  # with the secrets of what is no more
         else:
             _keep_contents(generation["items"], host)
-            generations.add(generation["items"], generation["actions"], generation["keep"])
+            accounts = accounts_after(generations.accounts(), generation["accounts"])
+            generations.add(generation["items"], accounts, generation["actions"], generation["keep"])
     except OSError as error:
         told = (
             f"set {generations.set_name} still counts as in its old generation"

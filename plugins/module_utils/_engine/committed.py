@@ -31,11 +31,21 @@ def items_after(
             continue  # the rest of what a set no longer declares
         done.add((unit.name, unit.dropin))
         old = items.pop((unit.name, unit.dropin), {})
-        if not unit.removes:
+        if not _goes(unit):
             item = _item(unit, old, after, state)
             item["files"] = [*_files_after(old, unit, plan, state).values()]
             items[unit.name, unit.dropin] = item
     return list(items.values())
+
+
+def is_over(before: t.Sequence[Item], desired: t.Sequence[DesiredUnit]) -> bool:
+    """Whether a task leaves nothing of a set."""
+    gone = {(unit.name, unit.dropin) for unit in desired if _goes(unit)}
+    return all(_goes(unit) for unit in desired) and gone.issuperset(map(_key, before))
+
+
+def _goes(unit: DesiredUnit) -> bool:
+    return unit.removes or bool(unit.pruned_of)
 
 
 def _key(item: Item) -> tuple[str, str]:
@@ -84,7 +94,9 @@ def prune_files(items: t.Sequence[Item], desired: t.Sequence[DesiredUnit], set_n
     for item in items:
         gone = [f["path"] for f in item["files"] if f["path"] not in declared and f["kind"] != "directory"]
         if gone and _key(item) not in units:
-            units[_key(item)] = DesiredUnit(item["name"], item["path"], item["dropin"], position=len(desired))
+            units[_key(item)] = DesiredUnit(
+                item["name"], item["path"], item["dropin"], position=len(desired), pruned_of=set_name
+            )
             found.append(units[_key(item)])
         for path in gone:
             units[_key(item)].files.append(DesiredFile(f"set {set_name} no longer declares it", path, "missing"))

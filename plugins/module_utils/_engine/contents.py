@@ -54,6 +54,10 @@ class Contents:
                 self._places[digest] = (offset, size)
                 offset += size
 
+    def exist(self) -> bool:
+        """Whether anything may be in our folder."""
+        return os.path.isdir(self.folder)
+
     def has(self, digest: str) -> bool:
         """Whether a content is at hand."""
         return digest in self._made or digest in self._places or self.kept(digest)

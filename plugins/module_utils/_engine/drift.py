@@ -53,6 +53,30 @@ def compare(unit: str, record: Record, now: DriftState) -> list[dict[str, str]]:
     return found
 
 
+def compare_file(deployed: t.Mapping[str, t.Any], now: t.Mapping[str, t.Any]) -> list[dict[str, str]]:
+    """The drift of a file that a unit has brought along, in the form of ``compare``; its content is never shown.
+
+    :param deployed: see ``committed.items_after``; ``now``: the same of what is there, of what its kind has.
+    """
+    path, kind = deployed["path"], deployed["kind"]
+    if now["kind"] == "missing":
+        return [_drift("removed", path, f"the {kind} is gone")]
+    if now["kind"] != kind:
+        return [_drift("changed", path, f"it is a {now['kind']}, deployed as a {kind}")]
+    told = []
+    if kind == "file" and deployed["digest"] != now["digest"]:
+        told.append("its content is not as we wrote it")
+    if kind == "link" and deployed["target"] != now["target"]:
+        told.append(f"it leads to {now['target']}, deployed to {deployed['target']}")
+    if kind != "link" and not deployed["only_new"]:
+        if deployed["mode"] != now["mode"]:
+            told.append(f"its mode is {now['mode']:04o}, deployed {deployed['mode']:04o}")
+        owners = [f"{file['uid']}:{file['gid']}" for file in (now, deployed)]
+        if owners[0] != owners[1]:
+            told.append(f"its owner is {owners[0]}, deployed {owners[1]}")
+    return [_drift("changed", path, "; ".join(told))] if told else []
+
+
 def _drift(what: str, path: str, message: str, diff: str = "") -> dict[str, str]:
     return {"what": what, "path": path, "message": message, "diff": diff}
 

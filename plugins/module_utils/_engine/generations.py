@@ -22,8 +22,8 @@ Generation = dict[str, t.Any]
 class Generations:
     """The generations of one set: ``NUMBER.json`` each, and ``current``, which names the one that the host is in.
 
-    A generation is ``{format, number, time, by, set, items, actions}``; its items are what
-    ``committed.items_after`` returns.
+    A generation is ``{format, number, time, by, set, items, accounts, actions}``; see ``committed.items_after`` and
+    ``accounts.accounts_after``.
     """
 
     def __init__(self, store: Store, set_name: str) -> None:
@@ -67,7 +67,19 @@ class Generations:
             return t.cast("list[dict[str, t.Any]]", self.read(self.current())["items"])
         return []
 
-    def add(self, items: t.Sequence[t.Mapping[str, t.Any]], actions: t.Sequence[t.Any], keep: int) -> None:
+    def accounts(self) -> list[dict[str, t.Any]]:
+        """The users and groups of the current generation, see ``accounts_after``."""
+        with contextlib.suppress(ValueError):
+            return list(self.read(self.current()).get("accounts", ()))
+        return []
+
+    def add(
+        self,
+        items: t.Sequence[t.Mapping[str, t.Any]],
+        accounts: t.Sequence[t.Mapping[str, t.Any]],
+        actions: t.Sequence[t.Any],
+        keep: int,
+    ) -> None:
         """Add a generation, which is the current one from now on, and remove the oldest ones.
 
         :raises OSError: when that is impossible.
@@ -83,6 +95,7 @@ class Generations:
             "by": _person(),
             "set": self.set_name,
             "items": items,
+            "accounts": accounts,
             "actions": actions,
         }
         replace_file(self._path(number), json.dumps(generation).encode("ascii"))
@@ -90,6 +103,16 @@ class Generations:
         for old in [*numbers, number][: -max(keep, 1)]:
             with contextlib.suppress(OSError):
                 os.unlink(self._path(old))
+
+    def forget(self) -> None:
+        """Remove all of them.
+
+        :raises OSError: when that is impossible.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(self._folder):
+                os.unlink(os.path.join(self._folder, name))
+            os.rmdir(self._folder)
 
     def point_to(self, number: int) -> None:
         """Say which generation the host is in.

@@ -289,19 +289,23 @@ class Host:
         folder = self._release(step.release.path)
         if step.is_new:
             folder.make(step.release)
-        if step.version != step.before:
+        if step.version not in ("", step.before):
             folder.use(*filter(None, (step.before, step.version)))
 
     def discard_version(self, path: str, version: str) -> None:
         """Remove a version that was made in vain."""
-        self._release(path).discard(version)
+        self._release(path).remove([version])
 
-    def remove_versions(self, path: str, versions: t.Iterable[str]) -> None:
+    def remove_versions(self, path: str, versions: t.Iterable[str], is_last: bool) -> None:
         """Remove versions of a release, and what killed runs left.
 
+        :param is_last: whether the release goes, and its folder when nothing is left in it.
         :raises OSError: when that is impossible.
         """
-        self._release(path).remove(versions)
+        folder = self._release(path)
+        folder.remove(versions)
+        if is_last:
+            folder.remove_folder()
 
     def boot_id(self) -> str:
         """Tells one boot from another."""

@@ -33,6 +33,7 @@ class Release(t.NamedTuple):
     :ivar prepare_timeout: seconds for each command.
     :ivar shared: ``(name in the version, absolute path on the host)``, linked into it.
     :ivar keep: how many versions stay.
+    :ivar gone: whether all of it goes.
     """
 
     path: str
@@ -48,6 +49,7 @@ class Release(t.NamedTuple):
     prepare_timeout: float = 900.0
     shared: tuple[tuple[str, str], ...] = ()
     keep: int = 5
+    gone: bool = False
 
     def checksum(self) -> str:
         """SHA-256 of all that a version is made from."""
@@ -102,6 +104,8 @@ class ReleaseStep(t.NamedTuple):
 
     def reason(self) -> str:
         """Why ``current`` changes."""
+        if self.release.gone:
+            return f"release {self.release.path}: state: absent"
         change = f"version {self.before} -> {self.version}" if self.before else f"version {self.version}, the first"
         return f"release {self.release.path}: {change}"
 
@@ -112,6 +116,8 @@ def plan_release(release: Release, versions: Versions, in_use: t.Collection[str]
     :param in_use: versions that are kept for a rollback.
     :raises ReleaseError: when the version is there with another content.
     """
+    if release.gone:
+        return _plan_end(release, versions, in_use)
     name, path = release.name(), release.path
     there = versions.complete.get(name)
     if name in versions.foreign:
@@ -131,6 +137,15 @@ def plan_release(release: Release, versions: Versions, in_use: t.Collection[str]
         if version not in protected
     }
     return ReleaseStep(release, name, versions.current, there is None, removed, bool(versions.unfinished))
+
+
+def _plan_end(release: Release, versions: Versions, in_use: t.Collection[str]) -> ReleaseStep:
+    removed = {
+        version: f"release {release.path}: version {version}: state: absent"
+        for version in versions.complete
+        if version not in in_use
+    }
+    return ReleaseStep(release, "", versions.current, False, removed, bool(versions.unfinished))
 
 
 def _previous(versions: Versions) -> str:

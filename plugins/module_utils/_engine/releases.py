@@ -172,7 +172,7 @@ class ReleaseFolder:
                     self._mark(folder, name, release.checksum(), _COMPLETE)
         except BaseException as error:
             with contextlib.suppress(OSError, TransactionError):
-                self.discard(name)
+                self.remove([name])
             if isinstance(error, (TreeError, ArchiveError, SystemdError, ReleaseError, OSError)):
                 raise ReleaseError(f"release {self.path}: version {name} cannot be made: {_words(error)}") from error
             raise
@@ -290,18 +290,7 @@ class ReleaseFolder:
                     os.utime(f".{name}.json", ns=(now, now), dir_fd=folder, follow_symlinks=False)
 
     def remove(self, names: t.Iterable[str]) -> None:
-        """Remove versions, and what killed runs left.
-
-        :raises OSError: when that is impossible.
-        """
-        with self._as_owner(), contextlib.ExitStack() as stack:
-            folder = self._open(stack)
-            self._remove_unfinished(folder)
-            for name in names:
-                _remove_version(folder, name)
-
-    def discard(self, name: str) -> None:
-        """Remove a version that was made in vain, and with the last one the folder of all.
+        """Remove versions and what killed runs left, and with the last one the folder of all.
 
         :raises OSError: when that is impossible.
         """
@@ -309,9 +298,16 @@ class ReleaseFolder:
             folder = _opened(f"{self.path}/{RELEASES}", stack)
             if folder >= 0:
                 self._remove_unfinished(folder)
-                _remove_version(folder, name)
+                for name in names:
+                    _remove_version(folder, name)
                 with contextlib.suppress(OSError):  # another version is in it
                     os.rmdir(RELEASES, dir_fd=_opened(self.path, stack))
+
+    def remove_folder(self) -> None:
+        """Remove the folder of the release, if nothing is in it."""
+        with contextlib.ExitStack() as stack, self._as_owner(), contextlib.suppress(OSError, TransactionError):
+            parent, name = os.path.split(self.path)
+            os.rmdir(name, dir_fd=_opened(parent, stack))
 
 
 def _remove_version(folder: int, name: str) -> None:

@@ -118,8 +118,6 @@ def _contradicts_absent(name: str, item: Item, has_text: bool) -> list[str]:
     if not item["dropin"] and (item["enabled"] or item["masked"]):
         option = "enabled" if item["enabled"] else "masked"
         mistakes.append(f"{name}: state: absent contradicts {option}: true; leave {option} out")
-    if item["release"] is not None:
-        mistakes.append(f"{name}: state: absent takes no release; leave it out, and remove its folder with files")
     return mistakes
 
 

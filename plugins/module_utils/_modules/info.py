@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
+import hashlib
+import os
 import re
+import stat
 import typing as t
 
 from .._catalog import LAST_RELEASE
-from .._engine.drift import DriftState, compare
-from .._engine.generations import describe_all
+from .._engine.drift import DriftState, compare, compare_file
+from .._engine.generations import describe_all, generations_of_all
 from .._engine.store import Store
 from .._graph.build import build
 from .._graph.graph import Graph
@@ -139,6 +143,39 @@ def _add_drift(
             dropins = [p for p in files.find(name).dropins if p.startswith(f"{systemd.folder}/{name}.d/")]
             texts = {path: reader.text(path) for path in {*record, *dropins}}
             unit["drift"] = compare(name, record, DriftState(texts, dropins, runtime.state(name) or {}))
+    if not systemd.root:
+        _add_file_drift(units, store)
+
+
+def _add_file_drift(units: t.Mapping[str, dict[str, t.Any]], store: Store) -> None:
+    """The drift of the files that units have brought along."""
+    for item in [item for generations in generations_of_all(store) for item in generations.items()]:
+        with contextlib.suppress(LookupError, TypeError):  # it is not as we wrote it
+            if item["name"] in units and item["files"]:
+                found = [drift for file in item["files"] for drift in compare_file(file, _present(file))]
+                unit = units[item["name"]]
+                unit["drift"] = [*(unit["drift"] or ()), *found]
+
+
+def _present(deployed: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What stands in the place of a file, see ``compare_file``."""
+    path = deployed["path"]
+    try:
+        info = os.lstat(path)
+        kinds = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
+        kind = kinds.get(stat.S_IFMT(info.st_mode), "special file")
+        found = {"kind": kind, "mode": stat.S_IMODE(info.st_mode), "uid": info.st_uid, "gid": info.st_gid, "digest": ""}
+        if kind == "link":
+            found["target"] = os.readlink(path)
+        if kind == "file" and info.st_size == deployed["size"]:
+            digest = hashlib.sha256()
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+            found["digest"] = digest.hexdigest()
+        return found
+    except OSError:
+        return {"kind": "missing"}
 
 
 def _release(systemd: Manager) -> int:

@@ -38,25 +38,44 @@ def add_releases(
     for unit, item in zip(desired, items):
         if item["release"]:
             found = (sent.releases[unit.position] if sent.releases else None) or {}
-            place = f"units[{unit.position}].release" if listed else "release"
             try:
-                unit.release = _release(item["release"], found, sent, params, host)
+                if unit.removes:
+                    unit.release = Release(_path(item["release"], host), "", gone=True)
+                else:
+                    unit.release = _release(item["release"], found, sent, params, host)
             except ValueError as error:
-                mistakes.append(f"{place}: {error}")
-                continue
-            target = f"{RELEASES}/{unit.release.name()}"
-            path = f"{unit.release.path}/{CURRENT}"
-            unit.files.append(DesiredFile(place, path, "link", target=target, of_release=True))
+                mistakes.append(f"{_place(unit, listed)}: {error}")
+    _add_links(desired, listed)
     mistakes = mistakes or list(_collisions(desired))
     if mistakes:
         raise DeclarationError(mistakes)
 
 
-def versions_in_use(store: Store, desired: t.Iterable[DesiredUnit]) -> dict[str, set[str]]:
-    """The versions that generations on this host refer to, by the path of the release."""
+def _place(unit: DesiredUnit, listed: bool) -> str:
+    return f"units[{unit.position}].release" if listed else "release"
+
+
+def _add_links(desired: t.Sequence[DesiredUnit], listed: bool) -> None:
+    """Give the units the links to their current versions. A release goes with the last unit of the task that has it."""
+    found = [(unit, unit.release) for unit in desired if unit.release]
+    kept = [release.path for _unit, release in found if not release.gone]
+    for unit, release in found:
+        if release.gone and release.path in kept:
+            unit.release = None
+            continue
+        kind, target = ("missing", "") if release.gone else ("link", f"{RELEASES}/{release.name()}")
+        path = f"{release.path}/{CURRENT}"
+        unit.files.append(DesiredFile(_place(unit, listed), path, kind, target=target, of_release=True))
+
+
+def versions_in_use(store: Store, desired: t.Iterable[DesiredUnit], over: str = "") -> dict[str, set[str]]:
+    """The versions that generations on this host refer to, by the path of the release.
+
+    :param over: name of the set whose generations go.
+    """
     found: dict[str, set[str]] = {f"{unit.release.path}/{CURRENT}": set() for unit in desired if unit.release}
     for generations in generations_of_all(store) if found else ():
-        for number in generations.numbers():
+        for number in generations.numbers() if generations.set_name != over else ():
             with contextlib.suppress(ValueError, LookupError, TypeError):
                 for file in (file for item in generations.read(number)["items"] for file in item["files"]):
                     found.get(file["path"], set()).add(posixpath.basename(file["target"]))
@@ -86,17 +105,13 @@ def _release(options: Item, found: Item, sent: Sent, params: Item, host: Host) -
     :param found: what the action plugin says of ``src``.
     :raises ValueError: with what is wrong with the option.
     """
-    problem = path_problem(options["path"])
-    if problem:
-        raise ValueError(f"path: {problem}")
+    path = _path(options, host)
     for check in (_check_version, _check_prepare, _check_shared):
         check(options)
     _check_owner(options, params)
-    with host.manager.as_owner():
-        current = real_place(posixpath.join(options["path"], CURRENT), host.root)
     source, digest = _source(options, found, sent, host)
     return Release(
-        path=posixpath.dirname(current),
+        path=path,
         digest=digest,
         version=options["version"] or "",
         packed=bool(found.get("packed")),
@@ -110,6 +125,15 @@ def _release(options: Item, found: Item, sent: Sent, params: Item, host: Host) -
         shared=tuple(sorted((options["shared"] or {}).items())),
         keep=options["keep"],
     )
+
+
+def _path(options: Item, host: Host) -> str:
+    """The folder of a release on this host."""
+    problem = path_problem(options["path"])
+    if problem:
+        raise ValueError(f"path: {problem}")
+    with host.manager.as_owner():
+        return posixpath.dirname(real_place(posixpath.join(options["path"], CURRENT), host.root))
 
 
 def _check_version(options: Item) -> None:

@@ -9,6 +9,7 @@ import os
 import posixpath
 import typing as t
 
+from .._engine.accounts import ids_again, plan_accounts
 from .._engine.committed import desired_again
 from .._engine.contents import Contents
 from .._engine.desired import DesiredUnit
@@ -69,8 +70,9 @@ class Rollback(Task):
         current = generations.current()
         try:
             self.number = self._chosen(generations, current)
-            target, now = generations.read(self.number)["items"], generations.items()
-            desired = desired_again(target, now, self.number, self.health)
+            generation = generations.read(self.number)
+            desired = desired_again(generation["items"], generations.items(), self.number, self.health)
+            self._add_accounts(desired, generation.get("accounts", ()))
         except ValueError as error:
             raise DeclarationError([f"to: {error}"]) from None
         except (LookupError, TypeError, AttributeError) as error:
@@ -78,6 +80,15 @@ class Rollback(Task):
         self._check_contents(host.contents, desired)
         self.result["generation"] = {"from": current, "to": self.number}
         return desired
+
+    def _add_accounts(self, desired: t.Sequence[DesiredUnit], entries: t.Sequence[t.Mapping[str, t.Any]]) -> None:
+        """Have the users made that are gone since, and their files belong to them. A user of today stays."""
+        self.accounts = plan_accounts(entries)
+        uids, gids = ids_again(entries, self.accounts)
+        for unit in desired:
+            unit.files = [
+                file._replace(uid=uids.get(file.uid, file.uid), gid=gids.get(file.gid, file.gid)) for file in unit.files
+            ]
 
     def _chosen(self, generations: Generations, current: int) -> int:
         if self.to.isdigit():

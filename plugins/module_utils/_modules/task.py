@@ -105,7 +105,8 @@ class Task:
         if state.releases:
             from .releases import versions_in_use
 
-            state.versions_in_use = versions_in_use(self.store, desired)
+            over = self._generations.set_name if self._generations and self._is_over(desired) else ""
+            state.versions_in_use = versions_in_use(self.store, desired, over)
         state.deployed = {path: entry["text"] for path, entry in record.items() if entry.get("text") is not None}
         self.drift = drift_by_unit(state, desired, record)
         plan = self._plan(host, state, desired, files)
@@ -279,7 +280,7 @@ class Task:
                 states = run(plan, host, self.store, snapshot, self.params["rollback"])
                 self.warnings += close(closing, self.store, host)
         finally:
-            if files and not self.store.has_intent():
+            if not self.store.has_intent() and host.contents.exist():
                 host.contents.keep_only(self.store.digests())
         if plan.linger is False:  # with it the manager goes, and whatever it ran
             return describe_units(places_of(host.folder, desired), states, self.drift)
@@ -304,21 +305,33 @@ class Task:
     ) -> dict[str, t.Any] | None:
         """The state of the set that the plan leads to, as ``closing_of`` takes it; None when it stays as it is."""
         generations, keep = self._generations, self.params["keep_generations"]
-        if generations is None or not keep:
+        if generations is None:
             return None
         from .._engine.committed import items_after
 
         before = generations.items()
         items = items_after(before, plan, state, desired)
-        if items == before:
+        if items == before and keep:
             return None
-        return {"set": generations.set_name, "items": items, "actions": self.result["actions"], "keep": keep}
+        return {
+            "set": generations.set_name,
+            "items": items,
+            "accounts": list(self.sent.accounts),
+            "actions": self.result["actions"],
+            "keep": keep,
+        }
 
     def _generations_of(self, desired: t.Sequence[DesiredUnit]) -> Generations | None:
         """The generations of the set; None for what is not one, and for an image."""
         names = {unit.name for unit in desired}
         name = self.params["set_name"] or (names.pop() if len(names) == 1 else "")
         return Generations(self.store, name) if name and not self.params["root"] else None
+
+    def _is_over(self, desired: t.Sequence[DesiredUnit]) -> bool:
+        """Whether nothing of the set is left, so that no generation of it stays either."""
+        from .._engine.committed import is_over
+
+        return self._generations is not None and is_over(self._generations.items(), desired)
 
     def _units(self, host: Host, desired: t.Sequence[DesiredUnit], states: States) -> dict[str, dict[str, t.Any]]:
         """The state of every declared unit; what is not in ``states`` is asked for."""

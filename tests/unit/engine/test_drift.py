@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import case_files
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.drift import DriftState, compare
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.drift import DriftState, compare, compare_file
 
 CASES = case_files.load("drift")
 
@@ -28,3 +28,12 @@ def test_what_differs_and_where(case):
 def test_words(case):
     told = [item["message"] + "\n" + item["diff"] for item in drift_of(case)]
     assert [want[2] for want, text in zip(case["want"], told) if want[2] not in text] == []
+
+
+@pytest.mark.parametrize("case", case_files.load("drift_files"))
+def test_files(case):
+    deployed = {"path": "/a", "kind": "file", "mode": 0o600, "uid": 0, "gid": 0, "digest": "d", "only_new": False}
+    deployed.update(case.get("deployed", {}))
+    now = {**deployed, **case.get("now", {})}
+    found = compare_file(deployed, now)
+    assert [[item["what"], item["message"]] for item in found] == case["want"]

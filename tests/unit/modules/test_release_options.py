@@ -26,7 +26,8 @@ def declared(case):
     found = {"digest": "a" * 64, "packed": False, **case.get("found", {})}
     items = [{"release": {**defaults, "path": "/opt/a", "src": "a.tar", **release}} for release in case["releases"]]
     sent = Sent(releases=[found] * len(items))
-    units = [DesiredUnit(f"{number}.service", "/x", position=number) for number in range(len(items))]
+    states = case.get("states", ["present"] * len(items))
+    units = [DesiredUnit(f"{n}.service", "/x", state=state, position=n) for n, state in enumerate(states)]
     units[0].files = [DesiredFile(f"files[{n}]", path, "file") for n, path in enumerate(case.get("files", ()))]
     params = {"scope": "system", "root": None, **case.get("params", {})}
     manager = types.SimpleNamespace(as_owner=contextlib.nullcontext)
@@ -56,3 +57,15 @@ def test_remote_src(tmp_path):
     (tmp_path / "program").write_text("x")
     _mistakes, units = declared({"releases": [{"src": None, "remote_src": str(tmp_path)}], "found": {}})
     assert (units[0].release.source, len(units[0].release.digest)) == (str(tmp_path), 64)
+
+
+def test_a_release_goes_with_its_unit():
+    _mistakes, units = declared({"releases": [{"version": "1"}], "states": ["absent"]})
+    assert units[0].release.gone
+    assert units[0].files == [DesiredFile("units[0].release", "/opt/a/current", "missing", of_release=True)]
+
+
+def test_a_release_stays_for_another_unit():
+    _mistakes, units = declared({"releases": [{}, {}], "states": ["absent", "present"]})
+    assert (units[0].release, units[0].files) == (None, [])
+    assert units[1].files[0].kind == "link"
