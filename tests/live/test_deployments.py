@@ -11,12 +11,12 @@ from faults.deployments import Shop
 
 KINDS = [
     "does not start",
-    "validate refuses the configuration",
     "killed",
+    "validate refuses the configuration",
     "healthy",
-    "prepare fails",
     "the disk is full",
     "killed",
+    "prepare fails",
     "healthy",
 ]
 

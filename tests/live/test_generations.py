@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from live.deploying import ASK, LIST, deploy, echo
 
@@ -68,6 +70,18 @@ def test_five_back_and_forward_again(target):
         assert state(target) == states[number]
     again = target.module("rollback", set_name="t-shop", to="5")
     assert (again["changed"], again["actions"]) == (False, [])
+
+
+def test_no_diff_shows_a_secret_that_goes(target):
+    deploy(target, [echo("1")])
+    gone = echo("1", files={"secret": {"path": "/etc/t-echo/secret", "content": "SECRET=public"}})
+    del gone["files"][2]["secret"]
+    results = [deploy(target, [gone], _ansible_diff=True)]
+    results.append(target.module("rollback", set_name="t-echo.service", _ansible_diff=True))
+    without = {"name": "t-echo.service", "files": [{"path": "/etc/t-echo/secret", "state": "absent"}]}
+    results.append(deploy(target, [without], check=True, _ansible_diff=True))
+    assert [result["changed"] for result in results] == [True, True, True]
+    assert "secret1" not in json.dumps(results)
 
 
 def test_an_unchanged_run_keeps_no_generation(target):
@@ -153,10 +167,11 @@ OURS = "find /var/lib/unitcraft -type f | sort"
 def test_a_set_that_goes_takes_its_secrets_along(target):
     for number in (1, 2):
         deploy(target, version(number), **SET)
-    foretold = deploy(target, [], check=True, **SET)
-    result = deploy(target, [], **SET)
+    foretold = deploy(target, [], check=True, _ansible_diff=True, **SET)
+    result = deploy(target, [], _ansible_diff=True, **SET)
     assert not result.get("failed"), result.get("msg", result)
-    assert foretold["actions"] == result["actions"]
+    assert (foretold["actions"], foretold["diff"]) == (result["actions"], result["diff"])
+    assert "secret2" not in json.dumps(result)
     assert target.sh(OURS).split() == ["/var/lib/unitcraft/deployed.json", "/var/lib/unitcraft/lock"]
     assert target.sh("ls /etc/t-echo/secret 2>/dev/null; true") == ""
 

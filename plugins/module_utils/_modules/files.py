@@ -173,12 +173,14 @@ class TaskFiles:
     """The changed files of one task and their contents.
 
     :param real: whether changes are made, now or in the next call.
+    :param secrets: paths of what was secret when it was deployed.
     :ivar contents: what the controller has sent, and what is kept on the host.
     """
 
-    def __init__(self, host: Host, sent: Sent, real: bool) -> None:
+    def __init__(self, host: Host, sent: Sent, real: bool, secrets: t.Container[str] = ()) -> None:
         self.host = host
         self.real = real
+        self.secrets = secrets
         self.contents: Contents = host.contents
         self.sent = sent
         self.desired: dict[str, DesiredFile] = {}
@@ -315,8 +317,13 @@ class TaskFiles:
                 "after_header": change.path,
                 **((self._texts(change) if texts else {}) or _descriptions(change)),
             }
-            for change in plan.files
+            for change in (change._replace(secret=self._is_secret(change)) for change in plan.files)
         ]
+
+    def _is_secret(self, change: Change) -> bool:
+        """Whether a content is hidden: also what was secret, and what goes that nobody else may read."""
+        goes = change.after.kind == "missing" and change.before.kind == "file"
+        return change.secret or change.path in self.secrets or (goes and not change.before.mode & 0o077)
 
     def _texts(self, change: Change) -> dict[str, str]:
         """Both contents of a change, where they are what changes and can be shown."""

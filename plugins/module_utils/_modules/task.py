@@ -139,7 +139,9 @@ class Task:
             return None
         from .files import TaskFiles
 
-        return TaskFiles(host, self.sent, self.real)
+        items = self._generations.items() if self._generations else ()
+        secrets = {file["path"] for item in items for file in item["files"] if file["secret"]}
+        return TaskFiles(host, self.sent, self.real, secrets)
 
     def _lock(self) -> str:
         """Keep other runs out and undo what a killed one left; returns why that is impossible, if it is."""
