@@ -140,9 +140,11 @@ def test_owner_mode_attributes_and_acls_are_kept(installed):
     )
     installed.sh(f'python3 -c "{set_them}"')
     before = installed.sh(f'python3 -c "{read_them}"')
-    assert "user.note" in before and "posix_acl" in before
+    assert "user.note" in before
+    assert "posix_acl" in before
     failed = deploy(installed, [SICK["does not start"]])
-    assert failed["rolled_back"] and failed.get("not_undone", []) == [], failed
+    assert failed["rolled_back"], failed
+    assert failed.get("not_undone", []) == []
     assert installed.sh(f'python3 -c "{read_them}"') == before
     done = deploy(installed, [echo("2")])
     assert not done.get("failed"), done
@@ -248,6 +250,7 @@ def test_units_of_a_user_bring_files_with_the_rights_of_the_user(target):
         assert not result.get("failed"), result
         assert target.sh("stat -c '%a %U' /home/t-user/bin/x /home/t-user/bin") == "700 t-user\n755 t-user"
         refused = deploy(target, [{**unit, "files": [{"path": "/etc/t-user-file", "content": "x"}]}], **options)
-        assert refused["failed"] and "Permission denied" in refused["msg"]
+        assert refused["failed"]
+        assert "Permission denied" in refused["msg"]
     finally:
         target.sh("loginctl disable-linger t-user; systemctl stop user@$(id -u t-user); userdel -r t-user", check=False)

@@ -85,12 +85,14 @@ def test_a_task_with_files(target, play):
     assert "+/opt/t-play/conf port=7" in printed
     again, same = play()
     assert (same["changed"], same["actions"]) == (False, [])
-    assert "sending" in printed and "sending" not in again
+    assert "sending" in printed
+    assert "sending" not in again
     assert target.sh("ls /root/.ansible/tmp 2>/dev/null; true") == ""
 
 
 def test_in_the_background(target, play):
     done = play(**{"async": 300, "poll": 1})[1]
-    assert done["changed"] and "_needs" not in done
+    assert done["changed"]
+    assert "_needs" not in done
     assert target.show("t-play", "ActiveState") == "active"
     assert play(**{"async": 300, "poll": 1})[1]["changed"] is False

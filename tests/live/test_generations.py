@@ -41,12 +41,28 @@ def state(target):
     return target.sh(LIST), units, links, target.sh(ASK)
 
 
-def test_five_back_and_forward_again(target):
-    states = {}
-    for number in range(1, 7):
+def rolled_back(target, **options):
+    """What a rollback of the set said, after check mode said the same, and the state that it led to."""
+    foretold = target.module("rollback", True, set_name="t-shop", **options)
+    result = target.module("rollback", set_name="t-shop", **options)
+    assert not result.get("failed"), result.get("msg", result)
+    assert [foretold[key] for key in ("actions", "diff")] == [result[key] for key in ("actions", "diff")]
+    return result["generation"], state(target)
+
+
+@pytest.fixture
+def states(target):
+    """``{version: state}`` of the six that were deployed one after the other."""
+
+    def deployed(number):
         result = deploy(target, version(number), **SET)
         assert not result.get("failed"), result.get("msg", result)
-        states[number] = state(target)
+        return state(target)
+
+    return {number: deployed(number) for number in range(1, 7)}
+
+
+def test_five_generations_are_kept(target, states):
     told = target.module("unit_info", name=["t-echo.service"], what=["generations"])["generations"]["t-shop"]
     assert [(generation["number"], generation["current"]) for generation in told] == [
         (2, False),
@@ -55,19 +71,16 @@ def test_five_back_and_forward_again(target):
         (5, False),
         (6, True),
     ]
-    assert told[-1]["by"] == "root" and "t-echo.service" in told[-1]["units"]
-    for number in (5, 4, 3, 2):
-        foretold = target.module("rollback", True, set_name="t-shop")
-        result = target.module("rollback", set_name="t-shop")
-        assert not result.get("failed"), result.get("msg", result)
-        assert [foretold[key] for key in ("actions", "diff")] == [result[key] for key in ("actions", "diff")]
-        assert result["generation"] == {"from": number + 1, "to": number}
-        assert state(target) == states[number]
+    assert told[-1]["by"] == "root"
+    assert "t-echo.service" in told[-1]["units"]
+
+
+def test_back_to_the_oldest_and_forward_again(target, states):
+    wanted = [({"from": number + 1, "to": number}, states[number]) for number in (5, 4, 3, 2)]
+    assert [rolled_back(target) for _step in wanted] == wanted
     assert "no earlier generation" in target.module("rollback", set_name="t-shop")["msg"]
-    for number in (6, 3, 5):
-        result = target.module("rollback", set_name="t-shop", to=str(number))
-        assert not result.get("failed"), result.get("msg", result)
-        assert state(target) == states[number]
+    numbers = (6, 3, 5)
+    assert [rolled_back(target, to=str(number))[1] for number in numbers] == [states[number] for number in numbers]
     again = target.module("rollback", set_name="t-shop", to="5")
     assert (again["changed"], again["actions"]) == (False, [])
 
@@ -115,7 +128,8 @@ def test_a_generation_that_is_not_healthy_leaves_the_present_one(target):
     before = state(target)
     health = {"timeout": 3, "probes": [{"command": ["false"]}]}
     result = target.module("rollback", set_name="t-echo.service", health=health)
-    assert result["failed"] and result["rolled_back"], result
+    assert result["failed"]
+    assert result["rolled_back"], result
     assert state(target) == before
     told = target.module("unit_info", name=["t-echo.service"], what=["generations"])["generations"]
     assert [generation["current"] for generation in told["t-echo.service"]] == [False, True]
@@ -147,7 +161,8 @@ def test_contents_of_generations_that_went_are_gone(target):
 def test_bad_input(target, options, words):
     deploy(target, [echo("1")])
     result = target.module("rollback", **options)
-    assert result["failed"] and words in result["msg"]
+    assert result["failed"]
+    assert words in result["msg"]
 
 
 def test_a_content_that_is_gone_is_named(target):
@@ -155,7 +170,8 @@ def test_a_content_that_is_gone_is_named(target):
         deploy(target, [echo(number)])
     target.sh("rm /var/lib/unitcraft/contents/*")
     result = target.module("rollback", set_name="t-echo.service")
-    assert result["failed"] and "is gone from /var/lib/unitcraft/contents" in result["msg"]
+    assert result["failed"]
+    assert "is gone from /var/lib/unitcraft/contents" in result["msg"]
 
 
 # What goes, goes for good

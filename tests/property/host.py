@@ -70,7 +70,8 @@ class Host:
         begun = time.monotonic()
         try:
             agent = self.agent or self.start()
-            assert agent.stdin and agent.stdout
+            assert agent.stdin
+            assert agent.stdout
             agent.stdin.write(json.dumps({"verb": verb, **given}) + "\n")
             agent.stdin.flush()
             answer = json.loads(agent.stdout.readline())

@@ -48,9 +48,9 @@ def test_start(case: dict[str, t.Any]) -> None:
     graph = build_graph(case)
     verdict = start(graph.adjacency, case["start"])
     assert [verdict.outcome, verdict.reason] == case["verdict"]
-    for key in ("cycle", "candidates", "certain"):
-        if key in case:
-            assert getattr(verdict, key) == (tuple(case[key]) if isinstance(case[key], list) else case[key])
+    wanted = {key: case[key] for key in ("cycle", "candidates", "certain") if key in case}
+    found = {key: getattr(verdict, key) for key in wanted}
+    assert {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()} == wanted
     if "cycles" in case:
         assert [list(cycle.units) for cycle in cycles_of(graph)] == case["cycles"]
 

@@ -57,9 +57,8 @@ def test_find(case):
             files.find(case["find"])
         return
     found = files.find(case["find"])._asdict()
-    for key, want in case["want"].items():
-        got = list(found[key]) if isinstance(want, list) else found[key]
-        assert got == want, key
+    wanted = case["want"]
+    assert {key: list(found[key]) if isinstance(wanted[key], list) else found[key] for key in wanted} == wanted
 
 
 def test_names_and_folder_dependencies():

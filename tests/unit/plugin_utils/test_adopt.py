@@ -146,7 +146,7 @@ def test_no_text_of_a_unit_adds_a_variable(char, place):
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("char", ["\udcff", "\ud800", "\0"], ids=ascii)
+@pytest.mark.parametrize("char", [chr(0xDCFF), chr(0xD800), "\0"], ids=ascii)
 def test_a_unit_that_is_not_text_is_refused(char, place):
     source = PLACES[place].format(char)
     with pytest.raises(_adopt.AdoptError, match=r"a\.service: the file is not plain UTF-8 text"):

@@ -367,7 +367,7 @@ def test_the_other_units_of_a_host_that_lies_are_shown():
     assert [unit["name"] for unit in made["hosts"][2]["units"]] == ["a.service", "b.service"]
 
 
-@pytest.mark.parametrize("text", ["\ud800", "\udcff"], ids=ascii)
+@pytest.mark.parametrize("text", [chr(0xD800), chr(0xDCFF)], ids=ascii)
 def test_a_text_that_is_not_unicode_can_be_written(text):
     made = three_hosts({"units": {"a.service": unit(state={"description": text})}}, {}, text)
     assert _report_page.page_data(made, {}).encode()

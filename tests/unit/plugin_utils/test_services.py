@@ -55,10 +55,9 @@ def test_what_starts_a_service(case, kind):
 @pytest.mark.parametrize("case", load("services/units"))
 def test_units_are_good_on_their_release(case):
     release = case.get("release", RELEASE) or RELEASE
-    for item in items_of(case):
-        text = render(settings_from_mapping(item["name"], item["sections"]))
-        found = validate(read_unit(item["name"], text, item["name"]), release).findings
-        assert not [finding.message for finding in found if finding.severity == _model.ERROR]
+    texts = {item["name"]: render(settings_from_mapping(item["name"], item["sections"])) for item in items_of(case)}
+    found = [one for name, text in texts.items() for one in validate(read_unit(name, text, name), release).findings]
+    assert [finding.message for finding in found if finding.severity == _model.ERROR] == []
 
 
 @pytest.mark.parametrize("case", load("services/files"))

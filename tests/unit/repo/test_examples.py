@@ -197,15 +197,14 @@ def as_unit(item: dict[str, t.Any]) -> _model.Unit | None:
 
 @pytest.mark.parametrize("example", in_language("yaml"))
 def test_declared_units_are_good(example: Example) -> None:
+    found = []
     for items in unit_items(load(example.text)):
-        if isinstance(items, str):
-            continue
-        units = [unit for unit in map(as_unit, items) if unit]
-        found = [finding for unit in units for finding in _validate.validate(unit, RELEASE).findings]
-        found += _lint.lint(units, RELEASE)
-        bad = [finding for finding in found if finding.severity != _model.INFO]
-        # Partners of another example of the page are not there.
-        assert not bad, [f"{finding.unit}: {finding.rule}: {finding.message}" for finding in bad]
+        if not isinstance(items, str):
+            units = [unit for unit in map(as_unit, items) if unit]
+            found += [finding for unit in units for finding in _validate.validate(unit, RELEASE).findings]
+            found += _lint.lint(units, RELEASE)
+    # Partners of another example of the page are not there.
+    assert [f"{one.unit}: {one.rule}: {one.message}" for one in found if one.severity != _model.INFO] == []
 
 
 # --- unit files ------------------------------------------------------------------------------------------------------
@@ -221,11 +220,13 @@ def findings(texts: dict[str, str]) -> list[_model.Finding]:
     ]
 
 
-def test_shown_unit_files_are_good() -> None:
-    for example in EXAMPLES:
-        if example.language == "ini" and example.path != RULES_PAGE:
-            bad = [finding for finding in findings(shown_units(example.text)) if finding.severity != _model.INFO]
-            assert not bad, str(example)
+SHOWN = [example for example in EXAMPLES if example.language == "ini" and example.path != RULES_PAGE]
+
+
+@pytest.mark.parametrize("example", SHOWN, ids=str)
+def test_shown_unit_files_are_good(example: Example) -> None:
+    bad = [finding for finding in findings(shown_units(example.text)) if finding.severity != _model.INFO]
+    assert bad == []
 
 
 # --- commands --------------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ PARSED = [
 def test_parse_functions(function: str, text: str, wanted: t.Any) -> None:
     call = getattr(numbers, function)
     if wanted == "refused":
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"\w \w"):
             call(text)
     else:
         assert call(text) == (numbers.INFINITY if wanted == "infinity" else wanted)
