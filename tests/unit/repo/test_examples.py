@@ -27,7 +27,6 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax import r
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 from doc_examples import ROOT, Example, all_examples
-from lint_cases import read_units, shown_units
 
 COLLECTION = "unitcraft.systemd."
 RELEASE = 257
@@ -205,28 +204,6 @@ def test_declared_units_are_good(example: Example) -> None:
             found += _lint.lint(units, RELEASE)
     # Partners of another example of the page are not there.
     assert [f"{one.unit}: {one.rule}: {one.message}" for one in found if one.severity != _model.INFO] == []
-
-
-# --- unit files ------------------------------------------------------------------------------------------------------
-
-RULES_PAGE = "docs/rules.md"  # tests/unit/lint/test_rules_page.py tries its examples
-
-
-def findings(texts: dict[str, str]) -> list[_model.Finding]:
-    units = read_units(texts)
-    return [
-        *(finding for unit in units for finding in _validate.validate(unit, RELEASE).findings),
-        *_lint.lint(units, RELEASE),
-    ]
-
-
-SHOWN = [example for example in EXAMPLES if example.language == "ini" and example.path != RULES_PAGE]
-
-
-@pytest.mark.parametrize("example", SHOWN, ids=str)
-def test_shown_unit_files_are_good(example: Example) -> None:
-    bad = [finding for finding in findings(shown_units(example.text)) if finding.severity != _model.INFO]
-    assert bad == []
 
 
 # --- commands --------------------------------------------------------------------------------------------------------
