@@ -67,16 +67,20 @@ def test_not_confirmed(target):
     before = first_version(target)
     command = second_version(target, 10)
     refused = deploy(target, [echo("3")])
-    assert refused["failed"] and not refused["changed"], refused
-    assert "t-echo.service that began at" in refused["msg"] and "waits for its confirmation" in refused["msg"]
+    assert refused["failed"], refused
+    assert not refused["changed"], refused
+    assert "t-echo.service that began at" in refused["msg"]
+    assert "waits for its confirmation" in refused["msg"]
     wait_until_put_back(target, before)
     assert target.run(command).code != 0
     said = target.sh("journalctl --no-pager --output=cat --unit='unitcraft-confirm-*' | tail -n 20")
-    assert "was not confirmed within 10 s" in said and "healthy again: t-echo.service" in said, said
+    assert "was not confirmed within 10 s" in said, said
+    assert "healthy again: t-echo.service" in said, said
     foretold = deploy(target, [echo("1")], check=True)
     assert "recovered" not in foretold
     told = deploy(target, [echo("1")])
-    assert "was not confirmed within 10 s" in told["recovered"] and told["recovered"] in told["warnings"]
+    assert "was not confirmed within 10 s" in told["recovered"]
+    assert told["recovered"] in told["warnings"]
     assert (told["changed"], "recovered" in deploy(target, [echo("1")])) == (False, False)
 
 
@@ -101,7 +105,8 @@ def test_a_rollback_that_is_confirmed(target):
 def test_check_mode_arms_nothing(target):
     before = first_version(target)
     result = deploy(target, [echo("2")], check=True, confirm={})
-    assert result["changed"] and result["confirm"] == {"state": "would be armed"}
+    assert result["changed"]
+    assert result["confirm"] == {"state": "would be armed"}
     target.sh(NO_GUARD)
     assert state(target) == before
 
@@ -109,7 +114,8 @@ def test_check_mode_arms_nothing(target):
 def test_a_sick_version_leaves_no_guard(target):
     before = first_version(target)
     result = deploy(target, [echo("2", "sys.exit(1)")], confirm={})
-    assert result["failed"] and result["rolled_back"], result
+    assert result["failed"], result
+    assert result["rolled_back"], result
     target.sh(NO_GUARD)
     assert state(target) == before
 
@@ -199,4 +205,5 @@ def test_the_new_version_fills_the_disk(target):
 )
 def test_bad_input(target, options, words):
     result = deploy(target, [echo("1")], **options)
-    assert result["failed"] and words in result["msg"]
+    assert result["failed"]
+    assert words in result["msg"]

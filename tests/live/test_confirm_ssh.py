@@ -57,7 +57,8 @@ def deploy(ssh, unit, **confirm):
 def test_the_host_comes_back(ssh, what, _time):
     begun = time.monotonic()
     result = deploy(ssh, cut(*CUTS[what]), within=WITHIN)
-    assert result["failed"] and result["confirm"]["state"] == "not confirmed", result
+    assert result["failed"], result
+    assert result["confirm"]["state"] == "not confirmed", result
     ssh.wait_for("! ls /etc/systemd/system/unitcraft-confirm-* /var/lib/unitcraft/intent.json 2>/dev/null")
     print(f"\n{ssh.name}: {what}: back after {time.monotonic() - begun:.1f} s", flush=True)
     assert ssh.show("t-cut", "ActiveState") == "inactive"
@@ -83,4 +84,5 @@ def test_check_mode(ssh):
 def test_in_the_background(ssh):
     task = {"unitcraft.systemd.unit": {**cut("true", "true"), "confirm": {}}, "async": 60, "poll": 1}
     result = ssh.play([task])[0]
-    assert result["failed"] and "a task in the background cannot confirm" in result["msg"]
+    assert result["failed"]
+    assert "a task in the background cannot confirm" in result["msg"]

@@ -78,16 +78,19 @@ def test_one_after_the_other(target, watch):
     assert said(result) == ["write t-w@.service", "daemon-reload", *(f"restart {name}" for name in NAMES)]
     assert foretold["actions"] == result["actions"]
     down, answers = watch()
-    assert down <= 1 and answers == ["2"] * 4
+    assert down <= 1
+    assert answers == ["2"] * 4
 
 
 def test_a_sick_one_ends_it(target, watch):
     before = {name: target.show(name, "InvocationID") for name in NAMES}
     result = target.units(service(target, "2", sick="d"), rolling={})
-    assert result["failed"] and result["rolled_back"], result
+    assert result["failed"], result
+    assert result["rolled_back"], result
     assert [failure["unit"] for failure in result["failed_units"]] == ["t-w@d.service"]
     down, answers = watch()
-    assert down <= 1 and answers == ["1"] * 4
+    assert down <= 1
+    assert answers == ["1"] * 4
     untouched = [name for name in NAMES if target.show(name, "InvocationID") == before[name]]
     assert untouched == ["t-w@b.service"]
 
@@ -105,7 +108,8 @@ def test_what_is_not_confirmed_goes_back_in_turn(target, watch):
     assert result["confirm"]["state"] == "waiting", result
     target.wait_for("! ls /var/lib/unitcraft/intent.json /etc/systemd/system/unitcraft-confirm-* 2>/dev/null")
     down, answers = watch()
-    assert down <= 1 and answers == ["1"] * 4
+    assert down <= 1
+    assert answers == ["1"] * 4
 
 
 def test_a_rollback_in_turn(target, watch):
@@ -113,14 +117,16 @@ def test_a_rollback_in_turn(target, watch):
     result = target.module("rollback", set_name="t-w@.service", rolling={})
     assert not result.get("failed"), result["msg"]
     down, answers = watch()
-    assert down <= 1 and answers == ["1"] * 4
+    assert down <= 1
+    assert answers == ["1"] * 4
 
 
 def test_an_instance_that_dies_while_the_next_one_restarts(target, watch):
     units = service(target, "2")
     units[0]["sections"]["Service"]["RuntimeMaxSec"] = "1500ms"
     result = target.units(units, rolling={"min_healthy_time": 1})
-    assert result["failed"] and result["rolled_back"], result
+    assert result["failed"], result
+    assert result["rolled_back"], result
     assert "t-w@c.service" in [failure["unit"] for failure in result["failed_units"]]
     target.wait_for(f"systemctl is-active {' '.join(NAMES)}")
 
@@ -135,4 +141,5 @@ def test_an_instance_that_dies_while_the_next_one_restarts(target, watch):
 )
 def test_bad_input(target, rolling, words):
     result = target.units(service(target, "1"), rolling=rolling)
-    assert result["failed"] and words in result["msg"]
+    assert result["failed"]
+    assert words in result["msg"]
