@@ -110,7 +110,7 @@ def services(bench: cases.Bench) -> dict[str, t.Any]:
         times.add("ping", bench.run("ping", workload.ping(), changes=False))
         clean(bench)
         cases.put_files(bench.host, SOURCE, all_files())
-        times.add("script", bench.script("services", script_steps()))
+        times.add("script", bench.script("services-script", script_steps()))
     clean(bench)
     bench.say("services: loop of copy and systemd_service")
     times.add("loop first", bench.run("services-loop", loop(), changes=True))
