@@ -75,6 +75,7 @@ STATE_FOLDER = "/var/lib/unitcraft"
 TRACE = "/run/killed-trace"
 WRAPPER_FOLDER = "/run/killed-systemctl"
 OTHER = {"old": "new", "new": "old"}
+ONESHOT_RAN = " is a oneshot that ran; what it did cannot be undone"
 
 
 def run_module(job, which, fault=None):
@@ -289,7 +290,7 @@ def attempt(job, references, which, fault):
     if result is not None and result.get("failed"):
         if job["fault"] == "kill" and not killed:
             problems.append(f"no kill, and yet it failed: {result.get('msg')}")
-        elif result.get("rolled_back") is False:
+        elif result.get("rolled_back") is False and not only_oneshots_ran(result):
             problems.append(f"not rolled back: {result.get('msg')}")
         elif str(result.get("msg")).startswith("no result"):
             problems.append(result["msg"])
@@ -302,6 +303,12 @@ def attempt(job, references, which, fault):
         problems.append(f"the second run failed: {second.get('msg')}")
     problems += difference(references[which], snapshot(job))
     return killed or job["fault"] != "kill", result or {}, second, problems
+
+
+def only_oneshots_ran(result):
+    """Whether nothing is left of a failed run but what oneshots have done, which nobody can undo."""
+    left = result.get("not_undone") or []
+    return bool(left) and all(text.endswith(ONESHOT_RAN) for text in left)
 
 
 def main():

@@ -28,7 +28,9 @@ import warnings
 
 PLUGINS = "ansible_collections.unitcraft.systemd.plugins"
 FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/etc/systemd/user")
+PROGRAMS = ("/opt/m-files", "/opt/m-r")
 RECORDS = "/var/lib/unitcraft"
+GENERATION = f"{RECORDS}/generations/property/current"
 PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload,MainPID,InvocationID,NRestarts,Type,Job,Result,"
     "FragmentPath,Names"
@@ -52,7 +54,7 @@ def preload():
             place = f".{wing}" if wing != "module_utils" else ""
             if not found.ispkg:
                 importlib.import_module(f"{PLUGINS}.module_utils{place}.{found.name}")
-    return {name: importlib.import_module(f"{PLUGINS}.modules.{name}") for name in ("unit", "units", "unit_info")}
+    return {name: importlib.import_module(f"{PLUGINS}.modules.{name}") for name in ("units", "rollback")}
 
 
 class Pulse:
@@ -148,10 +150,16 @@ def look(ask):
             break
         time.sleep(0.05)
     files = {}
-    for folder in (*FOLDERS, *(f"{home}/.config/systemd/user" for home in homes.values())):
+    for folder in (*FOLDERS, *PROGRAMS, *(f"{home}/.config/systemd/user" for home in homes.values())):
         files.update(_files_below(folder))
     intents = [str(path) for path in pathlib.Path(RECORDS).rglob("*intent*")]
-    return {"files": files, "units": managers, "intents": intents}
+    return {"files": files, "units": managers, "intents": intents, "generation": _generation()}
+
+
+def _generation():
+    """The number of the generation that the host is in; 0 for none."""
+    path = pathlib.Path(GENERATION)
+    return int(path.read_text(encoding="ascii")) if path.exists() else 0
 
 
 def _has_job(state):
@@ -170,6 +178,8 @@ def _files_below(folder):
             path = os.path.join(parent, name)
             if folder.startswith("/usr/") and KEPT_FROM_VENDOR not in path:
                 continue
+            if folder in PROGRAMS and name.endswith(".json"):
+                continue  # what a version was made from, and when it was used last
             info = os.lstat(path)
             entry = [oct(info.st_mode), info.st_uid, info.st_gid]
             if os.path.islink(path):

@@ -11,27 +11,41 @@ import json
 import pathlib
 import subprocess
 import time
+import types
 import typing as t
 
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils._find import Finder
 from lab import containers
 from live import target as live_target
+from live.deploying import payload_of
+from property.world import FILES, RELEASE, SOURCES, SYSTEMCTL_OF_USER, USER, VERSIONS
 
 AGENT = pathlib.Path(__file__).with_name("agent.py")
-USERS = ("malice",)
+PAYLOAD = "/run/m-payload"
 # The longest that a module call may take: its own limits for health and jobs are far below.
 MODULE_SECONDS = 90.0
 # A container that got no processor for so long has not shown how long a call takes.
 STALL_SECONDS = 3.0
 
-CLEAN = """
+PREPARE = f"""
+useradd --create-home {USER} && loginctl enable-linger {USER}
+for version in {" ".join(VERSIONS)}; do mkdir -p {SOURCES}/$version; echo $version > {SOURCES}/$version/number; done
+"""
+WAIT_FOR_USER = f"until {SYSTEMCTL_OF_USER} is-system-running 2>&1 | grep -Eq 'running|degraded'; do sleep 0.1; done"
+CLEAN = f"""
 cd /
-systemctl kill -s KILL 'm-*' 2>/dev/null
-systemctl stop 'm-*' run-mmnt.mount 2>/dev/null
+umount -q /etc/systemd/system
+for systemctl in systemctl "{SYSTEMCTL_OF_USER}"; do
+    $systemctl kill -s KILL 'm-*' 2>/dev/null
+    $systemctl stop 'm-*' run-mmnt.mount 2>/dev/null
+done
 find /etc/systemd/system /run/systemd/system /usr/lib/systemd/system /etc/systemd/user \\
-    \\( -name 'm-*' -o -name 'run-mmnt.mount' \\) -prune -exec rm -rf {} +
-rm -rf /run/m-* /run/mmnt /opt/m-* /var/lib/unitcraft /home/malice/.config/systemd
-systemctl daemon-reload
-systemctl reset-failed
+    \\( -name 'm-*' -o -name 'run-mmnt.mount' \\) -prune -exec rm -rf {{}} +
+rm -rf /run/m-* /run/mmnt {FILES} {RELEASE} /var/lib/unitcraft /home/{USER}/.config/systemd /etc/systemd/system-preset
+for systemctl in systemctl "{SYSTEMCTL_OF_USER}"; do
+    $systemctl daemon-reload
+    $systemctl reset-failed
+done
 """
 
 
@@ -88,8 +102,7 @@ class Host:
             containers.start(self.release, self.name)
             live_target.Target(self.name).close()  # puts the collection there
             containers.write_file(self.name, "/opt/property/agent.py", AGENT.read_text(encoding="utf-8"))
-            for user in USERS:
-                containers.run(self.name, ["useradd", "--create-home", user])
+            containers.run(self.name, ["sh", "-c", PREPARE + WAIT_FOR_USER])
         argv = ["podman", "exec", "--interactive", containers.full_name(self.name)]
         argv += ["python3", "/opt/property/agent.py", live_target.LIBRARY]
         self.agent = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -111,10 +124,11 @@ class Host:
             self.agent = None
 
     def reboot(self) -> None:
-        """As a machine would; raises Lost when it does not come up again."""
+        """As a machine would, also when some unit fails then; raises Lost when it does not come up again."""
         self.hang_up()
         try:
-            containers.reboot(self.name)
+            containers.reboot(self.name, healthy=False)
+            containers.run(self.name, ["sh", "-c", WAIT_FOR_USER])
         except containers.ContainerError as error:
             self.stop()
             raise Lost(str(error)) from error
@@ -124,13 +138,14 @@ class Host:
         return self.ask("shell", script=script)["out"]
 
     def look(self) -> dict[str, t.Any]:
-        return self.ask("look", users=USERS)
+        return self.ask("look", users=[USER])
 
-    def units(self, arguments: t.Mapping[str, t.Any], check: bool = False) -> Reply:
-        """Call module ``units``."""
-        given = {**arguments, "_ansible_check_mode": check, "_ansible_diff": True, "_ansible_version": "2.21"}
+    def call(self, module: str, arguments: t.Mapping[str, t.Any], check: bool = False) -> Reply:
+        """Call a module as its action plugin does."""
+        given = {**self._with_files(arguments), "_ansible_check_mode": check, "_ansible_diff": True}
+        given["_ansible_version"] = "2.21"
         label = "check mode" if check else "real run"
-        ended = self.ask("module", label, module="units", arguments=given, seconds=MODULE_SECONDS)
+        ended = self.ask("module", label, module=module, arguments=given, seconds=MODULE_SECONDS)
         if ended["seconds"] > MODULE_SECONDS / 2 and ended["stalled"] > STALL_SECONDS:
             self.stop()
             raise Lost(f"the machine stood still for {ended['stalled']:.0f} s while a module ran")
@@ -139,6 +154,18 @@ class Host:
         except ValueError:
             result = {}
         return Reply(ended["code"], result, ended["out"], ended["err"], ended["seconds"])
+
+    def _with_files(self, arguments: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
+        """The arguments with the files of all units found, and their contents sent."""
+        units = arguments.get("units", ())
+        if not any("files" in item for item in units):
+            return arguments
+        with Finder(types.SimpleNamespace(_loader=None), {}) as finder:
+            files = [finder.entries(f"units[{n}].", item.get("files", [])) for n, item in enumerate(units)]
+            self.shell(f"echo {payload_of(finder.sources)} | base64 -d > {PAYLOAD}")
+        sent = {"files": files, "secret_digests": finder.secret_digests, "payload": PAYLOAD}
+        items = [{**item, "files": []} if "files" in item else item for item in units]
+        return {**arguments, "units": items, "_sent": sent}
 
     def clean(self) -> None:
         """As if no history had been there."""

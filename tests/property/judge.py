@@ -15,7 +15,7 @@ import posixpath
 import typing as t
 
 from property.unsteady import ending, units_of, unsteady
-from property.world import LINKS
+from property.world import LINKS, RELEASE, RELEASED
 
 UP = ("active", "activating", "reloading", "refreshing")
 STARTS = ("start", "restart")
@@ -48,6 +48,7 @@ class Step(t.NamedTuple):
     after_again: Seen
     known: t.Sequence[t.Mapping[str, t.Any]]  # all items that are or were just declared
     sick: bool  # programs that fail now and then do
+    full: bool  # no file can be made in the folder of units
     fired: t.Container[str]  # names of items whose trigger changed since they were applied
     disturbed: bool  # something happened since the last application that succeeded
     light: bool  # nothing but descriptions or the order of keys changed since then
@@ -103,6 +104,8 @@ def _failure(step: Step) -> None:
     if step.predicted.result.get("failed"):
         if differences:
             raise Violation("back", f"refused ({real['msg']}), and yet {'; '.join(differences)}")
+        return
+    if "rolled_back" not in real and step.full and not differences:
         return
     if "rolled_back" not in real:
         raise Violation("agreement", f"check mode passes, and the real run is refused: {real['msg']}")
@@ -188,6 +191,8 @@ def _agreement(step: Step) -> None:
         raise Violation(
             "agreement", f"check mode said {_short(predicted['actions'])}, done was {_short(real['actions'])}"
         )
+    if predicted["diff"] != real["diff"]:
+        raise Violation("agreement", f"check mode showed {predicted['diff']}, done was {real['diff']}")
     moving = [action for action in real["actions"] if action["action"] != "none"]
     if bool(moving) != bool(real["changed"]):
         raise Violation("agreement", f"changed is {real['changed']} with the actions {_short(real['actions'])}")
@@ -247,7 +252,7 @@ def _told_files(step: Step) -> None:
 def _units_of(path: str, *entries: t.Sequence[t.Any] | None) -> set[str]:
     """The units that a path may belong to: by its name, by its drop-in folder, by what a link leads to."""
     folder, base = posixpath.split(path)
-    found = {base}
+    found = {RELEASED} if path.startswith(f"{RELEASE}/") else {base}
     if folder.endswith(".d"):
         found = {posixpath.basename(folder)[: -len(".d")]}
     for entry in entries:
@@ -342,7 +347,7 @@ def _enabled(item: t.Mapping[str, t.Any], unit: str, state: t.Mapping[str, str],
     links = {
         posixpath.basename(posixpath.dirname(path))
         for path in step.after["files"]
-        if path.startswith("/etc/systemd/system/") and path.endswith((f".wants/{unit}", f".requires/{unit}"))
+        if path.startswith(("/etc/", "/home/")) and path.endswith((f".wants/{unit}", f".requires/{unit}"))
     }
     if item.get("enabled") is False and (links or now in ("enabled", "enabled-runtime")):
         raise Violation("told", f"{unit} is declared not enabled, and it is {now} by {sorted(links)}")
@@ -378,15 +383,23 @@ def _needless(step: Step) -> None:
         raise Violation("needless", f"nothing changed but words, and yet {_short(moves)}")
     for item in step.items:
         _follows_trigger(item, step)
-        command = item.get("sections", {}).get("Service", {}).get("ExecStart", "")
+        command = _command(item)
         state = _state_of(step.after, item["name"])
-        simple = isinstance(command, str) and command.startswith("/bin/sleep ") and not item.get("dropin")
-        follows = item.get("on_change", "auto") in ("auto", "restart")
+        follows = item.get("on_change", "auto") in ("auto", "restart") and not item.get("dropin")
         # By the drop-in of the world that overrides ExecStart=.
         overridden = state.get("Command", "").endswith("20000")
         runs = state.get("ActiveState") == "active" and state.get("MainPID", "0") != "0"
-        if simple and follows and runs and not overridden and state["Command"] != command:
+        if command and follows and runs and not overridden and state["Command"] != command:
             raise Violation("needless", f"{item['name']} runs {state['Command']!r} and is declared {command!r}")
+
+
+def _command(item: t.Mapping[str, t.Any]) -> str:
+    """The command line of an item's program, which may read a part of it; empty when that is not known."""
+    command = item.get("sections", {}).get("Service", {}).get("ExecStart", "")
+    if "/bin/sleep $$(cat " in command:
+        read = [*(file["content"] for file in item.get("files", ())), item.get("release", {}).get("version", "")]
+        return f"/bin/sleep {read[0].strip()}"
+    return command if isinstance(command, str) and command.startswith("/bin/sleep ") else ""
 
 
 def _follows_trigger(item: t.Mapping[str, t.Any], step: Step) -> None:

@@ -11,8 +11,8 @@ import typing as t
 
 import hypothesis
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from property import world
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from property import accidents, changes, world
 from property.host import Host, Lost
 from property.judge import Step, Violation, judge
 from property.story import playbook
@@ -20,10 +20,21 @@ from property.story import playbook
 SET_NAME = "property"
 MOST_LOST = 5
 Key = tuple[str, str]
+Declared = dict[Key, world.Item]
 
 
 def key_of(item: world.Item) -> Key:
     return item["name"], item.get("dropin", "")
+
+
+def in_scope(items: t.Iterable[world.Item], name: str) -> list[world.Item]:
+    """The items of the manager to which a unit belongs: those of a task are of one."""
+    return [item for item in items if world.is_users(item["name"]) == world.is_users(name)]
+
+
+def as_kept(item: world.Item) -> world.Item:
+    """An item as a generation has it: what is done once is not done again."""
+    return {**item, "state": "started"} if item.get("state") in ("restarted", "reloaded") else item
 
 
 def _guarded(step: t.Callable[..., None]) -> t.Callable[..., None]:
@@ -50,122 +61,159 @@ def _guarded(step: t.Callable[..., None]) -> t.Callable[..., None]:
     return guarded
 
 
+Task = t.Callable[["History"], None]
+
+
+def _task(name: str, **arguments: st.SearchStrategy[t.Any]) -> st.SearchStrategy[Task]:
+    """A call of a method of History with arguments that are drawn."""
+    return st.fixed_dictionaries(arguments).map(lambda drawn: lambda history: getattr(history, name)(**drawn))
+
+
+_choice = st.integers(0, 99)
+_whole = world.weighted((2, False), (1, True))
+tasks = world.mixed(
+    (4, _task("add", items=world.declarations, whole=_whole)),
+    (9, _task("change", choice=_choice, kinds=changes.kinds, number=world.numbers, whole=_whole)),
+    (2, _task("withdraw", choice=_choice, prune=st.booleans())),
+    (1, _task("go_back", choice=_choice)),
+)
+
+
 class History(RuleBasedStateMachine):
-    """One history. Class attributes are set by who runs it.
+    """One history: a few units to begin with, then tasks, before each of which something may happen.
+
+    Class attributes are set by who runs it.
 
     :ivar lost: what the machine failed with, for each history that it ended.
     :ivar survey: a list takes every violation and lets the run go on; None ends it with the first one.
     """
 
     host: Host
-    reboots = False
     lost: t.ClassVar[list[str]] = []
     survey: list[str] | None = None
 
     def __init__(self) -> None:
         super().__init__()
-        self.declared: dict[Key, world.Item] = {}
-        self.applied: dict[Key, world.Item] = {}
+        self.declared: Declared = {}
+        self.applied: Declared = {}
+        self.generations: dict[int, Declared] = {}  # what the set had in each
         self.steps: list[dict[str, t.Any]] = []
         self.disturbed = True
         self.sick = False
+        self.full = False  # the disk is
         self.fired: set[Key] = set()  # items whose trigger changed since they were applied
         self.seen: dict[str, t.Any] = {}  # the host as the last step left it
         self.over = False
 
-    @initialize()
+    @initialize(first=st.tuples(*(world.services([name]) for name in world.SERVICES[:2]), world.declarations))
     @_guarded
-    def clean_host(self) -> None:
+    def begin(self, first: tuple[list[world.Item], ...]) -> None:
         self.host.clean()
-        self.host.shell(world.MAKE_VENDOR)
-        self.steps.append({"shell": world.MAKE_VENDOR})
+        self.happen([accidents.MAKE_VENDOR])
+        for items in first:
+            self.add(items, False)
 
-    # Declarations
-
-    @rule(items=world.declarations, whole=st.booleans())
+    # hypothesis leaves rules out of a history at random, and few of them alone lead anywhere: so there is one rule.
+    @rule(task=tasks, before=accidents.between)
     @_guarded
-    def declare(self, items: list[world.Item], whole: bool) -> None:
-        """New items, or others in the place of those with the same name."""
+    def perform(self, task: Task, before: list[str]) -> None:
+        self.happen(before)
+        self.full = accidents.FILL_UP in before
+        task(self)
+        if self.full:
+            self.happen([accidents.MAKE_ROOM])
+            self.full = False
+
+    def add(self, items: list[world.Item], whole: bool) -> None:
+        """Declare new items, or others in the place of those with the same name."""
         for item in items:
             self.declared[key_of(item)] = item
-        self.apply(list(self.declared.values()) if whole else items, whole)
+        self.apply(items, whole)
 
-    @precondition(lambda self: self.declared)
-    @rule(choice=st.integers(0, 99), kind=world.changes, number=world.numbers, whole=st.booleans())
-    @_guarded
-    def change(self, choice: int, kind: str, number: int, whole: bool) -> None:
-        key = self.pick(choice)
-        self.declared[key] = world.changed(self.declared[key], kind, number)
-        light = kind in ("description", "order")
-        self.apply(list(self.declared.values()) if whole else [self.declared[key]], whole, light)
+    def change(self, choice: int, kinds: tuple[str, ...], number: int, whole: bool) -> None:
+        """Let one item become another one."""
+        for key in self.pick(choice):
+            old = self.declared[key]
+            self.declared[key] = changes.changed(old, kinds, number)
+            self.apply([self.declared[key]], whole, changes.is_light(old, self.declared[key]))
 
-    @precondition(lambda self: self.declared)
-    @rule(choice=st.integers(0, 99), prune=st.booleans())
-    @_guarded
     def withdraw(self, choice: int, prune: bool) -> None:
         """Declare a unit no more: by what the set leaves out, or by ``state: absent``."""
-        name = self.pick(choice)[0]
-        gone = [self.declared.pop(key) for key in list(self.declared) if key[0] == name]
-        self.fired = {key for key in self.fired if key[0] != name}
-        absent = [{"name": name, "state": "absent"}] if any(not item.get("dropin") for item in gone) else []
-        if prune and self.declared:
-            self.apply(list(self.declared.values()), True)
-        elif absent:
-            self.apply(absent, False)
+        for name, _dropin in self.pick(choice):
+            gone = [self.declared.pop(key) for key in list(self.declared) if key[0] == name]
+            self.fired = {key for key in self.fired if key[0] != name}
+            rest = in_scope(self.declared.values(), name)
+            if prune and rest:
+                self.apply(rest, True)
+            elif any(not item.get("dropin") for item in gone):
+                self.apply([{"name": name, "state": "absent"}], False)
 
-    @precondition(lambda self: self.declared)
-    @rule()
-    @_guarded
-    def again(self) -> None:
-        self.apply(list(self.declared.values()), True, light=True)
+    def go_back(self, choice: int) -> None:
+        """Bring the set back to some generation; where there is none yet, make one of all that is declared."""
+        numbers = sorted(self.generations)[-4:]
+        if not numbers:
+            for key in self.pick(choice):
+                self.apply([self.declared[key]], True)
+            return
+        number = numbers[choice % len(numbers)]
+        target = {key: as_kept(item) for key, item in self.generations[number].items()}
+        current = self.generations.get((self.seen or self.host.look())["generation"], {})
+        self.declared = {**{key: item for key, item in self.declared.items() if key not in current}, **target}
+        self.call("rollback", {"set_name": SET_NAME, "to": str(number)}, list(target.values()))
 
-    def pick(self, choice: int) -> Key:
-        return sorted(self.declared)[choice % len(self.declared)]
+    def pick(self, choice: int) -> list[Key]:
+        """One of the keys of what is declared, most often that of a service; none when nothing is."""
+        often = (*world.SERVICES, world.TEMPLATE)
+        keys = [key for key in sorted(self.declared) for _time in range(3 if key[0] in often else 1)]
+        return keys[choice % len(keys) :][:1] if keys else []
 
     # In between
 
-    @rule(script=world.accidents)
-    @_guarded
-    def meanwhile(self, script: str) -> None:
-        self.steps.append({"shell": script})
-        self.host.shell(script)
-        self.sick = script == world.FALL_SICK or (self.sick and script != world.GET_WELL)
-        if script == world.FIRE:
-            self.fired |= {key for key, item in self.applied.items() if item.get("triggers")}
-        self.disturbed = True
-        self.seen = {}
-
-    @precondition(lambda self: self.reboots and self.declared)
-    @rule()
-    @_guarded
-    def reboot(self) -> None:
-        self.steps.append({"reboot": True})
-        self.host.reboot()
-        self.sick, self.disturbed = False, True
-        self.seen = {}
+    def happen(self, scripts: list[str]) -> None:
+        for script in scripts:
+            if script == accidents.REBOOT:
+                self.steps.append({"reboot": True})
+                self.host.reboot()
+                self.sick = False
+            else:
+                self.steps.append({"shell": script})
+                self.host.shell(script)
+            self.sick = script == accidents.FALL_SICK or (self.sick and script != accidents.GET_WELL)
+            if script == accidents.FIRE:
+                self.fired |= {key for key, item in self.applied.items() if item.get("triggers")}
+            self.disturbed = True
+            self.seen = {}
 
     # One application
 
     def apply(self, items: list[world.Item], whole: bool, light: bool = False) -> None:
-        arguments = {
-            "units": items,
-            "fail_on": "never",
-            "set_name": SET_NAME if whole else None,
-            "prune": whole,
-            # It costs half of the time of a run, and has tests of its own.
-            "verify": None if len(self.steps) % 5 == 0 else False,
-        }
-        arguments = {name: value for name, value in arguments.items() if value is not None}
-        self.steps.append({"units": arguments})
+        """Declare items, or with *whole* everything of their manager."""
+        name = items[0]["name"]
+        # It costs half of the time of a run, and has tests of its own.
+        verify = len(self.steps) % 5 == 0
+        arguments: dict[str, t.Any] = {"units": items, "fail_on": "never", **({} if verify else {"verify": False})}
+        if whole:
+            arguments.update(units=in_scope(self.declared.values(), name), set_name=SET_NAME, prune=True)
+        if world.is_users(name):
+            arguments.update(scope="user", user=world.USER)
+        succeeded = self.call("units", arguments, arguments["units"], light)
+        if succeeded and whole and not world.is_users(name):
+            # A run that changes nothing makes none.
+            kept = {key_of(item): item for item in arguments["units"]}
+            self.generations.setdefault(self.seen["generation"], kept)
+
+    def call(self, module: str, arguments: dict[str, t.Any], items: list[world.Item], light: bool = False) -> bool:
+        """Call a module as check mode, in earnest and again, and judge it; returns whether it succeeded."""
+        self.steps.append({module: arguments})
         host, before = self.host, self.seen or self.host.look()
         known = [*self.applied.values(), *self.declared.values(), *items]
-        predicted = host.units(arguments, check=True)
+        predicted = host.call(module, arguments, check=True)
         # Each look costs as much as a run: what check mode moved also shows in what the real run did and did not say.
         after_check = host.look() if len(self.steps) % 4 == 0 else {}
-        real = host.units(arguments)
+        real = host.call(module, arguments)
         after = host.look()
         failed = bool(real.result.get("failed"))
-        again = None if failed else host.units(arguments)
+        again = None if failed else host.call(module, arguments)
         self.seen = after_again = after if failed else host.look()
         judge(
             Step(
@@ -179,6 +227,7 @@ class History(RuleBasedStateMachine):
                 after_again,
                 known,
                 self.sick,
+                self.full,
                 {name for name, _dropin in self.fired},
                 self.disturbed or failed,
                 light,
@@ -191,3 +240,4 @@ class History(RuleBasedStateMachine):
             self.applied = dict(self.declared)
             self.fired -= {key_of(item) for item in items}
             self.disturbed = False
+        return not failed

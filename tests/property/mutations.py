@@ -78,13 +78,14 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100, help="histories for each defect")
     parser.add_argument("--steps", type=int, default=20, help="steps of a history")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2, help="how many are tried at the same time")
     parser.add_argument("--least", type=int, default=8, help="how many have to be found")
     options = parser.parse_args()
     defects = yaml.safe_load(DEFECTS.read_text(encoding="utf-8"))
     chosen = [entry for entry in defects if not options.numbers or str(entry["number"]) in options.numbers]
     control = {"number": "none", "defect": "control", "changes": []}
     tried = []
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for ended in pool.map(lambda entry: attempt(entry, options), [control, *chosen]):
             print(
                 f"{ended.number}. {ended.defect}: {'found' if ended.found else 'not found'}: {ended.words}", flush=True

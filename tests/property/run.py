@@ -9,7 +9,7 @@ Run inside the sandbox:
     tests/lab/sandbox.py run -- tests/property/run.py [--count 20] [--steps 25] [--seed 1] [RELEASE...]
 
 Prints each violation as a minimal playbook. One that the same steps do not show again has to do with timing: it is
-printed too, and does not count. The histories come in portions of 10, each with a seed of its own, the
+printed too, and does not count. The histories come in portions of 25, each with a seed of its own, the
 next number: to go on where a run was stopped, give the seed that it printed last. Ends with 1 when there was a
 violation, and with 2 when the machine itself failed.
 """
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import itertools
 import multiprocessing
 import sys
 import time
@@ -35,7 +36,7 @@ from property.judge import Violation
 from property.machine import History
 
 RELEASES = ("247", "252", "257", "262")
-PORTION = 10  # histories with one seed
+PORTION = 25  # histories with one seed
 ALL_CHECKS = list(hypothesis.HealthCheck)
 
 
@@ -46,7 +47,6 @@ class Wanted(t.NamedTuple):
     steps: int
     seed: int
     shrink: bool
-    reboots: bool
     survey: bool
     name: str
 
@@ -68,16 +68,15 @@ def run_release(release: str, wanted: Wanted) -> Found:
     survey: list[str] | None = [] if wanted.survey else None
     begun, violation, failure = time.monotonic(), "", ""
     try:
-        for portion in range(-(-wanted.count // PORTION)):
-            many, seed = min(PORTION, wanted.count - portion * PORTION), wanted.seed + portion
+        # A portion may end early, with a violation that was seen once: the next one makes up for it.
+        for seed in itertools.count(wanted.seed):
+            many = min(PORTION, wanted.count - host.asked["clean"])
+            if violation or many <= 0:
+                break
             print(f"systemd {release}: seed {seed}, {many} histories", flush=True)
-            machine = type(
-                "History", (History,), {"host": host, "reboots": wanted.reboots, "lost": lost, "survey": survey}
-            )
+            machine = type("History", (History,), {"host": host, "lost": lost, "survey": survey})
             violation, once = run_portion(machine, many, seed, wanted)
             unsure += once
-            if violation:
-                break
     except (Lost, containers.ContainerError) as error:
         failure = str(error)
     finally:
@@ -122,7 +121,6 @@ def options_of() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=25, help="steps of a history")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--no-shrink", action="store_true", help="show the history as it was found")
-    parser.add_argument("--reboots", action="store_true", help="reboots are among the accidents")
     parser.add_argument("--survey", action="store_true", help="go on after a violation and show the first of each")
     parser.add_argument("--name", default="property", help="what the names of the containers begin with")
     return parser.parse_args()
@@ -131,7 +129,7 @@ def options_of() -> argparse.Namespace:
 def main() -> int:
     options = options_of()
     shrink = not options.no_shrink
-    wanted = Wanted(options.count, options.steps, options.seed, shrink, options.reboots, options.survey, options.name)
+    wanted = Wanted(options.count, options.steps, options.seed, shrink, options.survey, options.name)
     # A process for each release: hypothesis keeps its state for the whole process.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:

@@ -20,12 +20,18 @@ class _Dumper(yaml.SafeDumper):
 
 
 def playbook(steps: t.Sequence[t.Mapping[str, t.Any]], release: str, violation: str) -> str:
-    """The text of a playbook; ``steps`` are ``{units: arguments}``, ``{shell: script}`` or ``{reboot: true}``."""
+    """The text of a playbook; ``steps`` are ``{units: arguments}``, ``{rollback: arguments}``, ``{shell: script}`` or
+    ``{reboot: true}``.
+    """
     tasks: list[dict[str, t.Any]] = []
     for number, step in enumerate(steps, 1):
         if "units" in step:
             tasks.append(
                 {"name": f"{number}. Declare", "unitcraft.systemd.units": step["units"], "ignore_errors": True}
+            )
+        elif "rollback" in step:
+            tasks.append(
+                {"name": f"{number}. Go back", "unitcraft.systemd.rollback": step["rollback"], "ignore_errors": True}
             )
         elif "shell" in step:
             tasks.append({"name": f"{number}. Meanwhile", "ansible.builtin.shell": step["shell"], "failed_when": False})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from property.world import INSTANCES, LINKS, SICK
+from property.world import FAILS, INSTANCES, LINKS, SICK
 
 Items = t.Sequence[t.Mapping[str, t.Any]]
 Ties = dict[str, set[tuple[str, str]]]  # unit: (directive, other unit)
@@ -22,15 +22,17 @@ def units_of(item: t.Mapping[str, t.Any]) -> list[str]:
 
 def ending(items: Items, sick: bool) -> set[str]:
     """The units whose own program ends by itself."""
-    return {unit for item in items for unit in units_of(item) if _ends(item.get("sections", {}), sick)}
+    return {unit for item in items for unit in units_of(item) if _ends(item, sick)}
 
 
-def _ends(sections: t.Mapping[str, t.Any], sick: bool) -> bool:
-    service = sections.get("Service", {})
+def _ends(item: t.Mapping[str, t.Any], sick: bool) -> bool:
+    service = item.get("sections", {}).get("Service", {})
     command = str(service.get("ExecStart", ""))
+    if FAILS in (command, service.get("ExecStartPre")) or item.get("release", {}).get("version") == "sick":
+        return True
     if not command or service.get("RemainAfterExit"):
-        return command.startswith("/bin/false")
-    return not command.startswith("/bin/sleep") and (sick or SICK not in command)
+        return False
+    return "/bin/sleep " not in command or (sick and SICK in command)
 
 
 def unsteady(items: Items, sick: bool) -> set[str]:
