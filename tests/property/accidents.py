@@ -43,6 +43,11 @@ _VENDOR_TEXT = (
 )
 MAKE_VENDOR = f"printf '{_VENDOR_TEXT}' > {_VENDOR_FILE}; systemctl daemon-reload"
 
+_PID = "$(systemctl show --property=MainPID --value {name})"
+# Until systemd has seen it: who looks right after a kill may still find the unit active.
+_KILL = (
+    f'pid={_PID}; systemctl kill -s KILL {{name}}; while [ "$pid" -gt 0 ] && [ "{_PID}" = "$pid" ]; do sleep 0.05; done'
+)
 _FOLDER = "/etc/systemd/system"
 _PRESETS = "/etc/systemd/system-preset"
 _scripts = weighted(
@@ -62,7 +67,7 @@ _scripts_for_a_unit = weighted(
     (2, "systemctl stop {name}"),
     (1, "systemctl start {name}"),
     (1, "systemctl restart {name}"),
-    (2, "systemctl kill -s KILL {name}"),
+    (2, _KILL),
     (1, "systemctl enable {name}"),
     (1, "systemctl disable {name}"),
     (1, "systemctl preset {name}"),

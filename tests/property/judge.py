@@ -100,7 +100,8 @@ def _manners(name: str, reply: t.Any) -> None:
 
 def _failure(step: Step) -> None:
     real = step.real.result
-    differences = list(_differences(step, step.before, step.after, invocations=False))
+    moved = {action["unit"] for action in real.get("actions", ())} if "rolled_back" in real else ()
+    differences = list(_differences(step, step.before, step.after, moved))
     if step.predicted.result.get("failed"):
         if differences:
             raise Violation("back", f"refused ({real['msg']}), and yet {'; '.join(differences)}")
@@ -109,6 +110,7 @@ def _failure(step: Step) -> None:
         return
     if "rolled_back" not in real:
         raise Violation("agreement", f"check mode passes, and the real run is refused: {real['msg']}")
+    _foretold(step.predicted.result, real)
     for failure in real.get("failed_units", ()):
         if _has_no_reason_to_fail(failure["unit"], step):
             raise Violation("needless", f"{failure['unit']} has no reason to fail, and did: {real['msg']}")
@@ -129,8 +131,11 @@ def _has_no_reason_to_fail(unit: str, step: Step) -> bool:
     return bool(items) and not (tied or sick or unit in moving or any(map(reload_fails, items)))
 
 
-def _differences(step: Step, before: Seen, after: Seen, invocations: bool = True) -> t.Iterator[str]:
-    """In words: files, links and units that are not as before; units that move by themselves are left out."""
+def _differences(step: Step, before: Seen, after: Seen, moved: t.Container[str] = ()) -> t.Iterator[str]:
+    """In words: files, links and units that are not as before; units that move by themselves are left out.
+
+    :param moved: units that were moved and are back: they may run by another invocation.
+    """
     left_out = unsteady(step.known, step.sick) | ending(step.known, step.sick)
     for path in sorted({*before["files"], *after["files"]}):
         was, now = before["files"].get(path), after["files"].get(path)
@@ -139,7 +144,7 @@ def _differences(step: Step, before: Seen, after: Seen, invocations: bool = True
     for manager in sorted({*before["units"], *after["units"]}):
         olds, news = before["units"].get(manager, {}), after["units"].get(manager, {})
         for unit in sorted({*olds, *news}):
-            words = _moved(olds.get(unit, {}), news.get(unit, {}), invocations)
+            words = _moved(olds.get(unit, {}), news.get(unit, {}), unit not in moved)
             if words and unit not in left_out:
                 yield f"{unit} {words}"
 
@@ -187,10 +192,7 @@ def _same(step: Step, before: Seen, after: Seen, what: str) -> None:
 
 def _agreement(step: Step) -> None:
     predicted, real, again = step.predicted.result, step.real.result, step.again.result
-    if _short(predicted["actions"]) != _short(real["actions"]):
-        raise Violation(
-            "agreement", f"check mode said {_short(predicted['actions'])}, done was {_short(real['actions'])}"
-        )
+    _foretold(predicted, real)
     if predicted["diff"] != real["diff"]:
         raise Violation("agreement", f"check mode showed {predicted['diff']}, done was {real['diff']}")
     moving = [action for action in real["actions"] if action["action"] != "none"]
@@ -208,6 +210,13 @@ def _agreement(step: Step) -> None:
         _same(step, step.after, step.after_again, "a second run moved")
     if done:
         raise Violation("agreement", f"a second run does {_short(again['actions'])}")
+
+
+def _foretold(predicted: t.Mapping[str, t.Any], real: t.Mapping[str, t.Any]) -> None:
+    if _short(predicted["actions"]) != _short(real["actions"]):
+        raise Violation(
+            "agreement", f"check mode said {_short(predicted['actions'])}, done was {_short(real['actions'])}"
+        )
 
 
 def _reloads_in_vain(step: Step) -> bool:
