@@ -97,6 +97,22 @@ def test_no_diff_shows_a_secret_that_goes(target):
     assert "secret1" not in json.dumps(results)
 
 
+def test_instances_come_and_go_with_their_generation(target):
+    listed = {1: ["1"], 2: ["1", "2"], 3: ["2"], 4: ["1", "2"], 5: []}
+    for instances in listed.values():
+        sections = {"Service": {"ExecStart": "/bin/sleep 1000%i"}, "Install": {"WantedBy": "multi-user.target"}}
+        unit = {"name": "t-w@.service", "sections": sections, "instances": instances, "state": "started"}
+        result = deploy(target, [{**unit, "enabled": True if instances else None}], **SET)
+        assert not result.get("failed"), result.get("msg", result)
+    for number in (1, 2, 3, 4, 5):
+        result = target.module("rollback", set_name="t-shop", to=str(number))
+        assert not result.get("failed"), result.get("msg", result)
+        running = target.sh("systemctl list-units --plain --no-legend 't-w@*' | cut -d' ' -f1").split()
+        assert running == [f"t-w@{instance}.service" for instance in listed[number]]
+        links = target.sh("ls /etc/systemd/system/multi-user.target.wants | grep t-w@", check=False).split()
+        assert links == running
+
+
 def test_an_unchanged_run_keeps_no_generation(target):
     for _run in range(2):
         deploy(target, [echo("1")], **SET)

@@ -11,10 +11,11 @@ definition), ``manners`` (no traceback, a message, an end).
 
 from __future__ import annotations
 
+import base64
 import posixpath
 import typing as t
 
-from property.unsteady import ending, units_of, unsteady
+from property.unsteady import declared_units, ending, units_of, unsteady
 from property.world import LINKS, RELEASE, RELEASED
 
 UP = ("active", "activating", "reloading", "refreshing")
@@ -46,6 +47,7 @@ class Step(t.NamedTuple):
     after: Seen
     again: t.Any  # None when the real run failed
     after_again: Seen
+    gone: t.Collection[str]  # units that the set had, and declares no more
     known: t.Sequence[t.Mapping[str, t.Any]]  # all items that are or were just declared
     sick: bool  # programs that fail now and then do
     full: bool  # no file can be made in the folder of units
@@ -75,6 +77,8 @@ def judge(step: Step) -> None:
     _reported(step)
     for item in step.items:
         _declared(item, step)
+    for unit in step.gone:
+        _gone(unit, step)
     _needless(step)
 
 
@@ -330,7 +334,7 @@ def _declared(item: t.Mapping[str, t.Any], step: Step) -> None:
     if item.get("dropin"):
         return
     left_out = unsteady(step.known, step.sick) | ending(step.known, step.sick)
-    for unit in [name.replace("@.", f"@{instance}.") for instance in item.get("instances", [])] or [name]:
+    for unit in declared_units(item):
         if "@." in unit:
             continue
         state = _state_of(step.after, unit)
@@ -345,6 +349,19 @@ def _declared(item: t.Mapping[str, t.Any], step: Step) -> None:
         if state.get("NeedDaemonReload") == "yes":
             raise Violation("needless", f"{unit} runs by a definition that is older than its file")
         _enabled(item, unit, state, step)
+
+
+def _gone(unit: str, step: Step) -> None:
+    """Nothing is left of a unit that the set declares no more, if its file, or that of its template, was the set's."""
+    paths = [f"/etc/systemd/system/{name}" for name in _units_of(unit)]
+    files = [entry[3] for entry in map(step.before["files"].get, paths) if entry and len(entry) > 3]
+    if not any(b"\n# Set: " in base64.b64decode(text) for text in files if not text.startswith("-> ")):
+        return
+    if _activity(_state_of(step.after, unit)) == "active":
+        raise Violation("told", f"{unit} is declared no more, the run succeeded, and it is active")
+    left = [path for path in step.after["files"] if path.endswith((f".wants/{unit}", f".requires/{unit}"))]
+    if left:
+        raise Violation("told", f"{unit} is declared no more, the run succeeded, and left are {left}")
 
 
 def _named(step: Step, action: str, unit: str) -> bool:

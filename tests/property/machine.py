@@ -16,6 +16,7 @@ from property import accidents, changes, world
 from property.host import Host, Lost
 from property.judge import Step, Violation, judge
 from property.story import playbook
+from property.unsteady import declared_units
 
 SET_NAME = "property"
 MOST_LOST = 5
@@ -167,6 +168,14 @@ class History(RuleBasedStateMachine):
         keys = [key for key in sorted(self.declared) for _time in range(3 if key[0] in often else 1)]
         return keys[choice % len(keys) :][:1] if keys else []
 
+    def gone(self, seen: dict[str, t.Any], items: list[world.Item]) -> set[str]:
+        """The units that were declared in the set, and are not among items of its manager."""
+        if any(world.is_users(item["name"]) for item in items):
+            return set()
+        of_set = [self.applied[key] for key in self.generations.get(seen["generation"], ()) if key in self.applied]
+        had = {unit for item in of_set if not item.get("dropin") for unit in declared_units(item)}
+        return had - {unit for item in items for unit in declared_units(item)}
+
     # In between
 
     def happen(self, scripts: list[str]) -> None:
@@ -225,6 +234,7 @@ class History(RuleBasedStateMachine):
                 after,
                 again,
                 after_again,
+                self.gone(before, items) if "set_name" in arguments else (),
                 known,
                 self.sick,
                 self.full,

@@ -20,6 +20,11 @@ def units_of(item: t.Mapping[str, t.Any]) -> list[str]:
     return [name.replace("@.", f"@{instance}.") for instance in INSTANCES] if "@." in name else [name]
 
 
+def declared_units(item: t.Mapping[str, t.Any]) -> list[str]:
+    """The units whose state an item declares: the listed instances of a template, or the unit itself."""
+    return [item["name"].replace("@.", f"@{instance}.") for instance in item.get("instances", ())] or [item["name"]]
+
+
 def ending(items: Items, sick: bool) -> set[str]:
     """The units whose own program ends by itself."""
     return {unit for item in items for unit in units_of(item) if _ends(item, sick)}

@@ -50,8 +50,9 @@ class Rollback(Task):
 
     def __init__(self, options: t.Mapping[str, t.Any], check_mode: bool, diff_mode: bool) -> None:
         params = {name: spec.get("default") for name, spec in set_options().items()}
-        # What is gone back to has been found good once, by the rules and the systemd of its day.
-        params.update(verify=False, fail_on="never", keep_generations=0)
+        # What is gone back to has been found good once, by the rules and the systemd of its day. Instances that it does
+        # not list go.
+        params.update(verify=False, fail_on="never", keep_generations=0, prune=True)
         params.update({name: options[name] for name in ("set_name", "scope", "user", "confirm", "rolling")})
         super().__init__(params, [], False, check_mode, diff_mode)
         self.to = options["to"]
@@ -89,6 +90,10 @@ class Rollback(Task):
             unit.files = [
                 file._replace(uid=uids.get(file.uid, file.uid), gid=gids.get(file.gid, file.gid)) for file in unit.files
             ]
+
+    def _to_prune(self, host: Host, desired: t.Sequence[DesiredUnit]) -> list[DesiredUnit]:
+        """Nothing more: the generations say what goes."""
+        return []
 
     def _chosen(self, generations: Generations, current: int) -> int:
         if self.to.isdigit():

@@ -195,7 +195,10 @@ class Task:
         for template, name in dropped_instances(record, desired):
             if self.params["prune"]:
                 path, place = f"{host.folder}/{name}", template.position
-                found.append(DesiredUnit(name, path, state="stopped", enabled=False, position=place))
+                set_name = self.params["set_name"]
+                found.append(
+                    DesiredUnit(name, path, state="stopped", enabled=False, position=place, pruned_of=set_name)
+                )
             else:
                 self.warnings.append(
                     f"{name}: the last run listed this instance, and {template.name} no longer lists it; it is left as"
