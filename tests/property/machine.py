@@ -33,6 +33,11 @@ def in_scope(items: t.Iterable[world.Item], name: str) -> list[world.Item]:
     return [item for item in items if world.is_users(item["name"]) == world.is_users(name)]
 
 
+def _is_whole(item: world.Item) -> bool:
+    """Whether an item is all of its unit: no drop-in, and not only a state or a mask of what others define."""
+    return "sections" in item and "dropin" not in item
+
+
 def as_kept(item: world.Item) -> world.Item:
     """An item as a generation has it: what is done once is not done again."""
     return {**item, "state": "started"} if item.get("state") in ("restarted", "reloaded") else item
@@ -97,6 +102,7 @@ class History(RuleBasedStateMachine):
         super().__init__()
         self.declared: Declared = {}
         self.applied: Declared = {}
+        self.in_set: set[Key] = set()  # what was applied as a part of the set, which alone prunes and goes back
         self.generations: dict[int, Declared] = {}  # what the set had in each
         self.steps: list[dict[str, t.Any]] = []
         self.disturbed = True
@@ -144,7 +150,7 @@ class History(RuleBasedStateMachine):
             gone = [self.declared.pop(key) for key in list(self.declared) if key[0] == name]
             self.fired = {key for key in self.fired if key[0] != name}
             rest = in_scope(self.declared.values(), name)
-            if prune and rest:
+            if prune and rest and self.in_set.issuperset(map(key_of, gone)):
                 self.apply(rest, True)
             elif any(not item.get("dropin") for item in gone):
                 self.apply([{"name": name, "state": "absent"}], False)
@@ -158,8 +164,8 @@ class History(RuleBasedStateMachine):
             return
         number = numbers[choice % len(numbers)]
         target = {key: as_kept(item) for key, item in self.generations[number].items()}
-        current = self.generations.get((self.seen or self.host.look())["generation"], {})
-        self.declared = {**{key: item for key, item in self.declared.items() if key not in current}, **target}
+        others = {key: item for key, item in self.declared.items() if world.is_users(key[0]) or key not in self.in_set}
+        self.declared = {**others, **target}
         self.call("rollback", {"set_name": SET_NAME, "to": str(number)}, list(target.values()))
 
     def pick(self, choice: int) -> list[Key]:
@@ -168,13 +174,20 @@ class History(RuleBasedStateMachine):
         keys = [key for key in sorted(self.declared) for _time in range(3 if key[0] in often else 1)]
         return keys[choice % len(keys) :][:1] if keys else []
 
-    def gone(self, seen: dict[str, t.Any], items: list[world.Item]) -> set[str]:
-        """The units that were declared in the set, and are not among items of its manager."""
-        if any(world.is_users(item["name"]) for item in items):
-            return set()
-        of_set = [self.applied[key] for key in self.generations.get(seen["generation"], ()) if key in self.applied]
-        had = {unit for item in of_set if not item.get("dropin") for unit in declared_units(item)}
-        return had - {unit for item in items for unit in declared_units(item)}
+    def left_out(self, items: list[world.Item]) -> set[str]:
+        """The units that the set had, and has no more with these items."""
+        had = in_scope((self.applied[key] for key in self.in_set), items[0]["name"])
+        units = {unit for item in had if _is_whole(item) for unit in declared_units(item)}
+        return units - {unit for item in items for unit in declared_units(item)}
+
+    def note_set(self, items: list[world.Item], whole: bool) -> None:
+        """Note which items are of the set after a task."""
+        if whole:
+            users = world.is_users(items[0]["name"])
+            self.in_set = {key for key in self.in_set if world.is_users(key[0]) != users}
+            self.in_set |= set(map(key_of, items))
+        else:
+            self.in_set -= set(map(key_of, items))
 
     # In between
 
@@ -214,6 +227,7 @@ class History(RuleBasedStateMachine):
     def call(self, module: str, arguments: dict[str, t.Any], items: list[world.Item], light: bool = False) -> bool:
         """Call a module as check mode, in earnest and again, and judge it; returns whether it succeeded."""
         self.steps.append({module: arguments})
+        whole = "set_name" in arguments
         host, before = self.host, self.seen or self.host.look()
         known = [*self.applied.values(), *self.declared.values(), *items]
         predicted = host.call(module, arguments, check=True)
@@ -234,7 +248,7 @@ class History(RuleBasedStateMachine):
                 after,
                 again,
                 after_again,
-                self.gone(before, items) if "set_name" in arguments else (),
+                self.left_out(items) if whole else (),
                 known,
                 self.sick,
                 self.full,
@@ -248,6 +262,8 @@ class History(RuleBasedStateMachine):
             self.declared = dict(self.applied)
         else:
             self.applied = dict(self.declared)
+            self.note_set(items, whole)
+            self.in_set &= self.applied.keys()
             self.fired -= {key_of(item) for item in items}
             self.disturbed = False
         return not failed
