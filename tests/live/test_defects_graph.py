@@ -86,6 +86,15 @@ def test_a_stop_of_what_another_one_upholds_is_refused(target, upholds, check):
     )
 
 
+def test_what_was_upheld_until_this_task_stays_down(target, upholds):
+    declare(target, a="[Unit]\nUpholds=t-b.service\n" + SLEEP, b=SLEEP)
+    target.sh("systemctl start t-a")
+    target.wait_for("systemctl is-active t-b")
+    result = target.units([{"name": "t-a", "content": SLEEP}, {"name": "t-b", "state": "absent"}])
+    assert "stop t-b.service" in said(result)
+    assert active(target, "t-a", "t-b") == ["active", "inactive"]
+
+
 def test_what_is_started_again_while_it_is_down_runs_its_new_version(target, upholds):
     """Version 0.1 started what ran already, with its old definition, and reported a restart."""
     text = "[Service]\nExecStart=/bin/sleep {}\nExecStop=/bin/sh -c 'exit {}'\n"

@@ -101,8 +101,9 @@ def test_instances_come_and_go_with_their_generation(target):
     listed = {1: ["1"], 2: ["1", "2"], 3: ["2"], 4: ["1", "2"], 5: []}
     for instances in listed.values():
         sections = {"Service": {"ExecStart": "/bin/sleep 1000%i"}, "Install": {"WantedBy": "multi-user.target"}}
-        unit = {"name": "t-w@.service", "sections": sections, "instances": instances, "state": "started"}
-        result = deploy(target, [{**unit, "enabled": True if instances else None}], **SET)
+        unit = {"name": "t-w@.service", "sections": sections, "instances": instances}
+        run_state = {"state": "started", "enabled": True} if instances else {}
+        result = deploy(target, [{**unit, **run_state}], **SET)
         assert not result.get("failed"), result.get("msg", result)
     for number in (1, 2, 3, 4, 5):
         result = target.module("rollback", set_name="t-shop", to=str(number))

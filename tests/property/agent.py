@@ -192,16 +192,16 @@ def _files_below(folder):
 
 
 def _units(prefix):
-    """All that is known of the units of the test, and whether each other unit of the host runs."""
+    """All that is known of the units of the test, and whether each other unit of the system runs."""
     argv = [*prefix, "systemctl", *(["--user"] if prefix else [])]
     asked = [
         subprocess.Popen([*argv, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         for words in (
-            ["list-units", "--all", "--full", "--plain", "--no-legend"],
             ["show", f"--property={PROPERTIES}", "--", *OWN_UNITS],
+            *([] if prefix else [["list-units", "--all", "--full", "--plain", "--no-legend"]]),
         )
     ]
-    listed, shown = (process.communicate()[0] for process in asked)
+    shown, listed = [*(process.communicate()[0] for process in asked), ""][:2]
     units = {}
     for line in listed.split("\n"):
         words = line.split(None, 4)

@@ -399,14 +399,16 @@ def _has_dropins(name: str, step: Step) -> bool:
 
 def _needless(step: Step) -> None:
     actions = step.real.result["actions"]
-    moves = [a for a in actions if a["action"] in ("stop", *STARTS)]
+    # What another task has taken down meanwhile is started again, and takes others down.
+    starts = any(a["action"] == "start" for a in actions)
+    moves = [a for a in actions if a["action"] == "restart" or (a["action"] == "stop" and not starts)]
     if step.light and not step.disturbed and moves and not _runs_each_time(step):
         raise Violation("needless", f"nothing changed but words, and yet {_short(moves)}")
     for item in step.items:
         _follows_trigger(item, step)
         command = _command(item)
         state = _state_of(step.after, item["name"])
-        follows = item.get("on_change", "auto") in ("auto", "restart") and not item.get("dropin")
+        follows = item.get("on_change", "auto") in ("auto", "restart") and not item.get("dropin") and not _refuses(item)
         # By the drop-in of the world that overrides ExecStart=.
         overridden = state.get("Command", "").endswith("20000")
         runs = state.get("ActiveState") == "active" and state.get("MainPID", "0") != "0"
@@ -423,13 +425,17 @@ def _command(item: t.Mapping[str, t.Any]) -> str:
     return command if isinstance(command, str) and command.startswith("/bin/sleep ") else ""
 
 
+def _refuses(item: t.Mapping[str, t.Any]) -> bool:
+    """Whether systemd may not restart the unit by its name."""
+    return bool({"RefuseManualStart", "RefuseManualStop"} & set(item.get("sections", {}).get("Unit", {})))
+
+
 def _follows_trigger(item: t.Mapping[str, t.Any], step: Step) -> None:
     """A unit that ran is restarted or reloaded when its trigger has changed."""
     if item["name"] not in step.fired or not item.get("triggers") or item.get("on_change") == "none":
         return
     for unit in units_of(item):
         ran, runs = (_activity(_state_of(seen, unit)) == "active" for seen in (step.before, step.after))
-        refuses = {"RefuseManualStart", "RefuseManualStop"} & set(item.get("sections", {}).get("Unit", {}))
         moved = any(_named(step, action, unit) for action in ("restart", "reload", "start", "stop"))
-        if ran and runs and not refuses and not moved and unit not in unsteady(step.known, step.sick):
+        if ran and runs and not _refuses(item) and not moved and unit not in unsteady(step.known, step.sick):
             raise Violation("needless", f"the trigger of {unit} has changed, and it runs on as before")

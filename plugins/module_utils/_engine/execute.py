@@ -22,7 +22,7 @@ from .contents import Contents
 from .guard import guards, lift
 from .health import failures_in_words, failures_of, judge, limits_of
 from .host import Host, Target
-from .jobs import Limits, job_complaints, wait_for_jobs
+from .jobs import Limits, has_job, job_complaints, wait_for_jobs
 from .plan import Plan
 from .snapshot import Snapshot, reset_failed, undo
 from .store import Store, TransactionError
@@ -153,6 +153,8 @@ class _Run:
         if (plan.daemon_reload or placed) and host.has_manager:
             restarted_timers = [timer for timer in plan.held_timers if timer in plan.restart]
             daemon_reload(host, plan.held_timers, restarted_timers)
+            # By the old definitions something may have started again what was stopped.
+            self._jobs("stop", self._risen([*plan.stop, *plan.stopped_with]))
         # Starts that we ask for must not use up a start limit, whose StartLimitAction= may reboot the host. From 257 on
         # a daemon-reload keeps what systemd has counted.
         groups = (plan.reset, plan.restart, plan.stop_start, plan.restarted_with, plan.start, plan.started_with)
@@ -215,7 +217,7 @@ class _Run:
         rolling = {unit for group in plan.rolling for unit in group}
         limits = {unit: limits_of(plan.health.get(unit)) for unit in plan.acted_on() if unit not in rolling}
         restart = [unit for unit in plan.restart if unit not in plan.held_timers and unit not in rolling]
-        self._jobs("restart", [*restart, *self._risen()], limits, begun)
+        self._jobs("restart", [*restart, *self._risen(list(plan.stop_start))], limits, begun)
         # A socket refuses to start while its service runs, and each name is a job of its own.
         start = sorted([*plan.stop_start, *plan.start], key=lambda unit: not unit.endswith(".socket"))
         self._jobs("start", start, limits, begun)
@@ -256,11 +258,14 @@ class _Run:
         restarted = (*self.plan.restart, *self.plan.stop_start, *self.plan.restarted_with)
         return [Failure(unit, why, "", "", []) for unit in restarted if self._runs_on(unit, states.get(unit, {}))]
 
-    def _risen(self) -> list[str]:
+    def _risen(self, units: t.Sequence[str]) -> list[str]:
         """The units that something has started again since we stopped them, with what they were: Upholds=, a path."""
-        units = self.plan.stop_start
-        states = self.host.show(units, ("ActiveState",)) if units else {}
-        return [unit for unit in units if states.get(unit, {}).get("ActiveState", "inactive") not in DOWN]
+        states = self.host.show(units, ("ActiveState", "Job")) if units else {}
+        return [
+            unit
+            for unit in units
+            if states.get(unit, {}).get("ActiveState", "inactive") not in DOWN or has_job(states.get(unit, {}))
+        ]
 
     def _followers(self) -> dict[str, list[str]]:
         """What is left to do to the units that restart with others: ``{verb: units}``.

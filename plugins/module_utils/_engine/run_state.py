@@ -131,7 +131,8 @@ class _RunState:
         return self.sources.settings(self.unit, after=True)
 
     def _restart(self, reason: str) -> None:
-        if any(directive in _STOP_TIME for _section, directive in self.changed):
+        changed = any(directive in _STOP_TIME for _section, directive in self.changed)
+        if changed and self._allows("RefuseManualStop", "CanStop", at_once=True):
             self.plan.stop_start[self.unit] = reason
         else:
             self.plan.restart[self.unit] = reason
@@ -190,9 +191,13 @@ class _RunState:
     def _sockets(self) -> list[str]:
         return self.now.value(self.unit, "TriggeredBy").split()
 
-    def _allows(self, directive: str, live: str) -> bool:
-        """Whether systemd starts or stops the unit by its name, by its new text, or else as it is loaded."""
-        if self.changed or not self.now.value(self.unit, live) or self.now.value(self.unit, "LoadState") != "loaded":
+    def _allows(self, directive: str, live: str, at_once: bool = False) -> bool:
+        """Whether systemd starts or stops the unit by its name, by its new text, or else as it is loaded.
+
+        :param at_once: before the files change.
+        """
+        is_loaded = self.now.value(self.unit, live) and self.now.value(self.unit, "LoadState") == "loaded"
+        if (self.changed and not at_once) or not is_loaded:
             return not flag(Unit(self.unit, self._after()), "Unit", directive, False)
         return self.now.value(self.unit, live) == "yes"
 
@@ -220,7 +225,7 @@ class _RunState:
         ):
             # What is restarted in each run must not be refused in the second one, when it runs.
             asked = self.unit in group or (state == "restarted" and group is self.plan.restart)
-            if asked and not self._allows(directive, live):
+            if asked and not self._allows(directive, live, group is self.plan.stop):
                 raise PlanError(
                     f"{self.unit}: state: {state}: systemd refuses that by the unit's name ({directive}=true, or it may"
                     " never be); leave state out, or change the unit that requires it"
