@@ -131,6 +131,8 @@ def _has_no_reason_to_fail(unit: str, step: Step) -> bool:
     tied = {key for item in items for key in item.get("sections", {}).get("Unit", {})} & set(LINKS)
     sick = step.sick and any("health" in item for item in items)
     moving = unsteady(step.known, step.sick) | ending(step.known, step.sick)
+    if len({"files" in item for item in items if not item.get("dropin")}) > 1:
+        return False  # what the program reads is pruned, and its unit stays
     return bool(items) and not (tied or sick or unit in moving or any(map(reload_fails, items)))
 
 
