@@ -70,18 +70,27 @@ def _guarded(step: t.Callable[..., None]) -> t.Callable[..., None]:
 Task = t.Callable[["History"], None]
 
 
-def _task(name: str, **arguments: st.SearchStrategy[t.Any]) -> st.SearchStrategy[Task]:
-    """A call of a method of History with arguments that are drawn."""
-    return st.fixed_dictionaries(arguments).map(lambda drawn: lambda history: getattr(history, name)(**drawn))
+def _task(does: t.Callable[..., None], **drawn: st.SearchStrategy[t.Any]) -> st.SearchStrategy[Task]:
+    """Something that is done to a history with what is drawn."""
+    return st.fixed_dictionaries(drawn).map(lambda given: lambda history: does(history, **given))
 
 
 _choice = st.integers(0, 99)
 _whole = world.weighted((2, False), (1, True))
 tasks = world.mixed(
-    (4, _task("add", items=world.declarations, whole=_whole)),
-    (9, _task("change", choice=_choice, kinds=changes.kinds, number=world.numbers, whole=_whole)),
-    (2, _task("withdraw", choice=_choice, prune=st.booleans())),
-    (1, _task("go_back", choice=_choice)),
+    (4, _task(lambda history, **given: history.add(**given), items=world.declarations, whole=_whole)),
+    (
+        9,
+        _task(
+            lambda history, **given: history.change(**given),
+            choice=_choice,
+            kinds=changes.kinds,
+            number=world.numbers,
+            whole=_whole,
+        ),
+    ),
+    (2, _task(lambda history, **given: history.withdraw(**given), choice=_choice, prune=st.booleans())),
+    (1, _task(lambda history, **given: history.go_back(**given), choice=_choice)),
 )
 
 

@@ -320,7 +320,7 @@ def stage_engine(context: Context) -> None:
 
 def stage_property(context: Context) -> None:
     """A few histories with one seed; `make property` runs more of them."""
-    context.in_sandbox("python", CHECKOUT / "tests" / "property" / "run.py", "--count=10", "--steps=15", "--seed=1")
+    context.in_sandbox("python", CHECKOUT / "tests" / "property" / "run.py", "--count=5", "--steps=12", "--seed=1")
 
 
 # In order of start: what others wait for comes first, then the longest.
