@@ -35,17 +35,16 @@ WAIT_FOR_USER = f"until {SYSTEMCTL_OF_USER} is-system-running 2>&1 | grep -Eq 'r
 CLEAN = f"""
 cd /
 umount -q /etc/systemd/system
-for systemctl in systemctl "{SYSTEMCTL_OF_USER}"; do
-    $systemctl kill -s KILL 'm-*' 2>/dev/null
-    $systemctl stop 'm-*' run-mmnt.mount 2>/dev/null
-done
 find /etc/systemd/system /run/systemd/system /usr/lib/systemd/system /etc/systemd/user \\
     \\( -name 'm-*' -o -name 'run-mmnt.mount' \\) -prune -exec rm -rf {{}} +
-rm -rf /run/m-* /run/mmnt {FILES} {RELEASE} /var/lib/unitcraft /home/{USER}/.config/systemd /etc/systemd/system-preset
+rm -rf /home/{USER}/.config/systemd /etc/systemd/system-preset
 for systemctl in systemctl "{SYSTEMCTL_OF_USER}"; do
-    $systemctl daemon-reload
+    $systemctl daemon-reload  # by its definition, a unit may refuse to be stopped, and come back when it is killed
+    $systemctl kill -s KILL 'm-*' 2>/dev/null
+    $systemctl stop 'm-*' run-mmnt.mount 2>/dev/null
     $systemctl reset-failed
 done
+rm -rf /run/m-* /run/mmnt {FILES} {RELEASE} /var/lib/unitcraft
 """
 
 
