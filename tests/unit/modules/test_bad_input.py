@@ -76,3 +76,14 @@ PROBES = [
 @pytest.mark.parametrize("probe", PROBES, ids=lambda probe: next(iter(probe)))
 def test_what_probes_may_take(probe):
     assert desired_units([{**GOOD, "health": {"timeout": 0.5, "stable": 0, "probes": [probe]}}], "/e", None)
+
+
+def test_what_instances_may_be():
+    item = {**GOOD, "name": "a@", "instances": ["1", "x-y", "a\\x2db"]}
+    assert desired_units([item], "/e", None)[0].instances == ["1", "x-y", "a\\x2db"]
+
+
+def test_an_instance_that_makes_no_name_is_refused():
+    with pytest.raises(DeclarationError) as refused:
+        desired_units([{**GOOD, "name": "a@", "instances": ["a b"]}], "/e", None)
+    assert "instances: 'a b' of a@.service: " in str(refused.value)
