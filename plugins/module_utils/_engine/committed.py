@@ -31,7 +31,7 @@ def items_after(
             continue  # the rest of what a set no longer declares
         done.add((unit.name, unit.dropin))
         old = items.pop((unit.name, unit.dropin), {})
-        if not (_goes(unit) or unit.pruned_of):
+        if not _goes(unit):
             item = _item(unit, old, after, state)
             item["files"] = [*_files_after(old, unit, plan, state).values()]
             items[unit.name, unit.dropin] = item
