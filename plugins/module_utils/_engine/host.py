@@ -8,10 +8,10 @@ import re
 import time
 import typing as t
 
-from .._host.journal import UnitQuery
 from .._host.manager import MANAGER_TIMEOUT, Manager
 from .._host.show import PROPERTIES, StateReader, States, parse_show
 from .._host.systemd import QUERY_TIMEOUT, Reply, SystemdError
+from .._host.unit_journal import UnitQuery
 from .._model import Change, File
 from . import files as _files
 from .contents import Contents

@@ -10,7 +10,7 @@ import json
 
 import case_files
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.module_utils._host.journal import UnitQuery
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.unit_journal import UnitQuery
 
 SYSTEM = UnitQuery("a.service", 10.0, "i1", ("7",))
 USER = UnitQuery("a.service", 10.0, "i1", ("7",), 1000)
