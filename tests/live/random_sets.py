@@ -28,7 +28,6 @@ from lab import containers
 from live.set_generator import Generator, Set
 from live.target import Target
 
-RELEASES = ("247", "252", "257", "262")
 CHANGES = 6  # of one set
 SET = {"set_name": "random", "prune": True, "fail_on": "never"}
 # Everything that can be seen of the set, as JSON. It runs in the container.
@@ -230,7 +229,7 @@ def run_release(release: str, seeds: list[str]) -> tuple[int, list[str]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("releases", nargs="*", default=RELEASES, metavar="RELEASE")
+    parser.add_argument("releases", nargs="*", default=list(containers.SUITES), metavar="RELEASE")
     parser.add_argument("--count", type=int, default=10, help="sets for each release")
     parser.add_argument("--seed", default="1")
     parser.add_argument("--only", help="one whole seed, as a contradiction names it")

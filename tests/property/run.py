@@ -35,7 +35,6 @@ from property.host import Host, Lost
 from property.judge import Violation
 from property.machine import History
 
-RELEASES = ("247", "252", "257", "262")
 PORTION = 25  # histories with one seed
 ALL_CHECKS = list(hypothesis.HealthCheck)
 
@@ -116,7 +115,7 @@ def run_portion(machine: type[History], count: int, seed: int, wanted: Wanted) -
 def options_of() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("releases", nargs="*", default=RELEASES, metavar="RELEASE")
+    parser.add_argument("releases", nargs="*", default=list(containers.SUITES), metavar="RELEASE")
     parser.add_argument("--count", type=int, default=20, help="histories for each release")
     parser.add_argument("--steps", type=int, default=25, help="steps of a history")
     parser.add_argument("--seed", type=int, default=1)
