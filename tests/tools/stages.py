@@ -15,6 +15,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from lab.build import SUITES
 from tools import toolchain
 from tools.runner import Context, Stage, StageError
 from tools.toolchain import CHECKOUT
@@ -309,13 +310,13 @@ def stage_oracle(context: Context) -> None:
 
 
 def stage_engine(context: Context) -> None:
-    """Two releases at a time: these tests wait more than they compute."""
+    """All releases at a time: these tests wait more than they compute."""
 
-    def test(releases: str) -> None:
-        context.pytest_in_sandbox("tests/live", "--durations=5", RELEASES=releases)
+    def test(release: str) -> None:
+        context.pytest_in_sandbox("tests/live", "--durations=5", RELEASES=release)
 
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        list(pool.map(test, ["247 257", "252 262"]))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        list(pool.map(test, SUITES))
 
 
 def stage_property(context: Context) -> None:
