@@ -15,10 +15,10 @@ import typing as t
 
 from ansible.errors import AnsibleError
 from ansible.plugins.connection import ConnectionBase
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.confirm import TOO_LATE
 
 _PAUSE = 1.0  # seconds between two attempts
 _MAX_SHOWN = 500
-_TOO_LATE = 2  # exit status of the command once the host does not wait any more
 
 
 class _Attempt(t.NamedTuple):
@@ -64,7 +64,7 @@ def _attempt(action: t.Any, command: str) -> _Attempt:
         done = action._low_level_execute_command(command)
         if done["rc"] != 0:
             words = (done["stdout"] + done["stderr"]).strip()[-_MAX_SHOWN:]
-            return _Attempt(words or f"exit status {done['rc']}", done["rc"] == _TOO_LATE)
+            return _Attempt(words or f"exit status {done['rc']}", done["rc"] == TOO_LATE)
     except (AnsibleError, OSError) as error:
         return _Attempt(str(error)[:_MAX_SHOWN], is_final=False)
     try:

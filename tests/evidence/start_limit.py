@@ -126,9 +126,13 @@ def run_wave(container: str, cases: t.Sequence[Case]) -> dict[str, tuple[str, in
     ).stdout
     containers.run(
         container,
-        ["sh", "-c", f"systemctl stop {names}; systemctl reset-failed; cd /run/systemd/system && rm {names}"
-         "; systemctl daemon-reload"],
-    )  # fmt: skip
+        [
+            "sh",
+            "-c",
+            f"systemctl stop {names}; systemctl reset-failed; cd /run/systemd/system && rm {names}"
+            "; systemctl daemon-reload",
+        ],
+    )
     return {name: (result, int(count)) for name, result, count in (line.split() for line in shown.splitlines())}
 
 

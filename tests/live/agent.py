@@ -38,9 +38,10 @@ def preload():
 
 
 def start_module(module, arguments, streams):
-    """Run a module with these arguments in a child, with these files as standard streams; returns the process id."""
+    """Run a module in a child, in a session of its own with these files as standard streams; returns its process id."""
     child = os.fork()
     if child == 0:
+        os.setsid()
         for number, file in enumerate(streams):
             os.dup2(file.fileno(), number)
         _be_the_module(module, arguments)

@@ -182,8 +182,11 @@ def check_credentials(container: str, count: int, seed: int) -> int:
         command = f'/bin/sh -c "cat $CREDENTIALS_DIRECTORY/secret > {DUMP}/{number}"'
         units[unit] = unit_text(unit, {"SetCredential": {"secret": secret}, "ExecStart": command})
     got = run_units(container, units)
-    differences = [f"{number}: {secret!r} became {got.get(number)!r}" for number, secret in wanted.items()
-                   if got.get(number) != secret]  # fmt: skip
+    differences = [
+        f"{number}: {secret!r} became {got.get(number)!r}"
+        for number, secret in wanted.items()
+        if got.get(number) != secret
+    ]
     return report(f"{container}: credentials", count, differences)
 
 

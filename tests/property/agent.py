@@ -11,11 +11,11 @@ starting Python and compiling the collection would be most of their time.
 from __future__ import annotations
 
 import base64
+import functools
 import importlib
 import json
 import os
 import pathlib
-import pkgutil
 import pwd
 import signal
 import subprocess
@@ -23,10 +23,8 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 import warnings
 
-PLUGINS = "ansible_collections.unitcraft.systemd.plugins"
 FOLDERS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/etc/systemd/user")
 PROGRAMS = ("/opt/m-files", "/opt/m-r")
 RECORDS = "/var/lib/unitcraft"
@@ -42,19 +40,6 @@ OWN_UNITS = ("m-*", "run-mmnt.mount")
 MOST_SETTLE = 10.0  # seconds that a job may take
 LOOP_SETTLE = 1.0  # seconds that a restart after a failure may take
 KEPT_FROM_VENDOR = "m-"  # of the vendor's folder only the units of the test are looked at
-
-
-def preload():
-    """Import everything that a module call would import."""
-    importlib.import_module("ansible.module_utils.basic")
-    utils = importlib.import_module(f"{PLUGINS}.module_utils")
-    for folder in utils.__path__:
-        for found in pkgutil.walk_packages([folder, *map(str, pathlib.Path(folder).glob("_*/"))], ""):
-            wing = pathlib.Path(found.module_finder.path).name
-            place = f".{wing}" if wing != "module_utils" else ""
-            if not found.ispkg:
-                importlib.import_module(f"{PLUGINS}.module_utils{place}.{found.name}")
-    return {name: importlib.import_module(f"{PLUGINS}.modules.{name}") for name in ("units", "rollback")}
 
 
 class Pulse:
@@ -76,38 +61,17 @@ class Pulse:
         return longest
 
 
-def call_module(modules, ask):
-    """Run one module in a child with a time limit; returns exit status, output, error output and seconds."""
+def call_module(start, ask):
+    """Run one module in a child with a time limit; returns exit status, output, error output and seconds.
+
+    :param start: starts the module, see ``start_module`` of the live tests' agent.
+    """
     begun = time.monotonic()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = os.fork()
-        if child == 0:
-            _be_the_module(modules[ask["module"]], ask["arguments"], out, err)
+    with open(os.devnull) as nothing, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        child = start(ask["arguments"], (nothing, out, err))
         status = _wait(child, ask["seconds"])
         texts = [(file.seek(0), file.read().decode(errors="surrogateescape"))[1] for file in (out, err)]
     return {"code": status, "out": texts[0], "err": texts[1], "seconds": time.monotonic() - begun}
-
-
-def _be_the_module(module, arguments, out, err):
-    os.setsid()
-    with open(os.devnull) as nothing:
-        os.dup2(nothing.fileno(), 0)
-    os.dup2(out.fileno(), 1)
-    os.dup2(err.fileno(), 2)
-    basic = sys.modules["ansible.module_utils.basic"]
-    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
-    basic._ANSIBLE_PROFILE = "legacy"
-    status = 1
-    try:
-        module.main()
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status or 0)
 
 
 def _wait(child, seconds):
@@ -228,9 +192,11 @@ def main():
     sys.path.insert(0, sys.argv[1])
     # What a child does between its fork and its end takes no lock of the thread that it lacks.
     warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
-    modules = preload()
+    live_agent = importlib.import_module("agent")  # that of the live tests; this file runs as __main__
+    modules = live_agent.preload()
     pulse = Pulse()
-    verbs = {"module": lambda ask: call_module(modules, ask), "shell": shell, "look": look}
+    starts = {name: functools.partial(live_agent.start_module, module) for name, module in modules.items()}
+    verbs = {"module": lambda ask: call_module(starts[ask["module"]], ask), "shell": shell, "look": look}
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         ask = json.loads(line)

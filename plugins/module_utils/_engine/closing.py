@@ -13,7 +13,6 @@ from .accounts import remove as remove_accounts
 from .generations import Generations
 from .host import Host
 from .own_files import replace_file
-from .places import open_place
 from .plan import Plan
 from .store import Store
 
@@ -85,9 +84,7 @@ def _keep_contents(items: t.Iterable[t.Mapping[str, t.Any]], host: Host) -> None
     contents = host.contents
     for file in (file for item in items for file in item["files"]):
         if file["kind"] == "file" and not contents.kept(file["digest"]):
-            with host.manager.as_owner():
-                stream = open_place(file["path"])
-            with stream:
+            with host.open_place(file["path"]) as stream:
                 contents.keep(file["digest"], file["size"], stream)
     contents.flush()
 

@@ -36,9 +36,10 @@ from .plan import Plan
 from .snapshot import Snapshot, old_limits
 from .store import Store, TransactionError
 
-_TICK = 0.5  # seconds between two looks whether the intent is still there
-_RESERVE = 1 << 20  # bytes kept free for the undo, beside those of the files that it puts back
-_TOO_LATE = 2  # as the exit status of Python for an archive that is gone
+_TICK = 0.5  # seconds between two looks for the intent
+_RESERVE = 1 << 20  # bytes kept free for the undo, beside what it puts back
+# Exit status, of Python too when our archive is gone: nobody waits any more.
+TOO_LATE = 2
 _FOLDER = "/etc/systemd/system"
 _UNIT = """\
 [Unit]
@@ -157,7 +158,7 @@ class Guard:
             intent = self._intent()
             if not intent or intent["confirm"].get("token") != token:
                 _say(f"deployment {self.run_id} does not wait for this confirmation any more")
-                return _TOO_LATE
+                return TOO_LATE
             store.forget_intent()
             host = host_of(intent, store)
             problems = close(intent["confirm"]["closing"], store, host)
@@ -169,7 +170,7 @@ class Guard:
         return 0
 
     def watch(self) -> None:
-        """Wait until the deployment is confirmed or has failed; put back what it changed if it is killed or late."""
+        """Wait until the deployment is confirmed or has failed; put all back if it is killed or late."""
         store, end = self.store, 0.0
         _say_ready()
         while True:
@@ -228,7 +229,7 @@ class Guard:
 
 
 def _engine(main: str) -> bytes:
-    """An archive that Python runs, with all of our code that this process has loaded, but for Ansible's part.
+    """An archive that Python runs, with the code of ours that this process has loaded.
 
     :raises OSError: when the text of a file cannot be had, as with strategies that keep modules in memory.
     """
@@ -252,7 +253,7 @@ def _engine(main: str) -> bytes:
 
 
 def _say(words: object) -> None:
-    """A line of the journal, or the answer to who confirms. Not print(), which ansible-test takes for a slip."""
+    """A line for the journal or for who confirms. ansible-test takes print() for a slip."""
     sys.stdout.write(f"{words}\n")
     sys.stdout.flush()
 

@@ -16,7 +16,7 @@ from .._model import Change, File
 from . import files as _files
 from .contents import Contents
 from .image import in_copy
-from .places import read_place
+from .places import open_place, read_place
 from .release_plan import ReleaseStep
 from .unit_folder import UnitFolder
 
@@ -255,6 +255,11 @@ class Host:
         """What stands at a path, with the digest of a file's content and all attributes; no link is followed."""
         with self.manager.as_owner():
             return read_place(path)
+
+    def open_place(self, path: str) -> t.BinaryIO:
+        """Open the file at a path for reading; no link is followed."""
+        with self.manager.as_owner():
+            return open_place(path)
 
     def list_links(self) -> dict[str, str]:
         """The links in the unit folder: ``{path below it: target}``."""

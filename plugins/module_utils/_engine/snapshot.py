@@ -106,9 +106,9 @@ class _Undo:
         self.left_over: list[str] = []
         self.files = dict(map(from_json, snapshot["files"]))
         self.entries = {entry["path"]: entry for entry in snapshot["files"]}
-        # A reboot has emptied the folder.
         self.rolling: list[list[str]] = []
         self.rolled: set[str] = set()
+        # A reboot has emptied the folder.
         self.is_gone = snapshot["runtime"] and snapshot["boot"] != host.boot_id()
         kept = self._units_changed_since() if later and not self.is_gone else set()
         self.left_alone = bool(kept)

@@ -74,7 +74,7 @@ _STATE_DIRECTORIES = {
 _NETWORK_FILE_SYSTEMS = frozenset((
     "afs", "ceph", "cifs", "davfs", "fuse.ceph", "fuse.glusterfs", "fuse.sshfs", "glusterfs", "gfs", "gfs2", "lustre",
     "ncpfs", "ncp", "nfs", "nfs4", "ocfs2", "orangefs", "pvfs2", "smb3", "smbfs", "sshfs", "9p",
-))  # fmt: skip
+))  # a table  # fmt: skip
 
 
 def stop_passes(edge: Edge) -> tuple[str, str]:

@@ -20,7 +20,7 @@ OTHER_RULES = frozenset((
     "exec-not-found", "user-missing", "group-missing", "working-directory-missing", "environment-file-missing",
     "world-readable-secret", "timer-without-service", "path-without-service", "socket-without-service",
     "drop-in-for-missing-unit", "verify", "max-exposure",
-))  # fmt: skip
+))  # a table  # fmt: skip
 _MARK = "unitcraft:"
 _COMMENT = re.compile(rf"\s*[#;]\s*{_MARK}\s*(.*?)\s*\Z", re.DOTALL)
 _ORDER = re.compile(r"(ignore|ignore-file)\s*=\s*([a-z0-9-]+(?:\s*,\s*[a-z0-9-]+)*)\Z")

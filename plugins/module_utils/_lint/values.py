@@ -114,8 +114,11 @@ def condition_hint(kind: str, value: str) -> str:
     return f"write {near}" if near else _EXAMPLES[kind]
 
 
-SECRET_NAME = re.compile(r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY"
-                         r"|SECRET_?KEY|CREDENTIALS?)(?:_\d+)?$", re.IGNORECASE)  # fmt: skip
+SECRET_NAME = re.compile(
+    r"(?:^|_)(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY"
+    r"|SECRET_?KEY|CREDENTIALS?)(?:_\d+)?$",
+    re.IGNORECASE,
+)
 _NO_SECRET = re.compile(r"|/.*|%.*|\$.*|(?:true|false|yes|no|none|null|\d{1,3})", re.IGNORECASE)
 _URL_SECRET = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/:@]*:[^\s/@]+@", re.IGNORECASE)
 

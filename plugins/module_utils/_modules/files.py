@@ -16,7 +16,7 @@ from .._engine.accounts import Accounts
 from .._engine.contents import Contents, copy_content
 from .._engine.desired import DesiredFile, DesiredUnit
 from .._engine.host import Host
-from .._engine.places import open_place, path_problem, real_place
+from .._engine.places import path_problem, real_place
 from .._engine.plan import Plan
 from .._engine.state import HostState
 from .._engine.store import STATE_FOLDER, TransactionError
@@ -137,7 +137,7 @@ def _encrypted(digest: str, path: str, entry: Item, host: Host) -> tuple[str, in
     name, runner = entry["encrypt"], host.manager.runner
     there = host.read_place(path)
     if there.kind == "file" and there.size <= _MOST_ENCRYPTED:
-        with open_place(path) as stream:
+        with host.open_place(path) as stream:
             if is_encrypted(runner, name, stream.read(_MOST_ENCRYPTED), digest):
                 return there.digest, there.size
     if not host.contents.has(digest):
@@ -173,14 +173,12 @@ class TaskFiles:
     """The changed files of one task and their contents.
 
     :param real: whether changes are made, now or in the next call.
-    :param secrets: paths of what was secret when it was deployed.
     :ivar contents: what the controller has sent, and what is kept on the host.
     """
 
-    def __init__(self, host: Host, sent: Sent, real: bool, secrets: t.Container[str] = ()) -> None:
+    def __init__(self, host: Host, sent: Sent, real: bool) -> None:
         self.host = host
         self.real = real
-        self.secrets = secrets
         self.contents: Contents = host.contents
         self.sent = sent
         self.desired: dict[str, DesiredFile] = {}
@@ -247,7 +245,7 @@ class TaskFiles:
         sources.update({c.before.digest: (c.path, c.before) for c in plan.files if c.before.kind == "file"})
         for path, file in sources.values():
             try:
-                with self._open(path) as stream:
+                with self.host.open_place(path) as stream:
                     self.contents.keep(file.digest, file.size, stream)
             except OSError as error:
                 raise TransactionError(
@@ -256,10 +254,6 @@ class TaskFiles:
                 ) from None
         if sources:
             self.contents.flush()
-
-    def _open(self, path: str) -> t.BinaryIO:
-        with self.host.manager.as_owner():
-            return open_place(path)
 
     # Judged
 
@@ -302,14 +296,15 @@ class TaskFiles:
         """A content that is at hand, or that stands in another place."""
         if self.contents.has(digest):
             return self.contents.open(digest)
-        return self._open(next(path for path, file in self.places.items() if file.digest == digest))
+        return self.host.open_place(next(path for path, file in self.places.items() if file.digest == digest))
 
     # Shown
 
-    def diffs(self, plan: Plan, texts: bool) -> list[dict[str, str]]:
+    def diffs(self, plan: Plan, texts: bool, secrets: t.Container[str]) -> list[dict[str, str]]:
         """``diff`` of the result for every file.
 
         :param texts: whether the task shows differences; contents are read for nothing else.
+        :param secrets: paths of what was secret when it was deployed.
         """
         return [
             {
@@ -317,13 +312,8 @@ class TaskFiles:
                 "after_header": change.path,
                 **((self._texts(change) if texts else {}) or _descriptions(change)),
             }
-            for change in (change._replace(secret=self._is_secret(change)) for change in plan.files)
+            for change in (change._replace(secret=_is_secret(change, secrets)) for change in plan.files)
         ]
-
-    def _is_secret(self, change: Change) -> bool:
-        """Whether a content is hidden: also what was secret, and what goes that nobody else may read."""
-        goes = change.after.kind == "missing" and change.before.kind == "file"
-        return change.secret or change.path in self.secrets or (goes and not change.before.mode & 0o077)
 
     def _texts(self, change: Change) -> dict[str, str]:
         """Both contents of a change, where they are what changes and can be shown."""
@@ -336,12 +326,18 @@ class TaskFiles:
         for key, file in files.items():
             data = b""
             if file.kind == "file":
-                with self._open(change.path) if key == "before" else self._content(file.digest) as stream:
+                with self.host.open_place(change.path) if key == "before" else self._content(file.digest) as stream:
                     data = stream.read(file.size)
             if b"\0" in data:
                 return {}
             shown[key] = data.decode("utf-8", "replace")
         return shown
+
+
+def _is_secret(change: Change, secrets: t.Container[str]) -> bool:
+    """Whether a content is hidden: also what was secret, and what goes that nobody else may read."""
+    goes = change.after.kind == "missing" and change.before.kind == "file"
+    return change.secret or change.path in secrets or (goes and not change.before.mode & 0o077)
 
 
 def _descriptions(change: Change) -> dict[str, str]:

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from .._engine.accounts import Accounts, plan_accounts
-from .._engine.closing import closing_of, read_note, write_note, write_record
+from .._engine.closing import Closing, close, closing_of, read_note, write_note, write_record
 from .._engine.contents import Contents
 from .._engine.desired import DesiredUnit, to_prune
 from .._engine.generations import Generations
@@ -26,7 +27,6 @@ from .record import Record, drift_by_unit, dropped_instances, record_after, trig
 from .result import States, describe_plan, describe_units, places_of, unmoved
 
 if t.TYPE_CHECKING:
-    from .._engine.closing import Closing
     from .files import TaskFiles
 
 
@@ -105,8 +105,7 @@ class Task:
         if state.releases:
             from .releases import versions_in_use
 
-            over = self._generations.set_name if self._generations and self._is_over(desired) else ""
-            state.versions_in_use = versions_in_use(self.store, desired, over)
+            state.versions_in_use = versions_in_use(self.store, desired, self._set_that_ends(desired))
         state.deployed = {path: entry["text"] for path, entry in record.items() if entry.get("text") is not None}
         self.drift = drift_by_unit(state, desired, record)
         plan = self._plan(host, state, desired, files)
@@ -139,9 +138,7 @@ class Task:
             return None
         from .files import TaskFiles
 
-        items = self._generations.items() if self._generations else ()
-        secrets = {file["path"] for item in items for file in item["files"] if file["secret"]}
-        return TaskFiles(host, self.sent, self.real, secrets)
+        return TaskFiles(host, self.sent, self.real)
 
     def _lock(self) -> str:
         """Keep other runs out and undo what a killed one left; returns why that is impossible, if it is."""
@@ -183,10 +180,10 @@ class Task:
             paths = [path for path in host.unit_folder.list_unit_files() if path not in declared]
             files = {path: host.unit_folder.read_file(path) for path in paths}
         pruned = to_prune(files, host.folder, self.params["set_name"])
-        if self._generations and self._generations.current():
+        if self._items_before:
             from .._engine.committed import prune_files
 
-            pruned += prune_files(self._generations.items(), [*desired, *pruned], self.params["set_name"])
+            pruned += prune_files(self._items_before, [*desired, *pruned], self.params["set_name"])
         return pruned
 
     def _dropped(self, host: Host, desired: t.Sequence[DesiredUnit], record: Record) -> list[DesiredUnit]:
@@ -225,8 +222,9 @@ class Task:
             host.wait_for_manager(0)
         self.warnings += plan.warnings
         self.result.update(describe_plan(plan))
-        if files:
-            self.result["diff"] = files.diffs(plan, self.diff_mode) + self.result["diff"]
+        if files and plan.files:
+            secrets = {file["path"] for item in self._items_before for file in item["files"] if file["secret"]}
+            self.result["diff"] = files.diffs(plan, self.diff_mode, secrets) + self.result["diff"]
         return plan
 
     def _check(self, plan: Plan, host: Host, state: HostState, desired: t.Sequence[DesiredUnit]) -> None:
@@ -267,8 +265,7 @@ class Task:
                 self.result["confirm"] = {"state": "would be armed" if plan.changed() else "not needed"}
             self.warnings += write_record(new_record, self.store)
             return self._units(host, desired, state.live)
-        # Only now: a run that changes nothing needs none of it.
-        from .._engine.closing import close
+        # A run that changes nothing needs none of it.
         from .._engine.execute import run
         from .._engine.snapshot import take_snapshot
 
@@ -276,7 +273,7 @@ class Task:
         try:
             if files:
                 files.keep(plan)
-            before = self._generations.items() if self._generations and (confirm or plan.rolling) else ()
+            before = self._items_before if confirm or plan.rolling else ()
             plan.old_health = {item["name"]: item["health"] for item in before if item["health"]}
             snapshot = take_snapshot(plan, host, state.live, state.links)
             if confirm:
@@ -287,13 +284,12 @@ class Task:
         finally:
             if not self.store.has_intent() and host.contents.exist():
                 host.contents.keep_only(self.store.digests())
-        if plan.linger is False:  # with it the manager goes, and whatever it ran
-            return describe_units(places_of(host.folder, desired), states, self.drift)
-        try:
-            return self._units(host, desired, {**unmoved(plan, host, state), **states})
-        except SystemdError as error:  # the transaction is over, and not to know is no reason to fail
-            self.warnings.append(f"everything was done, but the state of all units cannot be told: {error}")
-            return describe_units(places_of(host.folder, desired), states, self.drift)
+        if plan.linger is not False:  # else the manager is gone, and whatever it ran
+            try:
+                return self._units(host, desired, {**unmoved(plan, host, state), **states})
+            except SystemdError as error:  # not to know is no reason to fail
+                self.warnings.append(f"everything was done, but the state of all units cannot be told: {error}")
+        return describe_units(places_of(host.folder, desired), states, self.drift)
 
     def _run_revocably(self, plan: Plan, host: Host, snapshot: dict[str, t.Any], closing: Closing) -> States:
         """Carry out a plan, and leave it to the controller to confirm that it can still reach the host."""
@@ -314,9 +310,8 @@ class Task:
             return None
         from .._engine.committed import items_after
 
-        before = generations.items()
-        items = items_after(before, plan, state, desired)
-        if items == before and keep:
+        items = items_after(self._items_before, plan, state, desired)
+        if items == self._items_before and keep:
             return None
         return {
             "set": generations.set_name,
@@ -332,11 +327,17 @@ class Task:
         name = self.params["set_name"] or (names.pop() if len(names) == 1 else "")
         return Generations(self.store, name) if name and not self.params["root"] else None
 
-    def _is_over(self, desired: t.Sequence[DesiredUnit]) -> bool:
-        """Whether nothing of the set is left, so that no generation of it stays either."""
+    @functools.cached_property
+    def _items_before(self) -> list[dict[str, t.Any]]:
+        """The items of the present generation, read once."""
+        return self._generations.items() if self._generations else []
+
+    def _set_that_ends(self, desired: t.Sequence[DesiredUnit]) -> str:
+        """Name of the set when nothing of it is left, and so no generation; else empty."""
         from .._engine.committed import is_over
 
-        return self._generations is not None and is_over(self._generations.items(), desired)
+        generations = self._generations
+        return generations.set_name if generations and is_over(self._items_before, desired) else ""
 
     def _units(self, host: Host, desired: t.Sequence[DesiredUnit], states: States) -> dict[str, dict[str, t.Any]]:
         """The state of every declared unit; what is not in ``states`` is asked for."""

@@ -18,7 +18,7 @@ from .words import UnitSyntaxError, from_bytes, shorten, to_bytes
 UNIT_NAME_MAX = 255
 UNIT_TYPES = (
     "service", "socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope",
-)  # fmt: skip
+)  # a table  # fmt: skip
 _NAME_CHARACTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:-_.\\")
 
 

@@ -40,7 +40,7 @@ _QUOTING_PARSERS = frozenset([
     "environ", "pass_environ", "unset_environ", "log_extra_fields", "namespace_path_strv", "bind_paths",
     "temporary_filesystems", "exec_directories", "mount_images", "extension_images", "unit_path_strv_printf",
     "unit_mounts_for",
-])  # fmt: skip
+])  # a table  # fmt: skip
 _QUOTING_MARKS = re.compile("[\"'\\\\]")
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _FIELD_NAME = re.compile(r"[A-Z0-9][A-Z0-9_]{0,63}\Z")

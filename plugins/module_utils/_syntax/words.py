@@ -61,7 +61,7 @@ def shorten(text: str, limit: int = 60) -> str:
 _SIMPLE_ESCAPES = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v",
     "\\": "\\", '"': '"', "'": "'", "s": " ",
-}  # fmt: skip
+}  # a table  # fmt: skip
 _HEX = re.compile(r"x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})")
 
 
@@ -121,9 +121,15 @@ class WordReader:
     """``extract_first_word()`` of systemd: one instance for each combination of flags."""
 
     def __init__(
-        self, separators: str, unquote: bool, cunescape: bool, relax: bool, unescape_relax: bool,
-        retain_escape: bool, coalesce: bool,
-    ) -> None:  # fmt: skip
+        self,
+        separators: str,
+        unquote: bool,
+        cunescape: bool,
+        relax: bool,
+        unescape_relax: bool,
+        retain_escape: bool,
+        coalesce: bool,
+    ) -> None:
         special = ("" if retain_escape else "\\\\") + ("\"'" if unquote else "")
         self.plain = re.compile(f"[^{re.escape(separators)}{special}]+")
         backslash = "" if retain_escape else "\\\\"

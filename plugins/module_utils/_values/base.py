@@ -170,7 +170,7 @@ _HOST = {
     "w": "1", "A": "", "B": "", "M": "", "W": "", "C": "/var/cache", "D": "/usr/share", "d": "/run/credentials/unit",
     "E": "/etc", "L": "/var/log", "S": "/var/lib", "t": "/run", "c": "/system.slice/unit", "r": "",
     "R": "", "y": "/etc/systemd/system/unit", "Y": "/etc/systemd/system",
-}  # fmt: skip
+}  # a table  # fmt: skip
 _SPECIFIER_SINCE = {"A": 249, "M": 249, "q": 251, "y": 251, "Y": 251, "d": 251, "D": 256}
 _IN_NAMES = frozenset("abgGHijlmnNopquUvwWABM")  # the specifiers that unit names may hold
 

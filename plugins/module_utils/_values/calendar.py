@@ -353,7 +353,7 @@ def _normalise(spec: CalendarSpec) -> None:
     limits = (
         ("year", 1970, _LAST_YEAR), ("month", 1, 12), ("day", 1, 31),
         ("hour", 0, 23), ("minute", 0, 59), ("microsecond", 0, 60 * _SECOND - 1),
-    )  # fmt: skip
+    )  # a table  # fmt: skip
     for name, low, high in limits:
         chain = getattr(spec, name)
         if chain is None:

@@ -110,9 +110,15 @@ def _user(text: str, c: Context) -> None:
             raise not_a(text, "a user or group number")
         return
     bad = (
-        not text or text[0] == " " or text[-1] == " " or set(":/") & set(text) or text in (".", "..")
-        or re.fullmatch("-[0-9]*", text) or CONTROL.search(text) or re.search("[\x80-\x9f\ud800-\udfff]", text)
-    )  # fmt: skip
+        not text
+        or text[0] == " "
+        or text[-1] == " "
+        or set(":/") & set(text)
+        or text in (".", "..")
+        or re.fullmatch("-[0-9]*", text)
+        or CONTROL.search(text)
+        or re.search("[\x80-\x9f\ud800-\udfff]", text)
+    )
     if bad:
         raise not_a(text, "a name of a user or group")
 
@@ -199,10 +205,14 @@ def _protect_hostname(text: str, c: Context) -> None:
 
 def _interface(text: str, release: int, longest: int = 15) -> None:
     bad = (
-        not re.fullmatch("[!-~]+", text) or len(text) > longest or text in (".", "..") or text.isdigit()
-        or set(text) & set(":/") or (release >= 249 and "%" in text)
+        not re.fullmatch("[!-~]+", text)
+        or len(text) > longest
+        or text in (".", "..")
+        or text.isdigit()
+        or set(text) & set(":/")
+        or (release >= 249 and "%" in text)
         or (release >= 250 and (text in ("all", "default") or _is_index(text)))
-    )  # fmt: skip
+    )
     if bad:
         raise not_a(text, "a name of a network interface")
 

@@ -80,7 +80,7 @@ PIECES = st.sampled_from(
     ["/", "//", "..", ":", "=", ",", " ", "~", "-", "+", "%", "%i", "%%", "%Q", "\\", "\\x41", '"', "'", "0x", "5",
      "1.5", "K", "infinity", "yes", "@", "!", "|", "*", "[::1]", "10.0.0.1/8", "SIG", "RTMIN+", "Mon", "a.service",
      "\ud800", "\u00e9"]
-)  # fmt: skip
+)  # a table  # fmt: skip
 TEXTS = st.one_of(st.lists(PIECES, max_size=8).map("".join), st.text(max_size=40))
 
 
