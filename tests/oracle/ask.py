@@ -9,7 +9,7 @@ Run it inside the sandbox:
     tests/lab/sandbox.py run python tests/oracle/ask.py --count 2000 --seed 1
     ... --save FILE     keep the asked cases in the form of recorded.txt
     ... --again FILE    ask these cases once more (for example recorded.txt) in place of new ones
-    ... --units         the whole units of tests/unit/cases/validate: systemd has to refuse what we refuse, and no more
+    ... --units         the whole units of cases/values/validate: systemd has to refuse what we refuse, and no more
     ... --shipped       judge the unit files that the images ship: an error of ours that systemd does not have fails
 
 New cases are recorded values, changed at random or given to other directives of the same and of other parsers.
@@ -42,7 +42,7 @@ from oracle import agreement
 
 BATCH = 400
 WHOLE = ("refused-unit", "missing-directive")
-UNIT_CASES = ROOT / "tests" / "unit" / "cases" / "validate"
+UNIT_CASES = ROOT / "tests" / "unit" / "cases" / "values" / "validate"
 # systemd's second thoughts about values that it takes all the same.
 _TAKEN = re.compile(
     r"please use|is obsolete|not safe|legacy directory|no longer supported|KillMode=none|is deprecated"

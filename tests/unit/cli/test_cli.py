@@ -63,7 +63,7 @@ def report(run: Run, form: str) -> str:
     return run({"run": f"lint . --format {form}", "files": files}).out
 
 
-@pytest.mark.parametrize("case", load("cli"))
+@pytest.mark.parametrize("case", load("cli/commands"))
 def test_run(case: dict[str, t.Any], run: Run) -> None:
     ended = run(case)
     assert ended.status == case.get("exit", 0), ended

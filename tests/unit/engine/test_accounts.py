@@ -87,7 +87,7 @@ def databases(monkeypatch):
     return make
 
 
-@pytest.mark.parametrize("case", load("accounts"))
+@pytest.mark.parametrize("case", load("engine/accounts"))
 def test_accounts(case, databases):
     there = databases(case)
     plan = accounts.plan_accounts(declared(case), "/nonexistent")
@@ -96,7 +96,7 @@ def test_accounts(case, databases):
     assert (there.ran, problems) == (case["runs"], [])
 
 
-@pytest.mark.parametrize("case", load("accounts"))
+@pytest.mark.parametrize("case", load("engine/accounts"))
 def test_second_run_has_nothing_to_do(case, databases):
     there = databases(case)
     plan = accounts.plan_accounts(declared(case), "/nonexistent")
@@ -106,7 +106,7 @@ def test_second_run_has_nothing_to_do(case, databases):
 
 
 @pytest.mark.parametrize("usergroups", [False, True])
-@pytest.mark.parametrize("case", load("accounts"))
+@pytest.mark.parametrize("case", load("engine/accounts"))
 def test_what_was_made_is_removed_again(case, usergroups, databases):
     there = databases({**case, "usergroups": usergroups})
     before = there.state()

@@ -10,7 +10,7 @@ import case_files
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.drift import DriftState, compare, compare_file
 
-CASES = case_files.load("drift")
+CASES = case_files.load("engine/drift")
 
 
 def drift_of(case):
@@ -30,7 +30,7 @@ def test_words(case):
     assert [want[2] for want, text in zip(case["want"], told) if want[2] not in text] == []
 
 
-@pytest.mark.parametrize("case", case_files.load("drift_files"))
+@pytest.mark.parametrize("case", case_files.load("engine/drift_files"))
 def test_files(case):
     deployed = {"path": "/a", "kind": "file", "mode": 0o600, "uid": 0, "gid": 0, "digest": "d", "only_new": False}
     deployed.update(case.get("deployed", {}))

@@ -17,8 +17,8 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.snapshot
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.store import Store, TransactionError
 from engine.simulated import SimulatedHost, desired_of, file_of
 
-RUNS = case_files.load("transaction/runs")
-FAILS = case_files.load("transaction/fails")
+RUNS = case_files.load("engine/transaction/runs")
+FAILS = case_files.load("engine/transaction/fails")
 
 
 class Outcome:

@@ -39,12 +39,12 @@ def changes_of(case):
     return file_changes(state, [DesiredUnit("a.service", "/etc/systemd/system/a.service", files=files)])
 
 
-@pytest.mark.parametrize("case", [case for case in load("leftovers") if "changes" in case.values[0]])
+@pytest.mark.parametrize("case", [case for case in load("engine/leftovers") if "changes" in case.values[0]])
 def test_what_goes_and_what_stays(case):
     assert [f"{change.action} {change.path}" for change in changes_of(case)] == case["changes"]
 
 
-@pytest.mark.parametrize("case", [case for case in load("leftovers") if "error" in case.values[0]])
+@pytest.mark.parametrize("case", [case for case in load("engine/leftovers") if "error" in case.values[0]])
 def test_what_is_refused(case):
     with pytest.raises(PlanError) as caught:
         changes_of(case)

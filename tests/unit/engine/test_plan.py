@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Steps out of actual and desired state; the cases are in cases/plan/.
+"""Steps out of actual and desired state; the cases are in cases/engine/plan/.
 
 A case names files and links below the unit folder, live properties by unit, the desired items, and the steps as
 ``action unit: reason``. Live units are loaded and active unless they say otherwise.
@@ -83,8 +83,8 @@ def reported(plan):
 
 
 KINDS = ("files", "run_state", "instances", "groups", "pulled", "brought_files")
-STEPS = [case for name in KINDS for case in case_files.load(f"plan/{name}")]
-REFUSED = [*case_files.load("plan/refused"), *case_files.load("plan/brought_files_refused")]
+STEPS = [case for name in KINDS for case in case_files.load(f"engine/plan/{name}")]
+REFUSED = [*case_files.load("engine/plan/refused"), *case_files.load("engine/plan/brought_files_refused")]
 
 
 def plan_of(case):
@@ -132,7 +132,7 @@ def test_refused(case, words):
     assert words in str(caught.value)
 
 
-ROLLING = case_files.load("plan/rolling")
+ROLLING = case_files.load("engine/plan/rolling")
 
 
 def rolling_plan_of(case):
@@ -157,7 +157,7 @@ def test_what_cannot_restart_in_turn(case):
         rolling_plan_of(case)
 
 
-@pytest.mark.parametrize("case", case_files.load("plan/links"))
+@pytest.mark.parametrize("case", case_files.load("engine/plan/links"))
 def test_install_links(case):
     settings = read_settings(case["unit"], f"[Install]\n{case['install']}".encode())
     links = install_links(case["unit"], settings)

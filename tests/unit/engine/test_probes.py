@@ -17,7 +17,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import p
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.probe_rules import probe_problem
 from engine.simulated import SimulatedHost
 
-CASES = case_files.load("probes")
+CASES = case_files.load("engine/probes")
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.values[0]["problem"]])

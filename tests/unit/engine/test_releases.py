@@ -31,7 +31,7 @@ def planned(case):
     return plan_release(release, versions, case.get("in_use", ()))
 
 
-@pytest.mark.parametrize("case", load("release/plan"))
+@pytest.mark.parametrize("case", load("engine/release_plan"))
 def test_plan(case):
     if "says" in case:
         with pytest.raises(ReleaseError) as error:
@@ -46,7 +46,7 @@ def test_plan(case):
         )
 
 
-@pytest.mark.parametrize("case", load("release/versions"))
+@pytest.mark.parametrize("case", load("engine/release_versions"))
 def test_version_names(case):
     assert bool(version_problem(case["version"])) is not case.get("good", False)
 

@@ -47,7 +47,7 @@ def _filter(name: str) -> t.Callable[..., t.Any]:
     return filters[name]
 
 
-@pytest.mark.parametrize("case", load("filters"))
+@pytest.mark.parametrize("case", load("filter/filters"))
 def test_filter(case: dict[str, t.Any]) -> None:
     function = _filter(case["filter"])
     options = case.get("options", {})
@@ -61,7 +61,7 @@ def test_filter(case: dict[str, t.Any]) -> None:
 
 
 def test_every_filter_has_a_case() -> None:
-    assert {case.values[0]["filter"] for case in load("filters")} == set(NAMES)
+    assert {case.values[0]["filter"] for case in load("filter/filters")} == set(NAMES)
 
 
 def test_in_a_template(tmp_path: pathlib.Path) -> None:

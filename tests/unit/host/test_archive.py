@@ -23,7 +23,7 @@ LIMITS = tree.Limits(entries=5, size=1 << 20, depth=8)
 
 def cases(name):
     """Each case in each format that it speaks of."""
-    found = [with_bytes(case) for parameter in load(f"archive/{name}") for case in parameter.values]
+    found = [with_bytes(case) for parameter in load(f"host/archive/{name}") for case in parameter.values]
     kinds = [(kind, case) for case in found for kind in case.get("formats", archives.ALL)]
     return [pytest.param(kind, case, id=f"{case['name']}-{kind}") for kind, case in kinds]
 

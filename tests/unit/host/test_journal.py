@@ -22,7 +22,7 @@ def printed(row):
     return json.dumps({"__MONOTONIC_TIMESTAMP": "11000000", **row})
 
 
-@pytest.mark.parametrize("case", case_files.load("show/unit_log"))
+@pytest.mark.parametrize("case", case_files.load("host/show/unit_log"))
 def test_lines(case):
     text = "".join(f"{printed(row)}\n" for row in case["rows"])
     assert SYSTEM.lines_of(text, case.get("lines", 20)) == case["log"]

@@ -22,7 +22,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._host.properties
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.show import parse_show
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.result import describe_units
 
-CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "cases" / "show" / "values.yml").read_text())
+CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "cases" / "host" / "show" / "values.yml").read_text())
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['property']}={case['text']}")

@@ -25,7 +25,7 @@ SEARCH_PATH = (
 )
 CASES = [
     case
-    for path in sorted((pathlib.Path(__file__).parents[1] / "cases" / "unitfiles").glob("*.yml"))
+    for path in sorted((pathlib.Path(__file__).parents[1] / "cases" / "host" / "unitfiles").glob("*.yml"))
     for case in yaml.safe_load(path.read_text())
 ]
 

@@ -18,12 +18,12 @@ def found(text: str) -> list[Finding]:
     return [finding for finding in judge.check(pending, judge.Target(252)) if finding.severity != "info"]
 
 
-@pytest.mark.parametrize("case", load("comments"))
+@pytest.mark.parametrize("case", load("lint/comments"))
 def test_what_comments_leave_out(case: dict[str, t.Any]) -> None:
     assert sorted(f"{finding.rule} {finding.line}" for finding in found(case["text"])) == case["finds"]
 
 
-@pytest.mark.parametrize("case", [case for case in load("comments") if "says" in case.values[0]])
+@pytest.mark.parametrize("case", [case for case in load("lint/comments") if "says" in case.values[0]])
 def test_what_an_unclear_comment_is_told(case: dict[str, t.Any]) -> None:
     told = [judge.sentence(finding) for finding in found(case["text"]) if finding.rule == "unclear-comment"]
     assert case["says"] in told[0]

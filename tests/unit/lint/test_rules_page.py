@@ -21,7 +21,7 @@ RELEASES = (247, 252, 257, 262)
 MIRRORED = rules_page.read_topic("_values/validate.md")[1]
 SECTIONS = [section for topic in rules_page.TOPICS for section in rules_page.read_topic(topic)[1]]
 EXAMPLES = [pytest.param(section, id=section.rule) for section in SECTIONS if section.examples]
-COMPANY = {param.values[0]["rule"]: param.values[0] for param in load("rule_examples")}
+COMPANY = {param.values[0]["rule"]: param.values[0] for param in load("lint/rule_examples")}
 
 
 def found(rule: str, example: str) -> set[str]:
@@ -80,7 +80,7 @@ def test_validation_knows_the_rules_that_mirror_systemd(section: Section) -> Non
 
 def test_validation_has_no_other_rules() -> None:
     """Every id that a finding of validation has in any case of ours."""
-    cases = [param.values[0] for param in load("validate/units")]
+    cases = [param.values[0] for param in load("values/validate/units")]
     ids = {finding[0] for case in cases for finding in case.get("findings", ())}
     assert ids <= {section.rule for section in MIRRORED}
 

@@ -36,7 +36,7 @@ def write(folder: pathlib.Path, files: dict[str, str]) -> None:
             path.write_bytes(bytes.fromhex(rest) if kind == "bytes" else text.encode())
 
 
-@pytest.mark.parametrize("case", load("module_lint"))
+@pytest.mark.parametrize("case", load("modules/lint"))
 def test_unit_lint(case: dict[str, t.Any], tmp_path: pathlib.Path) -> None:
     write(tmp_path, case.get("files", {}))
     params = options(case.get("params", {}), str(tmp_path))

@@ -39,7 +39,7 @@ def declared(case):
     return "", units
 
 
-@pytest.mark.parametrize("case", load("release/options"))
+@pytest.mark.parametrize("case", load("modules/release_options"))
 def test_mistakes(case):
     mistakes, _units = declared(case)
     assert bool(mistakes) is ("says" in case)

@@ -13,7 +13,9 @@ import pytest
 import yaml
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _adopt
 
-CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "cases" / "adopt" / "write.yml").read_text())
+CASES = yaml.safe_load(
+    (pathlib.Path(__file__).parents[1] / "cases" / "plugin_utils" / "adopt" / "write.yml").read_text()
+)
 
 
 class Loader(yaml.SafeLoader):

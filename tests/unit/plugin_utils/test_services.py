@@ -35,7 +35,7 @@ def part(whole, wanted):
     return whole
 
 
-@pytest.mark.parametrize("case", load("services/units"))
+@pytest.mark.parametrize("case", load("plugin_utils/services/units"))
 def test_unit_of_a_service(case):
     service = items_of(case)[0]
     assert part(service["sections"], case.get("sections", {})) == case.get("sections", {})
@@ -45,14 +45,14 @@ def test_unit_of_a_service(case):
 
 
 @pytest.mark.parametrize("kind", ["timer", "socket"])
-@pytest.mark.parametrize("case", load("services/units"))
+@pytest.mark.parametrize("case", load("plugin_utils/services/units"))
 def test_what_starts_a_service(case, kind):
     found = [item for item in items_of(case) if item["name"].endswith(f".{kind}")]
     assert [item["sections"] for item in found] == ([case[kind]] if kind in case else [])
     assert all(part(item, case[f"{kind}_item"]) == case[f"{kind}_item"] for item in found)
 
 
-@pytest.mark.parametrize("case", load("services/units"))
+@pytest.mark.parametrize("case", load("plugin_utils/services/units"))
 def test_units_are_good_on_their_release(case):
     release = case.get("release", RELEASE) or RELEASE
     texts = {item["name"]: render(settings_from_mapping(item["name"], item["sections"])) for item in items_of(case)}
@@ -60,13 +60,13 @@ def test_units_are_good_on_their_release(case):
     assert [finding.message for finding in found if finding.severity == _model.ERROR] == []
 
 
-@pytest.mark.parametrize("case", load("services/files"))
+@pytest.mark.parametrize("case", load("plugin_utils/services/files"))
 def test_files_of_a_service(case):
     item = next(item for item in items_of(case) if item["name"] == "app.service")
     assert item["files"] == case["files"]
 
 
-@pytest.mark.parametrize("case", load("services/sets"))
+@pytest.mark.parametrize("case", load("plugin_utils/services/sets"))
 def test_set_of_services(case):
     answer = _services.apply(case["services"], case.get("release", RELEASE))
     items = answer.pop("units")
@@ -76,7 +76,7 @@ def test_set_of_services(case):
     assert {key: answer[key] for key in expected} == expected
 
 
-@pytest.mark.parametrize("case", load("services/refused"))
+@pytest.mark.parametrize("case", load("plugin_utils/services/refused"))
 def test_mistake_is_told(case):
     with pytest.raises(ServiceError) as caught:
         _services.apply(case["services"], case.get("release", RELEASE), case.get("prefix", ""))

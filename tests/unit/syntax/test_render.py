@@ -20,7 +20,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.render i
 from case_files import load
 
 
-@pytest.mark.parametrize("case", load("render/values"))
+@pytest.mark.parametrize("case", load("syntax/render/values"))
 def test_values(case: dict[str, t.Any]) -> None:
     def text() -> str:
         settings = settings_from_mapping("a.service", case["sections"])
@@ -42,7 +42,7 @@ def test_error_says_where() -> None:
     assert str(error) == f"a.service [Service] UMask=: {error.message}"
 
 
-@pytest.mark.parametrize("case", load("render/natural"))
+@pytest.mark.parametrize("case", load("syntax/render/natural"))
 def test_natural_form(case: dict[str, t.Any]) -> None:
     settings = parse(case["text"]).settings
     sections = mapping_from_settings(settings)
@@ -52,7 +52,7 @@ def test_natural_form(case: dict[str, t.Any]) -> None:
         assert changed_settings(settings, again) == []
 
 
-@pytest.mark.parametrize("case", load("render/header"))
+@pytest.mark.parametrize("case", load("syntax/render/header"))
 def test_read_header(case: dict[str, t.Any]) -> None:
     assert list(read_header(case["text"])) == case["header"]
 

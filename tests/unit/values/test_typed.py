@@ -13,7 +13,7 @@ import yaml
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Setting
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import typed
 
-CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "cases" / "typed" / "effective.yml").read_text())
+CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "cases" / "values" / "typed.yml").read_text())
 
 
 def merged(case):

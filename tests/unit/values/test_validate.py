@@ -16,7 +16,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils import _catalog,
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import read_unit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import validate as _validate
 
-CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "cases" / "validate" / "units.yml").read_text())
+CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "cases" / "values" / "validate" / "units.yml").read_text())
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case["name"]) for case in CASES])
