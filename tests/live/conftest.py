@@ -19,12 +19,6 @@ from live.transports import AnsibleTarget
 
 RELEASES = os.environ.get("RELEASES", "247 252 257 262").split()
 TRANSPORT = os.environ.get("TRANSPORT", "")
-# A daemon-reload runs each of them, which takes a third of its time; nothing here needs any but that for sysv scripts.
-NEEDLESS_GENERATORS = """
-mkdir -p /etc/systemd/system-generators
-cd /usr/lib/systemd/system-generators 2>/dev/null || cd /lib/systemd/system-generators
-for each in *; do test $each = systemd-sysv-generator || ln -s /dev/null /etc/systemd/system-generators/$each; done
-"""
 collect_ignore = [] if TRANSPORT == "mitogen" else ["test_transports.py"]
 collect_ignore += [] if TRANSPORT.startswith("ssh") else ["test_confirm_ssh.py"]
 
@@ -34,7 +28,6 @@ def target(request):
     name = f"engine{request.param}"
     containers.start(request.param, name)
     target = AnsibleTarget(name, TRANSPORT) if TRANSPORT else Target(name)
-    target.sh(NEEDLESS_GENERATORS)
     yield target
     target.close()
     if not os.environ.get("KEEP"):

@@ -66,6 +66,7 @@ class Host:
     """One container. It starts when it is first asked, and again when it was lost.
 
     :ivar seconds: how long each kind of question took altogether; ``asked`` is how often it was put.
+    :ivar outcomes: how often a task succeeded, failed, or was refused.
     """
 
     def __init__(self, release: str, name: str) -> None:
@@ -74,6 +75,7 @@ class Host:
         self.agent: subprocess.Popen[str] | None = None
         self.seconds: collections.Counter[str] = collections.Counter()
         self.asked: collections.Counter[str] = collections.Counter()
+        self.outcomes: collections.Counter[str] = collections.Counter()
 
     def ask(self, verb: str, label: str = "", **given: t.Any) -> t.Any:
         """One question to the agent; ``label`` is what its time is counted as.

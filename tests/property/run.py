@@ -82,7 +82,9 @@ def run_release(release: str, wanted: Wanted) -> Found:
         host.stop()
     seconds = time.monotonic() - begun
     asked = ", ".join(f"{n} x {what} {host.seconds[what] / n:.2f} s" for what, n in host.asked.items())
-    words = f"{host.asked['clean']} histories of {wanted.steps} steps in {seconds:.0f} s ({asked}; {len(lost)} lost)"
+    tasks = ", ".join(f"{n} {what}" for what, n in sorted(host.outcomes.items()))
+    words = f"{host.asked['clean']} histories of {wanted.steps} steps in {seconds:.0f} s (tasks: {tasks}; {asked};"
+    words += f" {len(lost)} lost)"
     return Found([*(survey or ()), *([violation] if violation else [])], unsure, failure, words)
 
 
