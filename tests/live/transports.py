@@ -14,7 +14,7 @@ import sys
 import tempfile
 import typing as t
 
-from lab import containers
+from lab import ssh
 from live.target import ROOT, Target
 
 # What each transport sets in Ansible's environment.
@@ -24,17 +24,6 @@ TRANSPORTS: dict[str, dict[str, str]] = {
     "mitogen": {"ANSIBLE_STRATEGY": "mitogen_linear"},
 }
 USER = "deploy"
-_SETUP = f"""
-set -e
-export DEBIAN_FRONTEND=noninteractive
-apt-get -q update
-apt-get -q -y --no-install-recommends install openssh-server
-id {USER} 2>/dev/null || useradd --create-home --shell /bin/bash {USER}
-printf '{USER} ALL=(ALL) NOPASSWD: ALL\\n' > /etc/sudoers.d/{USER}
-chmod 0440 /etc/sudoers.d/{USER}
-install -d -m 0700 -o {USER} -g {USER} /home/{USER}/.ssh
-systemctl enable --now ssh.service
-"""
 
 
 class AnsibleTarget(Target):
@@ -54,13 +43,9 @@ class AnsibleTarget(Target):
     def _reachable_by_ssh(self) -> None:
         key = self._path("key")
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-        self.sh(_SETUP)
-        public = pathlib.Path(f"{key}.pub").read_text(encoding="utf-8")
-        self.write(f"/home/{USER}/.ssh/authorized_keys", public)
-        template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        shown = containers.podman("inspect", "--format", template, containers.full_name(self.name))
+        ssh.let_in(self.name, USER, pathlib.Path(f"{key}.pub").read_text(encoding="utf-8"))
         variables = {
-            "ansible_host": str(shown.stdout).strip(),
+            "ansible_host": ssh.address(self.name),
             "ansible_user": USER,
             "ansible_become": True,
             "ansible_ssh_private_key_file": key,

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -22,9 +21,9 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from lab import containers
+from tools import readme
 from tools.toolchain import CHECKOUT
 
-HERE = pathlib.Path(__file__).resolve().parent
 HOSTS = {"web1": "257", "web2": "262", "web3": "252", "web4": "247"}
 COLUMNS = 124
 SESSION = (
@@ -68,16 +67,16 @@ def terminal(folder: pathlib.Path, commands: tuple[str, ...]) -> str:
     return shown
 
 
+def write_program(folder: pathlib.Path) -> None:
+    for name, text in readme.files().items():
+        (folder / name).write_text(text)
+
+
 def prepare(folder: pathlib.Path) -> None:
     """The files of the README's example, and the containers as its servers."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (example,) = re.findall(
-        r"^```yaml\n# site.yml\n(.*?)^```", (CHECKOUT / "README.md").read_text(), re.DOTALL | re.MULTILINE
-    )
-    (folder / "site.yml").write_text(example)
-    (folder / "echo.toml.j2").write_text("port = 7007\n")
-    shutil.copy(HERE / "server.py", folder)
+    write_program(folder)
     listed = containers.inventory({containers.start(release, name): release for name, release in HOSTS.items()})
     (folder / "hosts").write_text(json.dumps({"servers": listed["systemd_hosts"]}))
 
@@ -106,7 +105,7 @@ def main() -> int:
     folder = pathlib.Path(tempfile.gettempdir(), "echo")
     prepare(folder)
     (folder / "rollback.txt").write_text(terminal(folder, SESSION))
-    shutil.copy(HERE / "server.py", folder)
+    write_program(folder)
     terminal(folder, ("ansible-playbook -i hosts site.yml",))
     work_by_hand()
     terminal(

@@ -234,7 +234,7 @@ def expect_documentation(kind: str, names: list[str], cwd: Path) -> None:
 
 
 def install_from_checkout(context: Context, place: Path) -> None:
-    """Run the first command of the README.
+    """Install what stands in the checkout.
 
     :raises StageError: unless it installs what the tarball holds.
     """

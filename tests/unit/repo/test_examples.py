@@ -64,7 +64,7 @@ def is_playbook(data: t.Any) -> bool:
 
 def test_there_are_examples_and_no_language_is_left_out() -> None:
     assert len(EXAMPLES) > 80
-    assert {example.language for example in EXAMPLES} <= {"yaml", "ini", "sh", "console", "text", "mermaid"}
+    assert {example.language for example in EXAMPLES} <= {"yaml", "ini", "sh", "console", "text", "mermaid", "python"}
 
 
 # --- YAML -----------------------------------------------------------------------------------------------------------
@@ -225,6 +225,11 @@ def test_commands_can_be_typed(example: Example) -> None:
     assert programs
     unknown = [name for name in programs if name.startswith("ansible") and not shutil.which(name, path=_scripts())]
     assert not unknown
+
+
+@pytest.mark.parametrize("example", in_language("python"))
+def test_programs_compile(example: Example) -> None:
+    compile(example.text, str(example), "exec")
 
 
 def _scripts() -> str:
