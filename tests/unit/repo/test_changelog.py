@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pathlib
 import re
+import typing as t
 
 import pytest
 import yaml
@@ -32,12 +33,15 @@ def numbers(version: str) -> list[int]:
     return [int(number) for number in version.split(".")]
 
 
+def releases() -> list[dict[str, t.Any]]:
+    text = (ROOT / "changelogs" / "changelog.yaml").read_text(encoding="utf-8")
+    return list(yaml.safe_load(text)["releases"].values())
+
+
 def announced(*keys: str) -> dict[str, str]:
     """{name: description} of what the releases brought, of one kind."""
     found = {}
-    for release in yaml.safe_load((ROOT / "changelogs" / "changelog.yaml").read_text(encoding="utf-8"))[
-        "releases"
-    ].values():
+    for release in releases():
         entries = release
         for key in keys:
             entries = entries.get(key, {})
@@ -45,11 +49,22 @@ def announced(*keys: str) -> dict[str, str]:
     return found
 
 
+def removed() -> str:
+    """What the changelog and its fragments say about removed features."""
+    sections = [release.get("changes", {}) for release in releases()]
+    fragments = (ROOT / "changelogs" / "fragments").glob("*.yml")
+    sections += [yaml.safe_load(path.read_text(encoding="utf-8")) for path in fragments]
+    return "\n".join(entry for section in sections for entry in section.get("removed_features", []))
+
+
 @pytest.mark.parametrize(("folder", "keys"), [("modules", ["modules"]), ("filter", ["plugins", "filter"])])
 def test_every_plugin_is_announced_with_its_description(folder, keys):
     paths = list(filter(is_released, sorted((ROOT / "plugins" / folder).glob("[!_]*.py"))))
     assert paths
-    assert announced(*keys) == {path.stem: documented(path) for path in paths}
+    there = {path.stem: documented(path) for path in paths}
+    named = announced(*keys)
+    assert {name: named.get(name) for name in there} == there
+    assert [name for name in named if name not in there and name not in removed()] == []
 
 
 def test_every_role_is_announced_with_its_description():
