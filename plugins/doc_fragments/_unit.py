@@ -219,4 +219,41 @@ options:
           - Number of versions that stay on the target. The running and the previous version always stay.
         type: int
         default: 5
+  swap:
+    description:
+      - Blue and green. Of the two O(instances) of a template one serves at a time, and O(state) speaks of that one. If
+        a change would restart it, the other one starts instead. When that is healthy, the requests are sent to it, and
+        the one that served is stopped. A version that does not become healthy never gets a request.
+      - Has O(swap.link) or O(swap.command), or both. V(%i) in O(swap.target) and O(swap.command) is the instance,
+        V(%%) a percent sign.
+      - Enablement goes along. If the task fails later, or is not confirmed, the old instance starts with its old
+        version, and gets the requests back before the new one stops.
+      - The unit file, O(files) and O(release) change for both instances. If the one that serves crashes in this task,
+        systemd restarts it as the new version.
+      - A change that needs the unit to stop before its files change (C(ExecStop=), C(KillMode=), C(Type=) and the like,
+        together with one that needs a restart) is refused.
+    type: dict
+    version_added: 0.2.0
+    suboptions:
+      link:
+        description:
+          - Absolute path of a symbolic link that the module makes lead to O(swap.target). For example a map of HAProxy,
+            or a file that nginx includes.
+          - It also tells which instance serves while both are down, or both run.
+        type: str
+      target:
+        description: Target of the link. What it leads to are other files, for example two of O(files).
+        type: str
+      command:
+        description:
+          - Program and arguments that send the requests to the instance, after the link has changed. It may run more
+            than once.
+          - It runs as root, with O(scope=user) as the user, for at most 60 seconds. If it fails, all goes back.
+        type: list
+        elements: str
+      drain:
+        description:
+          - Time in seconds until the old instance stops. The new one must stay healthy meanwhile.
+        type: float
+        default: 10
 """

@@ -98,7 +98,7 @@ actions:
     action:
       description:
         - One of V(write), V(remove), V(mask), V(unmask), V(daemon-reload), V(enable), V(reenable), V(disable),
-          V(start), V(stop), V(restart), V(reload), V(reset-failed), V(none).
+          V(start), V(stop), V(restart), V(reload), V(reset-failed), V(switch), V(none).
       type: str
     unit:
       description: Name of the unit; empty for V(daemon-reload).

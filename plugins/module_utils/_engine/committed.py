@@ -59,6 +59,8 @@ def _item(unit: DesiredUnit, old: Item, after: t.Mapping[str, File], state: Host
     item["text"] = old.get("text")
     if unit.text is not None:
         item["text"] = from_bytes(file.data)
+    if unit.swap:
+        item["swap"] = dict(unit.swap)
     item["linked"] = bool(state.links_of(unit.name)) if unit.enabled is None else unit.enabled
     return item
 
@@ -161,4 +163,5 @@ def _desired(item: Item, old: Item, position: int, health: t.Any) -> DesiredUnit
         health=health if health is not None else item["health"],
         position=position,
         files=[DesiredFile(**{**file, "validate": (), "place": file["path"]}) for file in item["files"]],
+        swap=item.get("swap"),
     )

@@ -52,6 +52,7 @@ class DesiredUnit:
     :ivar release: the version of a program that it brings along; its link is among ``files``.
     :ivar position: place in the declared list, for messages.
     :ivar reason: why the state is wanted.
+    :ivar swap: the option; of its two instances one serves at a time.
     :ivar pruned_of: the set that does not declare it any more.
     """
 
@@ -73,6 +74,7 @@ class DesiredUnit:
         reason: str = "",
         files: t.Sequence[DesiredFile] = (),
         pruned_of: str = "",
+        swap: t.Mapping[str, t.Any] | None = None,
     ) -> None:
         self.name = name
         self.path = path
@@ -90,6 +92,7 @@ class DesiredUnit:
         self.reason = reason or f"state: {state}"
         self.files = list(files)
         self.pruned_of = pruned_of
+        self.swap = swap
         self.release: Release | None = None
 
     @property

@@ -24,7 +24,7 @@ from .health import failures_in_words, failures_of, judge, limits_of
 from .host import Host, Target
 from .jobs import Limits, has_job, job_complaints, wait_for_jobs
 from .plan import Plan
-from .snapshot import Snapshot, reset_failed, undo
+from .snapshot import Snapshot, reset_failed, switch, undo
 from .store import Store, TransactionError
 from .timer_hold import daemon_reload
 
@@ -35,7 +35,7 @@ def run(
     plan: Plan,
     host: Target,
     store: Store,
-    snapshot: Snapshot,
+    snapshot: dict[str, t.Any],
     rollback: bool = True,
     commit: t.Callable[[], None] | None = None,
 ) -> States:
@@ -49,7 +49,7 @@ def run(
     """
     _write_intent(store, snapshot)
     try:
-        states = _Run(plan, host, snapshot).apply()
+        states = _Run(plan, host, store, snapshot).apply()
         (commit or store.forget_intent)()  # from here on it is done
     except BaseException as error:  # whatever it is, also the user's Ctrl-C: nothing half done may stay
         failures = error.failures if isinstance(error, _NotUp) else []
@@ -123,9 +123,11 @@ class _NotUp(Exception):
 class _Run:
     """The steps of a plan, in few calls."""
 
-    def __init__(self, plan: Plan, host: Target, snapshot: Snapshot) -> None:
+    def __init__(self, plan: Plan, host: Target, store: Store, snapshot: dict[str, t.Any]) -> None:
         self.plan = plan
         self.host = host
+        self.store = store
+        self.snapshot = snapshot
         self.token = snapshot["id"]
         self.before = snapshot["units"]
         self.begun = host.monotonic()
@@ -147,14 +149,15 @@ class _Run:
         self._jobs("stop", [*plan.stop, *plan.stop_start])
         self._enablement("disable", plan.disable)
         placed = guards(plan, host)
-        host.change_files([*plan.written(), *placed], self.token)
+        late = plan.late()
+        host.change_files([*(change for change in plan.written() if change not in late), *placed], self.token)
         self._enablement("reenable", plan.reenable)
         self._enablement("enable", plan.enable)
         if (plan.daemon_reload or placed) and host.has_manager:
             restarted_timers = [timer for timer in plan.held_timers if timer in plan.restart]
             daemon_reload(host, plan.held_timers, restarted_timers)
             # By the old definitions something may have started again what was stopped.
-            self._jobs("stop", self._risen([*plan.stop, *plan.stopped_with]))
+            self._jobs("stop", self._risen([*plan.stop, *([] if plan.retired else plan.stopped_with)]))
         # Starts that we ask for must not use up a start limit, whose StartLimitAction= may reboot the host. From 257 on
         # a daemon-reload keeps what systemd has counted.
         groups = (plan.reset, plan.restart, plan.stop_start, plan.restarted_with, plan.start, plan.started_with)
@@ -162,6 +165,8 @@ class _Run:
         if counted:
             reset_failed(host, counted)
         states = self._bring_up() if plan.acted_on() else {}
+        if plan.swaps:
+            states = {**states, **self._swap()}
         if placed:
             host.change_files(lift(placed), self.token)
             daemon_reload(host, {})
@@ -251,6 +256,24 @@ class _Run:
             limits[unit] = limit._replace(stable=max(limit.stable, self.plan.min_healthy_time))
         self._jobs("restart", group, limits, begun)
         return self._judge({**done, **limits}, begun)
+
+    def _swap(self) -> States:
+        """Send the requests to units that are up, see that these stay well, and stop those that served.
+
+        :raises SystemdError: when a command fails.
+        """
+        plan, host = self.plan, self.host
+        self.snapshot["switched"] = True
+        self.store.write_intent(self.snapshot)  # from here on the requests have to be sent back
+        host.change_files(plan.late(), self.token)
+        for swap in plan.swaps:
+            switch(host, swap.command)
+        limits = {swap.new: limits_of(plan.health.get(swap.new))._replace(stable=swap.drain) for swap in plan.swaps}
+        states = self._judge(limits, host.monotonic())
+        if plan.retired:
+            self._jobs("stop", self._risen([*plan.retired, *plan.stopped_with]))
+            reset_failed(host, plan.retired)  # one may have ended by its signal
+        return states
 
     def _not_restarted(self, states: States) -> list[Failure]:
         """The units whose restart was a success by what systemctl says, and that run on as before."""

@@ -21,6 +21,23 @@ class Step(t.NamedTuple):
     reason: str
 
 
+class Swap(t.NamedTuple):
+    """One instance of a template that serves in the place of another one.
+
+    :ivar old: the one that served; empty when none did.
+    :ivar link: path of the link that leads to what belongs to the instance that serves; empty for none.
+    :ivar command: what sends the requests to ``new``; ``back`` to the one that served.
+    :ivar drain: seconds from then on until ``old`` is stopped.
+    """
+
+    new: str
+    old: str
+    link: str
+    command: t.Sequence[str]
+    back: t.Sequence[str]
+    drain: float
+
+
 class Plan:
     """What to do, in the order in which it is done. Every mapping is ``{unit: reason}``.
 
@@ -38,6 +55,7 @@ class Plan:
         just because of that.
     :ivar rolling: the units of ``restart`` that are restarted in turn, in groups; each is up for ``min_healthy_time``
         seconds before the next one.
+    :ivar swaps: carried out when everything is up; after them, ``retired`` are stopped.
     :ivar health: ``{unit: option health}``; ``old_health``: the same of the units before the plan.
     :ivar sums: ``{unit: {path: checksum}}`` of triggers, for the record.
     :ivar accounts: users and groups to make first, or to remove in the end.
@@ -67,6 +85,8 @@ class Plan:
         self.held_timers: dict[str, str] = {}
         self.rolling: list[list[str]] = []
         self.min_healthy_time = 0.0
+        self.swaps: list[Swap] = []
+        self.retired: dict[str, str] = {}
         self.health: dict[str, t.Mapping[str, t.Any]] = {}
         self.old_health: dict[str, t.Mapping[str, t.Any]] = {}
         self.sums: dict[str, dict[str, str]] = {}
@@ -83,10 +103,13 @@ class Plan:
             verb = "enable" if self.linger else "disable"
             steps.append(Step(verb, self.manager_unit, f"linger: {str(self.linger).lower()}"))
         steps += [Step("write", "", reason) for reason in self.accounts.reasons_to_make()]
-        steps += _steps("stop", self.stop, self.stopped_with)
+        steps += _steps("stop", self.stop, *([] if self.retired else [self.stopped_with]))
         # Before the files change: what to disable may stand in the [Install] section that goes.
         steps += _steps("disable", self.disable)
-        steps += [Step(change.action, change.unit, change.reason) for change in (*self.files, *self.changes)]
+        late = self.late()
+        paths = {change.path for change in late}
+        early = [change for change in (*self.files, *self.changes) if change.path not in paths]
+        steps += [Step(change.action, change.unit, change.reason) for change in early]
         steps += _steps("reenable", self.reenable)
         steps += _steps("enable", self.enable)
         if self.daemon_reload:
@@ -96,6 +119,10 @@ class Plan:
         steps += _steps("restart", self.stop_start, self.restart, self.restarted_with)
         steps += _steps("start", self.start, self.started_with)
         steps += _steps("reload", self.reload)
+        steps += [Step(change.action, change.unit, change.reason) for change in late]
+        steps += [Step("switch", swap.new, "swap: it serves from now on") for swap in self.swaps]
+        if self.retired:
+            steps += _steps("stop", self.retired, self.stopped_with)
         for unit, release in self.releases.items():
             steps += [Step("remove", unit, reason) for reason in release.removed.values()]
         steps += [Step("remove", "", reason) for reason in self.accounts.reasons_to_remove()]
@@ -129,9 +156,14 @@ class Plan:
         """Every change on the disk. The one without a path is only for the report."""
         return [*self.files, *(change for change in self.changes if change.path)]
 
+    def late(self) -> list[Change]:
+        """The links that are changed when what they lead to is up."""
+        links = [swap.link for swap in self.swaps]
+        return [change for change in self.files if change.path in links]
+
     def touched(self) -> list[str]:
         """Every unit the plan speaks of."""
-        moved = [*self.stop, *self.stopped_with, *self.displaced, *self.started_with]
+        moved = [*self.stop, *self.retired, *self.stopped_with, *self.displaced, *self.started_with]
         names = [*moved, *(change.unit for change in self.changes), *self.disable]
         return list(dict.fromkeys([*names, *self.enable, *self.reenable, *self.reset, *self.acted_on()]))
 

@@ -56,10 +56,10 @@ def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: 
 
 def _add_releases(plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]) -> None:
     """Add the versions that have to be made and removed; the link to the current one is among the files."""
-    reasons = {}
+    reasons, left = {}, dict(state.releases)
     for item in desired:
-        if item.release and item.release.path in state.releases:
-            versions = state.releases.pop(item.release.path)  # several units may be of one release
+        if item.release and item.release.path in left:
+            versions = left.pop(item.release.path)  # several units may be of one release
             step = plan.releases[item.name] = plan_release(
                 item.release, versions, state.versions_in_use.get(item.release.path, ())
             )

@@ -29,6 +29,7 @@ from .store import FORMAT, FORMAT_WITH_FILES
 from .timer_hold import daemon_reload
 
 Snapshot = t.Mapping[str, t.Any]  # fit for JSON
+_SWITCH_TIMEOUT = 60.0  # seconds
 
 
 def take_snapshot(
@@ -70,6 +71,8 @@ def take_snapshot(
         "accounts": [account._asdict() for account in plan.accounts.made],
         "rolling": plan.rolling,
         "min_healthy_time": plan.min_healthy_time,
+        "swaps": [swap._asdict() for swap in plan.swaps],
+        "switched": False,
         "health": plan.old_health,
     }
 
@@ -112,6 +115,9 @@ class _Undo:
         self.is_gone = snapshot["runtime"] and snapshot["boot"] != host.boot_id()
         kept = self._units_changed_since() if later and not self.is_gone else set()
         self.left_alone = bool(kept)
+        # Where the requests go to the new unit, the old one has to be up before that one goes.
+        swaps = snapshot["swaps"] if snapshot.get("switched") else ()
+        self.swaps = [swap for swap in swaps if swap["old"] and template_of(swap["new"]) not in kept]
         self.names = names = [unit for unit in snapshot["names"] if kept.isdisjoint((unit, template_of(unit)))]
         own = host.own_unit()  # an earlier start of this very unit may have begun what is undone
         self.before: t.Mapping[str, t.Mapping[str, t.Any]] = {
@@ -147,6 +153,8 @@ class _Undo:
         alive = host.has_manager and host.manager_answers()
         if alive:
             self._stop_what_moved()
+        else:
+            self.swaps = []
         if not self.rolled:
             self._discard_versions()
         changed = self._restore_files()
@@ -193,6 +201,7 @@ class _Undo:
         groups = reversed(self.snapshot.get("rolling", ()))
         self.rolling = [[unit for unit in group if unit in moved] for group in groups]
         self.rolled = {unit for group in self.rolling for unit in group if unit in running}
+        self.rolled.update(swap["new"] for swap in self.swaps if swap["new"] in running)
         self._attempt("stop", [unit for unit in running if unit not in self.rolled])
 
     def _roll_back(self) -> None:
@@ -205,6 +214,20 @@ class _Undo:
                 self._attempt("restart", units)
             failures = judge(self.host, {unit: self._old_limits(unit) for unit in group}, begun, {}, {}, begun)[1]
             self.left_over += [f"{failure.unit} has its old version back: {failure.why}" for failure in failures]
+
+    def _switch_back(self) -> None:
+        """Send the requests back to the old units, which run by now, and stop the new ones."""
+        for swap in self.swaps:
+            begun = self.host.monotonic()
+            failures = judge(self.host, {swap["old"]: old_limits(self.snapshot, swap["old"])}, begun, {}, {}, begun)[1]
+            self.left_over += [f"{failure.unit} serves again: {failure.why}" for failure in failures]
+            self._put_back(self._file_changes([path for path in self.files if path == swap["link"]]))
+            try:
+                switch(self.host, swap["back"])
+            except SystemdError as error:
+                self.left_over.append(f"the requests may still go to {swap['new']}: {error}")
+            self.host.sleep(swap["drain"])
+            self._attempt("stop", [swap["new"]])
 
     def _old_limits(self, unit: str) -> Limits:
         limits = old_limits(self.snapshot, unit)
@@ -223,6 +246,7 @@ class _Undo:
             reset_failed(self.host, dict.fromkeys([*failed, *start]))
         self._attempt("start", start)
         self._attempt("reload", [unit for unit in self.snapshot["reloads"] if unit not in start])
+        self._switch_back()
         self._compare()
 
     def _compare(self) -> None:
@@ -288,24 +312,30 @@ class _Undo:
                     self.left_over.append(f"{path}: version {version} cannot be removed: {error.strerror}")
 
     def _restore_files(self) -> bool:
-        """Bring files and links back to what the snapshot holds; True when anything differed."""
-        host, snapshot = self.host, self.snapshot
+        """Bring files and links back to what the snapshot holds; True when any of the manager's differed."""
         if self.is_gone:
             return False
-        files, paths = self.files, list(self.entries)
-        now = {path: self._read(path) for path in files}
-        changes = [
-            Change("", path, now[path], file, "", "", self._place(path))
-            for path, file in files.items()
-            if now[path] != file
+        late = [swap["link"] for swap in self.swaps]
+        changes = self._file_changes([path for path in self.files if path not in late])
+        changes += self._link_changes(self.entries)
+        self._put_back(changes)
+        return any(not change.place for change in changes)
+
+    def _file_changes(self, paths: t.Iterable[str]) -> list[Change]:
+        now = {path: self._read(path) for path in paths}
+        return [
+            Change("", path, there, self.files[path], "", "", self._place(path))
+            for path, there in now.items()
+            if there != self.files[path]
         ]
-        changes += self._link_changes(paths)
-        host.change_files(changes, snapshot["id"])
-        host.clean_folders([*paths, *(change.path for change in changes)], snapshot["id"])
+
+    def _put_back(self, changes: t.Sequence[Change]) -> None:
+        token = self.snapshot["id"]
+        self.host.change_files(changes, token)
+        self.host.clean_folders([*self.entries, *(change.path for change in changes)], token)
         for change in changes:
             if change.place and self._read(change.path) != change.after:
                 self.left_over.append(f"{change.path} {_why_not_back(change.after)}")
-        return any(not change.place for change in changes)
 
     def _link_changes(self, files: t.Container[str]) -> list[Change]:
         """What brings the links of the snapshot's units back, but for those that are among its files."""
@@ -339,6 +369,17 @@ def _why_not_back(file: File) -> str:
     if file.kind == "missing":
         return "was made by this task and stays, because something else stands in it by now"
     return "has its content back, but not its owner, mode or attributes"
+
+
+def switch(host: Target, command: t.Sequence[str]) -> None:
+    """Run the command of a swap.
+
+    :raises SystemdError: when it fails, with what it said.
+    """
+    reply = host.run(command, _SWITCH_TIMEOUT) if command else None
+    if reply and reply.code != 0:
+        said = (reply.err.strip() or reply.out.strip() or "it said nothing")[-2000:]
+        raise SystemdError(f"swap: {command[0]} ended with exit status {reply.code}: {said}")
 
 
 def reset_failed(host: Target, units: t.Iterable[str]) -> None:

@@ -72,6 +72,7 @@ def _desired_unit(item: Item, folder: str, set_name: str | None, position: int) 
         triggers=_triggers(name, item["triggers"] or ()),
         health=item["health"],
         position=position,
+        swap=item["swap"],
     )
 
 
@@ -108,7 +109,23 @@ def _contradictions(name: str, item: Item) -> list[str]:
         mistakes.append(f"{name}: sections sets no directive, and systemd takes an empty unit file for a masked unit")
     if item["instances"] and not is_template(name):
         mistakes.append(f"{name}: instances is for templates; write the name with an @, as in worker@.service")
+    mistakes += _swap_mistakes(name, item) if item["swap"] and item["state"] != "absent" else []
     return mistakes
+
+
+def _swap_mistakes(name: str, item: Item) -> list[str]:
+    swap, mistakes = item["swap"], []
+    if len(set(item["instances"] or ())) != 2:
+        mistakes.append("needs two instances, of which one serves at a time, for example instances: [blue, green]")
+    if item["dropin"] is not None:
+        mistakes.append("belongs to the item of the template itself, not to a drop-in")
+    if not (swap["link"] or swap["command"]):
+        mistakes.append("give link or command, or both: something has to send the requests to the new instance")
+    if swap["target"] is not None and "%i" not in swap["target"]:
+        mistakes.append(f"target: {swap['target']} is the same for both instances; write %i for the instance")
+    if not 0 <= swap["drain"] < math.inf:
+        mistakes.append(f"drain: {swap['drain']} is not a time; write seconds, 0 or more")
+    return [f"{name}: swap: {mistake}" for mistake in mistakes]
 
 
 def _contradicts_absent(name: str, item: Item, has_text: bool) -> list[str]:

@@ -28,6 +28,7 @@ from .options import ContentsNeeded, DeclarationError, Sent
 _VALIDATE_TIMEOUT = 300.0  # seconds
 _MOST_ENCRYPTED = 2 << 20  # bytes; systemd takes credentials of up to 1 MiB
 _UNKNOWN = "encrypted "  # before the digest of a text: that of what is to be encrypted
+_SWAP_LINK = "swap.link"
 _SHOWN = 100_000  # bytes of a file that --diff shows
 Item = t.Mapping[str, t.Any]  # values of ``unit_options``
 
@@ -50,7 +51,7 @@ def add_files(
     mistakes: list[str] = []
     places: dict[str, DesiredFile] = {}
     for unit, item in zip(desired, items):
-        entries = sent.files[unit.position] if sent.files else ()
+        entries = [*(sent.files[unit.position] if sent.files else ()), *_link_of_swap(item)]
         if item["files"]:
             mistakes.append(f"{unit.name}: files: the action plugin of this module has to find them first")
         if item["state"] == "absent" and any(entry["kind"] != "absent" for entry in entries):
@@ -66,9 +67,19 @@ def add_files(
             if other is not file and not _same_folder(other, file):
                 mistakes.append(f"{place}: {file.path} is declared already, by {other.place}; declare it once")
             unit.files.append(file)
+            if entry["place"] == _SWAP_LINK:
+                unit.swap = {**item["swap"], "link": file.path}
     mistakes += _removed_parents(places)
     if mistakes:
         raise DeclarationError(mistakes)
+
+
+def _link_of_swap(item: Item) -> list[dict[str, t.Any]]:
+    """The entry of the link that a swap changes; the plan fills in its target."""
+    swap = item["swap"] or {}
+    if not swap.get("link") or item["state"] == "absent":
+        return []
+    return [{"place": _SWAP_LINK, "path": swap["link"], "kind": "link", "target": swap["target"], "on_change": "none"}]
 
 
 def _same_folder(one: DesiredFile, other: DesiredFile) -> bool:

@@ -100,6 +100,7 @@ def unit_options() -> dict[str, t.Any]:
         "health": health_option(),
         "files": {"type": "list", "elements": "dict", "options": file_options(), **FILE_RULES},
         "release": {"type": "dict", "options": release_options(), **RELEASE_RULES},
+        "swap": {"type": "dict", "options": swap_options(), "required_together": [("link", "target")]},
     }
 
 
@@ -148,6 +149,16 @@ def release_options() -> dict[str, t.Any]:
         "prepare_timeout": {"type": "float", "default": 900},
         "shared": {"type": "dict"},
         "keep": {"type": "int", "default": 5},
+    }
+
+
+def swap_options() -> dict[str, t.Any]:
+    """Argument spec of ``swap``."""
+    return {
+        "link": {"type": "str"},
+        "target": {"type": "str"},
+        "command": {"type": "list", "elements": "str"},
+        "drain": {"type": "float", "default": 10},
     }
 
 

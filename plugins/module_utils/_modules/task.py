@@ -18,6 +18,7 @@ from .._engine.planner import make_plan
 from .._engine.read_state import read_state
 from .._engine.state import HostState
 from .._engine.store import Store
+from .._engine.swap import plan_with_swaps
 from .._host.manager import Manager
 from .._host.systemd import SystemdError
 from .._syntax.names import is_template
@@ -122,7 +123,7 @@ class Task:
         desired = desired_units(self.items, host.folder, self.params["set_name"], self.listed)
         if self.sent.accounts:
             self.accounts = plan_accounts(self.sent.accounts)
-        if any(item["files"] for item in self.items) or any(self.sent.files):
+        if any(item["files"] or item["swap"] for item in self.items) or any(self.sent.files):
             from .files import add_files
 
             add_files(desired, self.items, self.sent, host, self.accounts, self.listed)
@@ -206,7 +207,8 @@ class Task:
     def _plan(self, host: Host, state: HostState, desired: t.Sequence[DesiredUnit], files: TaskFiles | None) -> Plan:
         if self.check_mode:
             state.trigger_sums.update(announced_triggers(self.items))
-        plan = make_plan(state, desired, host.has_manager)
+        make = plan_with_swaps if any(unit.swap for unit in desired) else make_plan
+        plan = make(state, desired, host.has_manager)
         if self.params["rolling"]:
             from .._engine.rolling import add_rolling
 
@@ -273,7 +275,7 @@ class Task:
         try:
             if files:
                 files.keep(plan)
-            before = self._items_before if confirm or plan.rolling else ()
+            before = self._items_before if confirm or plan.rolling or plan.swaps else ()
             plan.old_health = {item["name"]: item["health"] for item in before if item["health"]}
             snapshot = take_snapshot(plan, host, state.live, state.links)
             if confirm:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import builtins
 import re
 
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import DesiredUnit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import DesiredFile, DesiredUnit
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.links import install_links
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.sources import read_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.state import HostState
@@ -38,8 +38,13 @@ def desired_of(items, folder=FOLDER):
         name, dropin = item.pop("name"), item.get("dropin", "")
         triggers = [tuple(trigger) for trigger in item.pop("triggers", [])]
         path = f"{folder}/{name}.d/{dropin}.conf" if dropin else f"{folder}/{name}"
-        desired.append(DesiredUnit(name, path, triggers=triggers, position=position, **item))
+        files = [DesiredFile(place="", **file) for file in item.pop("files", ())]
+        desired.append(DesiredUnit(name, path, triggers=triggers, position=position, files=files, **item))
     return desired
+
+
+def fragment_of(unit):
+    return re.sub("@.*[.]", "@.", unit)
 
 
 class Call:
@@ -68,7 +73,7 @@ class SimulatedHost:
 
     :param files: ``{path below the unit folder: text}``.
     :param running: names of units that run as their files say.
-    :param links: ``{path below the unit folder: target}``.
+    :param links: ``{path below the unit folder, or another absolute one: target}``.
     :param properties: ``{unit: {property: value}}`` that systemctl show tells besides. The units in ``RequiredBy`` of
         one go down when it is stopped or restarted, and stay down.
     :param faults: ``{number of a call, or its text: "Error: message"}``; each happens once.
@@ -114,15 +119,19 @@ class SimulatedHost:
         """The state as a plan takes it."""
         names = [*self.loaded, *self.units, *(unit for item in desired for unit in (item.name, *item.instance_names()))]
         live = self.show(names, ())
-        return HostState(FOLDER, dict(self.files), dict(self.links), live)
+        state = HostState(FOLDER, dict(self.files), dict(self.links), live)
+        state.places = {file.path: self.read_place(file.path) for item in desired for file in item.files}
+        return state
 
     # Its manager
 
     def load(self):
+        """Read the files; those of a template are loaded for the instances ``blue`` and ``green``."""
         self.loaded = {
-            path[len(FOLDER) + 1 :]: file.data
-            for path, file in self.files.items()
-            if "/" not in path[len(FOLDER) + 1 :]
+            name.replace("@.", f"@{instance}."): file.data
+            for name, file in ((path[len(FOLDER) + 1 :], file) for path, file in self.files.items())
+            for instance in ("blue", "green")
+            if "/" not in name
         }
 
     def setting(self, unit, directive):
@@ -224,9 +233,9 @@ class SimulatedHost:
             if verb in ("disable", "reenable"):
                 self.links = {link: target for link, target in self.links.items() if not link.endswith(f"/{unit}")}
             if verb in ("enable", "reenable"):
-                text = self.files[f"{FOLDER}/{unit}"].data
+                text = self.files[f"{FOLDER}/{fragment_of(unit)}"].data
                 for link in install_links(unit, read_settings(unit, text)):
-                    self.links[link] = f"{FOLDER}/{unit}"
+                    self.links[link] = f"{FOLDER}/{fragment_of(unit)}"
         return ""
 
     def attempt(self, *args, timeout=0.0):
@@ -263,7 +272,7 @@ class SimulatedHost:
         return self.files.get(path, File())
 
     def read_place(self, path):
-        return self.files.get(path, File())
+        return File("link", target=self.links[path], mode=0o777) if path in self.links else self.files.get(path, File())
 
     def list_links(self):
         return dict(self.links)
@@ -273,7 +282,7 @@ class SimulatedHost:
         if changes:
             self.happen("files " + " ".join(re.sub("^/etc/systemd/system/", "", change.path) for change in changes))
         for change in changes:
-            below = change.path[len(FOLDER) + 1 :]
+            below = change.path[len(FOLDER) + 1 :] if change.path.startswith(FOLDER) else change.path
             self.files.pop(change.path, None)
             self.links.pop(below, None)
             if change.after.kind == "file":

@@ -15,6 +15,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.planner 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.rolling import add_rolling
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.snapshot import take_snapshot, undo
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.store import Store, TransactionError
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.swap import plan_with_swaps
 from engine.simulated import SimulatedHost, desired_of, file_of
 
 RUNS = case_files.load("engine/transaction/runs")
@@ -30,7 +31,7 @@ class Outcome:
         self.disk, self.runs = self.host.disk(), self.host.runs()
         desired = desired_of(case["desired"])
         state = self.host.state(desired)
-        plan = make_plan(state, desired)
+        plan = plan_with_swaps(state, desired)
         if "rolling" in case:
             add_rolling(plan, desired, {"max_parallel": 1, "min_healthy_time": 0, **case["rolling"]})
         self.store = Store(str(folder))

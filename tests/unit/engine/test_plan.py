@@ -25,6 +25,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.planner 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.rolling import add_rolling
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.sources import read_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.state import HostState
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.swap import plan_with_swaps
 from ansible_collections.unitcraft.systemd.plugins.module_utils._model import File
 
 FOLDER = "/etc/systemd/system"
@@ -155,6 +156,29 @@ def test_the_steps_stand_in_the_order_of_the_restarts(case):
 def test_what_cannot_restart_in_turn(case):
     with pytest.raises(PlanError, match=re.escape(case["refused"])):
         rolling_plan_of(case)
+
+
+SWAPS = case_files.load("engine/plan/swap")
+
+
+def plan_with_swaps_of(case):
+    return plan_with_swaps(state_of(case), desired_of(case))
+
+
+@pytest.mark.parametrize("case", [case for case in SWAPS if "steps" in case.values[0]])
+def test_steps_of_a_swap(case):
+    assert reported(plan_with_swaps_of(case)) == case["steps"]
+
+
+@pytest.mark.parametrize("case", [case for case in SWAPS if "swaps" in case.values[0]])
+def test_which_instance_takes_over(case):
+    assert [[swap.new, swap.old, swap.command] for swap in plan_with_swaps_of(case).swaps] == case["swaps"]
+
+
+@pytest.mark.parametrize("case", [case for case in SWAPS if "refused" in case.values[0]])
+def test_what_cannot_be_swapped(case):
+    with pytest.raises(PlanError, match=re.escape(case["refused"])):
+        plan_with_swaps_of(case)
 
 
 @pytest.mark.parametrize("case", case_files.load("engine/plan/links"))
