@@ -17,8 +17,6 @@ from .errors import FOUND, InputError
 from .found import Found, Report, merge
 from .unit_files import read_files
 
-OLDEST = 247  # the catalogue does not tell the grammars of earlier releases apart
-
 
 def run(options: argparse.Namespace) -> int:
     """Check, print, and say by the exit status whether something counts."""
@@ -26,10 +24,11 @@ def run(options: argparse.Namespace) -> int:
     if not options.paths:
         raise InputError("no path given; name unit files or folders, or - for standard input")
     releases = read_releases(options.systemd)
-    ignored = [_known(word) for word in options.ignore]
+    for words in judge.unknown_rules(options.ignore):
+        print(f"unitcraft lint: --{words}", file=sys.stderr)
     files = judge.pending_files(read_files(options.paths, options.name or ""))
     scope = "user" if options.user else "system"
-    found = merge((release, _check(files, release, scope, ignored)) for release in releases)
+    found = merge((release, _check(files, release, scope, options.ignore)) for release in releases)
     if options.baseline:
         found = _without_known(found, options.baseline)
     if options.write_baseline:
@@ -44,27 +43,20 @@ def read_releases(text: str | None) -> list[int]:
 
     :raises InputError: for one that the catalogue does not cover.
     """
-    last = _catalog.LAST_RELEASE
+    oldest, last = judge.OLDEST_RELEASE, _catalog.LAST_RELEASE
     if text is None:
         return [last]
     releases = []
     for word in text.split(","):
         number = word.strip().lstrip("v")
-        if not number.isascii() or not number.isdigit() or not OLDEST <= int(number) <= last:
-            raise InputError(f"--systemd: '{word.strip()}' is not a release from {OLDEST} to {last}; write 247,252")
+        if not number.isascii() or not number.isdigit() or not oldest <= int(number) <= last:
+            raise InputError(f"--systemd: '{word.strip()}' is not a release from {oldest} to {last}; write 247,252")
         releases.append(int(number))
     return sorted(set(releases))
 
 
 def _check(files: Sequence[judge.PendingFile], release: int, scope: str, ignored: Collection[str]) -> list[Finding]:
     return judge.ignored(judge.check(files, judge.Target(release, scope=scope)), ignored)
-
-
-def _known(word: str) -> str:
-    rule = word.partition(":")[0]
-    if rule not in judge.rule_ids():
-        print(f"unitcraft lint: --ignore: there is no rule '{rule}'; `unitcraft explain` lists all", file=sys.stderr)
-    return word
 
 
 def _without_known(found: Sequence[Found], path: str) -> list[Found]:

@@ -49,7 +49,7 @@ options:
     default: error
   ignore:
     description:
-      - Findings to suppress, as C(rule) or C(rule:unit).
+      - Findings to suppress, as C(rule) or C(rule:unit). A rule that does not exist is a warning.
     type: list
     elements: str
     default: []

@@ -43,7 +43,7 @@ options:
         type: str
   systemd_version:
     description:
-      - Release of systemd to check against. Default is the release on the target.
+      - Release of systemd to check against, from V(247) to V(262). Default is the release on the target.
     type: int
   verify:
     description:
@@ -58,7 +58,7 @@ options:
     default: error
   ignore:
     description:
-      - Findings to suppress, as C(rule) or C(rule:unit).
+      - Findings to suppress, as C(rule) or C(rule:unit). A rule that does not exist is a warning.
       - A comment in the unit file suppresses a rule for the next assignment, C(# unitcraft:) C(ignore=RULE), or for the
         whole file, C(# unitcraft:) C(ignore-file=RULE).
     type: list

@@ -81,10 +81,15 @@ def _read(line: Line, known: t.Collection[str], unclear: list[tuple[int, str, st
         return set(), False
     named = {rule.strip() for rule in order.group(2).split(",")}
     for rule in sorted(named.difference(known)):
-        near = nearest(rule, known)
-        hint = f"write {near}" if near else "take the id from the finding"
-        unclear.append((line.number, f"there is no rule '{rule}', so the comment leaves nothing out", hint))
+        what, hint = no_rule(rule, known)
+        unclear.append((line.number, f"{what}, so the comment leaves nothing out", hint))
     return named.intersection(known), order.group(1) == "ignore-file"
+
+
+def no_rule(rule: str, known: t.Collection[str]) -> tuple[str, str]:
+    """What is wrong with a name that is none of the *known* rules, and what to write instead."""
+    near = nearest(rule, known)
+    return f"there is no rule '{rule}'", f"write {near}" if near else "take the id from the finding"
 
 
 def _without_assignment(waiting: t.Mapping[int, set[str]]) -> list[tuple[int, str, str]]:

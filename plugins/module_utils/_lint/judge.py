@@ -16,6 +16,7 @@ from .._values.validate import validate
 from . import comments, install, links, restart, startup, values
 from .core import Context, Diagnostic, HostFacts, Rule
 
+OLDEST_RELEASE = 247  # the catalogue does not tell the grammars of earlier releases apart
 RULES: tuple[Rule, ...] = (*restart.RULES, *links.RULES, *startup.RULES, *values.RULES, *install.RULES)
 
 
@@ -217,6 +218,13 @@ def rule_ids() -> frozenset[str]:
 def ignored(findings: t.Sequence[Finding], ignore: t.Collection[str]) -> list[Finding]:
     """Leave out what the option ``ignore`` names: ``rule``, or ``rule:unit``."""
     return [f for f in findings if f.rule not in ignore and f"{f.rule}:{f.unit}" not in ignore]
+
+
+def unknown_rules(ignore: t.Iterable[str]) -> list[str]:
+    """A sentence for each entry of the option ``ignore`` that names no rule and so leaves nothing out."""
+    known = rule_ids()
+    rules = [entry.partition(":")[0] for entry in ignore]
+    return [f"ignore: {'; '.join(comments.no_rule(rule, known))}" for rule in rules if rule not in known]
 
 
 def stops(findings: t.Sequence[Finding], fail_on: str) -> list[Finding]:

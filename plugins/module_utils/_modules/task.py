@@ -241,8 +241,10 @@ class Task:
         if not any(change.action == "write" for change in plan.changes):
             return
         # Only now: an unchanged run needs none of the grammar, the rules and the catalogue's details.
+        from .._lint.judge import unknown_rules
         from .review import refusal, review, warnings
 
+        self.warnings += unknown_rules(self.params["ignore"])
         findings = review(plan, host.manager, state, desired, self.params)
         self.result["findings"] = [finding._asdict() for finding in findings]
         problem = refusal(findings, self.params["fail_on"])

@@ -66,7 +66,12 @@ def run_task(module: AnsibleModule, task: Task) -> None:
         module.fail_json(msg=str(error), **{**task.result, **describe_failure(error)})
     except FindingsError as error:
         task.result.update(changed=False, actions=[], diff=[])
+        _warn(module, task.warnings)
         module.fail_json(msg=str(error), **task.result)
-    for warning in task.warnings:
-        module.warn(warning)
+    _warn(module, task.warnings)
     module.exit_json(**result)
+
+
+def _warn(module: AnsibleModule, warnings: t.Iterable[str]) -> None:
+    for warning in warnings:
+        module.warn(warning)

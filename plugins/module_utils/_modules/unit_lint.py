@@ -9,6 +9,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._catalog import LAST_RELEASE
 from .._host.systemd import Runner, SystemdError
 from .._host.unit_files import PathProblem, UnitFile, find_unit_files, place_of, read_unit_file
 from .._lint import judge as _check
@@ -60,6 +61,8 @@ def _run_task() -> None:
         result = lint(module.params)
     except (LintError, SystemdError) as error:
         module.fail_json(msg=str(error))
+    for words in _check.unknown_rules(module.params["ignore"]):
+        module.warn(words)
     stopping = _check.stops(result.pop("stopping"), module.params["fail_on"])
     if stopping:
         lines = "\n".join(_check.sentence(finding) for finding in stopping)
@@ -70,10 +73,11 @@ def _run_task() -> None:
 def lint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """The module's result, and under ``stopping`` the findings as objects.
 
-    :raises LintError: for a path or unit that cannot be used.
+    :raises LintError: for a path, unit or release that cannot be used.
     """
     if not params["paths"] and not params["units"]:
         raise LintError("paths, units: nothing to check; give at least one of them")
+    _check_release(params["systemd_version"])
     runner = Runner()
     here = _release_here(runner, needed=params["systemd_version"] is None or params["verify"])
     release = params["systemd_version"] or here
@@ -97,6 +101,11 @@ def lint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "systemd_version": release,
         "stopping": findings,
     }
+
+
+def _check_release(release: int | None) -> None:
+    if release is not None and not _check.OLDEST_RELEASE <= release <= LAST_RELEASE:
+        raise LintError(f"systemd_version: {release} is not a release from {_check.OLDEST_RELEASE} to {LAST_RELEASE}")
 
 
 def _release_here(runner: Runner, needed: bool) -> int:

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import pathlib
 import shlex
 import sys
@@ -48,12 +50,26 @@ def run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_bytes(data)
         monkeypatch.chdir(tmp_path)
+        if "locked" in case:
+            _lock(case["locked"], monkeypatch)
         stdin = types.SimpleNamespace(buffer=io.BytesIO(case.get("stdin", "").encode()))
         monkeypatch.setattr(sys, "stdin", stdin)
         status = main(shlex.split(case["run"]))
         return Ended(status, *capsys.readouterr())
 
     return run_case
+
+
+def _lock(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make folders of this name unreadable, for root too."""
+    scan = os.scandir
+
+    def refuse(path: str) -> t.Any:
+        if os.path.basename(path) == name:
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
 
 
 def report(run: Run, form: str) -> str:

@@ -29,6 +29,11 @@ def test_what_an_unclear_comment_is_told(case: dict[str, t.Any]) -> None:
     assert case["says"] in told[0]
 
 
+@pytest.mark.parametrize("case", load("lint/ignore"))
+def test_what_is_said_of_an_option_that_leaves_nothing_out(case: dict[str, t.Any]) -> None:
+    assert judge.unknown_rules(case["ignore"]) == case["says"]
+
+
 def test_comments_of_one_file_say_nothing_about_another() -> None:
     files = {"a.service": "# unitcraft: ignore-file=kill-mode-none\n", "b.service": ""}
     body = "[Service]\nExecStart=/usr/bin/app\nKillMode=none\n"

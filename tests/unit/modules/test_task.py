@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import sys
+import types
+
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import store
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import PlanError
@@ -16,11 +19,12 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.options
     unit_options,
 )
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.task import Task
+from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.unit import run_task
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Runs a task in this process; a lock that is held already is an error at once."""
+def make(tmp_path, monkeypatch):
+    """Makes a task for this process; a lock that is held already is an error at once."""
     monkeypatch.setattr(store, "STATE_FOLDER", str(tmp_path / "state"))
     monkeypatch.setattr(store.Store.lock, "__defaults__", (0.0,))
     root = tmp_path / "root"
@@ -28,13 +32,18 @@ def run(tmp_path, monkeypatch):
     (root / "usr/lib/systemd").mkdir(parents=True)
     (root / "usr/lib/systemd/libsystemd-shared-252.so").touch()
 
-    def run_task(**options):
+    def make_task(ignore=(), **options):
         params = {name: spec.get("default") for name, spec in set_options().items()}
         item = {name: spec.get("default") for name, spec in unit_options().items()}
         item.update({"name": "a", "content": "[Service]\nExecStart=/bin/a\n", **options})
-        return Task({**params, "root": str(root)}, [item], False, False).run()
+        return Task({**params, "root": str(root), "ignore": ignore}, [item], False, False)
 
-    return run_task
+    return make_task
+
+
+@pytest.fixture
+def run(make):
+    return lambda **options: make(**options).run()
 
 
 def test_a_second_task_of_the_same_process_does_not_wait_for_the_first(run):
@@ -60,6 +69,14 @@ def test_neither_does_one_after_a_failure(run):
 def test_a_probe_that_can_never_be_answered_is_refused(run):
     with pytest.raises(DeclarationError, match=r"a.service: health: probes\[0\]: tcp: 'localhost' is not host:port"):
         run(health={"probes": [{"tcp": "localhost"}]})
+
+
+def test_a_misspelt_rule_to_ignore_is_told_with_the_finding_that_it_did_not_leave_out(make):
+    told = []
+    module = types.SimpleNamespace(warn=told.append, fail_json=lambda **_result: sys.exit(1))
+    with pytest.raises(SystemExit):
+        run_task(module, make(content="[Service]\nExecStart=/bin/a\nRestartSecs=1\n", ignore=["unknown-directiv"]))
+    assert told == ["ignore: there is no rule 'unknown-directiv'; write unknown-directive"]
 
 
 def test_a_file_that_cannot_be_read_is_named(run, monkeypatch):
