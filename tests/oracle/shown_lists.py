@@ -106,7 +106,7 @@ _NETLINK = (
 
 
 def _address(case: Question, text: str) -> str:
-    text = case.expand(text).replace("vsock-stream:", "vsock:")
+    text = case.expand(text).replace("vsock-stream:", "vsock:").replace("vsock:4294967295:", "vsock::")
     if case.directive.name == "ListenNetlink":
         family, _blank, group = text.partition(" ")
         if not family[:1].isalpha():
@@ -114,7 +114,8 @@ def _address(case: Question, text: str) -> str:
             family = _NETLINK[number] if number < len(_NETLINK) else str(number)
         return f"{family} {numbers.parse_integer(group or '0', 0, 2**32)}"
     if text.startswith("/"):
-        return plain_path(text)
+        is_socket = case.directive.name in ("ListenStream", "ListenDatagram", "ListenSequentialPacket")
+        return text if is_socket else plain_path(text)
     try:
         return f"[::]:{numbers.parse_integer(text, 1, 65535)}"
     except ValueError:
