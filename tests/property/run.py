@@ -127,6 +127,17 @@ def options_of() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def tell(release: str, ended: Found) -> None:
+    """Print what came of one release."""
+    for number, violation in enumerate(ended.violations, 1):
+        print(f"--- systemd {release}, violation {number}\n{violation}")
+    for once in ended.unsure:
+        print(f"--- systemd {release}, seen once, and not again with the same steps\n{once}")
+    if ended.failure:
+        print(f"systemd {release}: the machine failed, which says nothing about the collection: {ended.failure}")
+    print(f"systemd {release}: {len(ended.violations) or 'no'} violations; {ended.words}", flush=True)
+
+
 def main() -> int:
     options = options_of()
     shrink = not options.no_shrink
@@ -134,16 +145,11 @@ def main() -> int:
     # A process for each release: hypothesis keeps its state for the whole process.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
-        jobs = {release: pool.submit(run_release, release, wanted) for release in options.releases}
-        found = {release: job.result() for release, job in jobs.items()}
-    for release, ended in found.items():
-        for number, violation in enumerate(ended.violations, 1):
-            print(f"--- systemd {release}, violation {number}\n{violation}")
-        for once in ended.unsure:
-            print(f"--- systemd {release}, seen once, and not again with the same steps\n{once}")
-        if ended.failure:
-            print(f"systemd {release}: the machine failed, which says nothing about the collection: {ended.failure}")
-        print(f"systemd {release}: {len(ended.violations) or 'no'} violations; {ended.words}")
+        jobs = {pool.submit(run_release, release, wanted): release for release in options.releases}
+        found = {}
+        for job in concurrent.futures.as_completed(jobs):
+            found[jobs[job]] = job.result()
+            tell(jobs[job], job.result())
     if any(ended.violations for ended in found.values()):
         return 1
     return 2 if any(ended.failure for ended in found.values()) else 0
