@@ -90,9 +90,11 @@ transports: ## the core of the live tests over ssh with sudo, with pipelining an
 	TRANSPORT=mitogen $(IN_SANDBOX) -m pytest -p no:cacheprovider tests/live/test_transports.py $(CORE_TESTS)
 
 .PHONY: dist
-dist: ## the linter unitcraft, which needs no Ansible: one file that Python runs, and a wheel, into dist
+dist: ## what a release has, into dist: the linter unitcraft as one file that Python runs and as a wheel, the tarball, checksums
 	python3 tests/run python
 	.venv/bin/python tests/tools/dist.py
+	.venv/bin/python tests/tools/tarball.py dist
+	cd dist && sha256sum * > SHA256SUMS
 
 .PHONY: reading
 reading: ## what unit_info and adopt make of every unit of the four images, against systemctl cat and show

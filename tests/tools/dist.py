@@ -22,8 +22,9 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "cli"))
+sys.path[:0] = [str(ROOT / "cli"), str(ROOT / "tests")]
 
+from tools.tarball import time_of_commit
 from unitcraft import command_line
 
 WINGS = ("_catalog.py", "_model.py", "_syntax", "_values", "_graph", "_lint")
@@ -55,13 +56,6 @@ def lay_out(folder: Path) -> Path:
     initial = package / "__init__.py"
     initial.write_text(f'{initial.read_text(encoding="utf-8")}\n__version__ = "{version}"\n', encoding="utf-8")
     return package
-
-
-def time_of_commit() -> int:
-    """Seconds since 1970; never before 1980, the first year that a zip archive can name."""
-    command = ["git", "log", "-1", "--format=%ct"]
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return max(int(shown), 315_619_200)
 
 
 def write_archive(package: Path, target: Path, moment: int) -> None:

@@ -134,7 +134,7 @@ def stage_sanity(context: Context) -> None:
     """In a copy: ansible-test wants a real ansible_collections/NAMESPACE/NAME, and no links to folders in it."""
     with tempfile.TemporaryDirectory(prefix="unitcraft-sanity-") as scratch:
         copy = Path(scratch, "ansible_collections", *COLLECTION.split("."))
-        for name in committed_files():
+        for name in toolchain.committed_files():
             target = copy / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(CHECKOUT / name, target)
@@ -150,21 +150,8 @@ def stage_sanity(context: Context) -> None:
             cwd=copy,
             env={**toolchain.tool_environment(folder), "HOME": str(home), "PATH": os.pathsep.join(path)},
         )
-    if any("sanity/ignore-" in name for name in committed_files()):
+    if any("sanity/ignore-" in name for name in toolchain.committed_files()):
         raise StageError("tests/sanity holds an ignore file: mend what it hides")
-
-
-def committed_files() -> list[str]:
-    """Files of the checkout that are or could be committed, without the hidden link to itself."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    names = [name for name in listed.split("\0") if name and not name.startswith(".ansible/")]
-    return [name for name in names if (CHECKOUT / name).exists()]
 
 
 def sanity_home() -> Path:
@@ -192,7 +179,10 @@ def stage_build(context: Context) -> None:
     """Tarball, and its offline install into an empty path: plugins and roles show their documentation from there."""
     built = toolchain.CACHE / "build"
     shutil.rmtree(built, ignore_errors=True)
-    context.tool("ansible-galaxy", "collection", "build", "--output-path", built)
+    for folder in (built, built / "again"):
+        context.tool("python", CHECKOUT / "tests" / "tools" / "tarball.py", folder)
+    if tarball().read_bytes() != (built / "again" / tarball().name).read_bytes():
+        raise StageError("two builds of the tarball differ")
     with tarfile.open(tarball()) as archive:
         names = archive.getnames()
     strange = sorted({name.split("/")[0] for name in names} - SHIPPED) + [
@@ -343,7 +333,7 @@ STAGES = (
     Stage("programs", "the programs of role worker with a real Redis", stage_programs, ("python", "images")),
     Stage("sandbox", "the sandbox leaves nothing behind", stage_sandbox, ("python", "images")),
     Stage("sanity", "ansible-test sanity, nothing ignored", stage_sanity, ("python",)),
-    Stage("build", "tarball, offline install, ansible-doc", stage_build, ("python",)),
+    Stage("build", "tarball, twice the same bytes, offline install, ansible-doc", stage_build, ("python",)),
     Stage("dist", "the linter as archive and wheel", stage_dist, ("python",)),
     Stage("install", "site playbook of the tarball", stage_install, ("build", "images")),
     Stage("lint", "ansible-lint (production)", stage_lint, ("python",)),

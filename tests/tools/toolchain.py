@@ -49,6 +49,19 @@ class ToolError(Exception):
     """Something that is needed is missing and cannot be installed; the text says what to do."""
 
 
+def committed_files() -> list[str]:
+    """Files of the checkout that are or could be committed, without the hidden link to itself."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    names = [name for name in listed.split("\0") if name and not name.startswith(".ansible/")]
+    return [name for name in names if (CHECKOUT / name).exists()]
+
+
 def is_debian() -> bool:
     try:
         return "ID=debian" in Path("/etc/os-release").read_text().splitlines()
