@@ -279,13 +279,14 @@ def test_a_linked_unit_is_enabled(target, install):
 def test_a_unit_of_a_script_in_init_d(target):
     info = "# Provides: t-sysv\n# Default-Start: 2 3 4 5\n# Default-Stop: 0 1 6\n"
     target.write("/etc/init.d/t-sysv", f"#!/bin/sh\n### BEGIN INIT INFO\n{info}### END INIT INFO\nexit 0\n", "0755")
-    target.sh("systemctl daemon-reload")
+    masked = "/etc/systemd/system-generators/systemd-sysv-generator"
+    target.sh(f"rm -f {masked}; systemctl daemon-reload")
     try:
         if target.show("t-sysv", "LoadState") != "loaded":
             pytest.skip("this systemd reads no scripts")
         assert "a generator makes the unit" in target.unit("t-sysv", enabled=True)["warnings"][0]
     finally:
-        target.sh("rm /etc/init.d/t-sysv; systemctl daemon-reload")
+        target.sh(f"rm /etc/init.d/t-sysv; ln -s /dev/null {masked}; systemctl daemon-reload")
 
 
 def test_instances_that_are_not_listed_follow_a_changed_install_section(target):
