@@ -4,7 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Start, use and stop systemd containers inside a sandbox (see sandbox.py).
 
-    containers.py [--publish PORT] up [NAME=]RELEASE...    for example `up 252 web=257`; names default to s252, s257
+    containers.py [--publish PORT] [--keep-compiled] up [NAME=]RELEASE...
+                                          for example `up 252 web=257`; names default to s252, s257
     containers.py exec NAME COMMAND...
     containers.py reboot NAME
     containers.py down NAME...
@@ -119,6 +120,13 @@ def write_file(name: str, path: str, content: str | bytes, mode: str = "0644") -
     run(name, ["install", "-D", "-m", mode, "/dev/stdin", path], data=content)
 
 
+def keep_compiled(name: str) -> None:
+    """Let a container compile each source that Ansible sends only once. Not for what measures time."""
+    place = "/usr/lib/python3/dist-packages/keep_compiled"
+    script = f"mkdir -p {place}.d && cat > {place}.py && echo import keep_compiled > {place}.pth"
+    run(name, ["sh", "-c", script], data=Path(__file__).with_name("keep_compiled.py").read_bytes())
+
+
 def reboot(name: str, healthy: bool = True) -> None:
     """Restart a container as a host would reboot, and wait until it is running; see `wait_until_running`."""
     podman("restart", "--time", "20", full_name(name))
@@ -164,6 +172,7 @@ def split_wanted(words: list[str]) -> dict[str, str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--publish", action="append", default=[], help="with up: a port, as podman takes it")
+    parser.add_argument("--keep-compiled", action="store_true", help="with up: see keep_compiled()")
     parser.add_argument("command", choices=["up", "exec", "reboot", "down", "list", "inventory"])
     parser.add_argument("words", nargs=argparse.REMAINDER)
     options = parser.parse_args()
@@ -172,6 +181,8 @@ def main() -> int:
         if options.command == "up":
             for name, release in split_wanted(words).items():
                 print(full_name(start(release, name, tuple(options.publish))), flush=True)
+                if options.keep_compiled:
+                    keep_compiled(name)
         elif options.command == "exec":
             os.execvp("podman", ["podman", "exec", "--interactive", full_name(words[0]), *words[1:]])
         elif options.command == "reboot":

@@ -38,6 +38,7 @@ collect_ignore += [] if TRANSPORT.startswith("ssh") else ["test_confirm_ssh.py"]
 def target(request):
     name = f"engine{request.param}"
     containers.start(request.param, name)
+    containers.keep_compiled(name)
     target = AnsibleTarget(name, TRANSPORT) if TRANSPORT else Target(name)
     yield target
     target.close()

@@ -36,6 +36,8 @@ def main() -> int:
     page = pathlib.Path(sys.argv[1]).resolve()
     page.parent.mkdir(parents=True, exist_ok=True)
     hosts = containers.inventory({containers.start(release, f"report{release}"): release for release in RELEASES})
+    for name in hosts["systemd_hosts"]["hosts"]:
+        containers.keep_compiled(name)
     inventory = page.with_suffix(".inventory.json")
     # The groups of site.yml.
     inventory.write_text(json.dumps(dict.fromkeys(("rot13", "linked"), hosts["systemd_hosts"])))

@@ -25,6 +25,7 @@ GROUPS = ("rot13", "worker", "linked")
 
 def main() -> int:
     name = containers.start(RELEASE, "installed")
+    containers.keep_compiled(name)
     hosts = containers.inventory({name: RELEASE})
     with tempfile.TemporaryDirectory() as elsewhere:
         inventory = Path(elsewhere) / "inventory.json"
