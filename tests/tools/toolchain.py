@@ -20,8 +20,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 CACHE = CHECKOUT / ".cache"
 SANDBOX = CHECKOUT / "tests" / "lab" / "sandbox.py"
 SUPPORTED_PYTHONS = ("3.14", "3.13", "3.12", "3.11")
-# The Sphinx that is pinned beside ansible-core 2.21 needs 3.13; ansible-core 2.19 still runs on 3.11.
-OLDEST_FOR_NEWEST_CORE = (3, 13)
+# Oldest Python -> ansible-core that is tested with it and later ones. The Sphinx beside ansible-core 2.21 needs 3.13.
+CORES = {(3, 13): "2.21", (3, 12): "2.20", (3, 11): "2.19"}
 
 # Debian package -> one of these has to be there.
 SYSTEM_PACKAGES = {
@@ -185,7 +185,7 @@ def oldest_python() -> str:
 
 
 def requirements_file(name: str, version: tuple[int, int]) -> Path:
-    core = "2.21" if version >= OLDEST_FOR_NEWEST_CORE else "2.19"
+    core = next(core for oldest, core in CORES.items() if version >= oldest)
     return CHECKOUT / "tests" / f"requirements-{name}-core{core}.txt"
 
 

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from tools import toolchain
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,3 +37,15 @@ def test_every_action_is_a_commit_with_its_release_beside_it(path):
     used = re.findall(r"uses: *(.*)", path.read_text())
     pinned = re.compile(r"[\w-]+/[\w./-]+@[0-9a-f]{40} # v[0-9.]+")
     assert [action for action in used if not pinned.fullmatch(action)] == []
+
+
+@pytest.mark.parametrize("name", ["test", "importer"])
+@pytest.mark.parametrize(("python", "core"), toolchain.CORES.items())
+def test_each_python_has_its_release_of_ansible_core(name, python, core):
+    assert f"\nansible-core=={core}." in toolchain.requirements_file(name, python).read_text()
+
+
+def test_the_workflow_runs_every_release_of_ansible_core():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    found = {(run["python"], run["core"]) for run in workflow["jobs"]["test"]["strategy"]["matrix"]["include"]}
+    assert found == {(f"{major}.{minor}", core) for (major, minor), core in toolchain.CORES.items()}
