@@ -11,6 +11,8 @@ import typing as t
 
 import pytest
 import yaml
+from case_files import load
+from tools.release import numbers, with_version_added
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "CHANGELOG.rst").read_text(encoding="utf-8")
@@ -27,10 +29,6 @@ def is_released(path: pathlib.Path) -> bool:
     """Whether a plugin or role came with this version or before; a newer one is announced with its release."""
     added = re.search(r"^ *version_added: ([0-9.]+)$", path.read_text(encoding="utf-8"), re.MULTILINE)[1]
     return numbers(added) <= numbers(VERSION)
-
-
-def numbers(version: str) -> list[int]:
-    return [int(number) for number in version.split(".")]
 
 
 def releases() -> list[dict[str, t.Any]]:
@@ -96,3 +94,8 @@ def test_the_text_says_what_the_data_says(keys):
         if line not in TEXT
     ]
     assert not missing
+
+
+@pytest.mark.parametrize("case", load("repo/release"))
+def test_a_release_gives_its_version_to_what_is_new(case):
+    assert with_version_added(case["text"], "0.1.0", "1.0.0") == case["becomes"]
