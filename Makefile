@@ -61,6 +61,11 @@ deployments: ## for each release COUNT deployments in a row, sick and killed one
 	python3 tests/run images python
 	$(IN_SANDBOX) tests/faults/deployments.py --count $${COUNT:-100} --seed $${SEED:-1}
 
+.PHONY: rollouts
+rollouts: ## a rollout over eight hosts with each fault at each of them in turn (ROLLOUTS="--at 0 3 --faults kill")
+	python3 tests/run images python
+	$(IN_SANDBOX) tests/faults/rollouts.py $${ROLLOUTS:-}
+
 bench: ## measure against the least that can be done and other ways of working; writes docs/bench.md (BENCH="--rounds 3 --only sets")
 	python3 tests/run images python
 	$(IN_SANDBOX) tests/bench/run.py $${BENCH:---record}

@@ -17,6 +17,7 @@ from ansible_collections.unitcraft.systemd.plugins.plugin_utils import (
     _report_page,
     _services,
 )
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils._rollout import STEPS, RolloutError
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils._service_keys import ServiceError
 
 
@@ -83,6 +84,14 @@ def linked_units(
     }
 
 
+def rollout_step(value: t.Any, step: str, *data: t.Any) -> t.Any:
+    """What becomes of a rollout, or an answer about it: one of the functions of ``_rollout``, by its name."""
+    try:
+        return STEPS[step](value, *data)
+    except RolloutError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
 def service_units(services: t.Any, release: int = 0, prefix: str = "") -> dict[str, t.Any]:
     """The variables of roles service and services -> items of the module units, packages, ``needs_release``."""
     try:
@@ -102,5 +111,6 @@ class FilterModule:
             "audit_page_data": _report_page.page_data,
             "audit_report": audit_report,
             "linked_units": linked_units,
+            "rollout_step": rollout_step,
             "service_units": service_units,
         }
