@@ -148,7 +148,7 @@ options:
             type: str
           secret:
             description:
-              - Content that no output shows. A new file has mode V(0600).
+              - Content that no output shows. Unless declared, owner and mode, V(0600), are those of a new file.
             type: str
           link:
             description: Target of a symbolic link.

@@ -117,3 +117,27 @@ def test_declared_twice(target):
         ]
     )
     assert "t-x.service is declared twice: units[0] and units[2]" in twice["msg"]
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["run", "check mode"])
+def test_an_alias_with_a_file_of_its_own(target, check):
+    target.unit("t-y", sections=TEXT)
+    result = target.unit("t-x", check, sections={**TEXT, "Install": {"Alias": "t-y.service"}}, enabled=True)
+    assert "Alias=t-y.service, for /etc/systemd/system/t-y.service is a file" in result["msg"]
+    assert "rolled_back" not in result
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["run", "check mode"])
+def test_a_unit_that_systemd_run_made(target, check):
+    target.sh("systemd-run --unit=t-x sleep 1000")
+    result = target.unit("t-x", check, sections=TEXT)
+    assert "systemd reads /run/systemd/transient/t-x.service in place of" in result["msg"]
+    target.sh("systemctl stop t-x")
+    assert not target.unit("t-x", check, sections=TEXT).get("failed")
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["run", "check mode"])
+def test_a_runtime_unit_below_one_in_etc(target, check):
+    target.unit("t-x", sections=TEXT)
+    result = target.unit("t-x", check, sections=TEXT, runtime=True)
+    assert "systemd reads /etc/systemd/system/t-x.service in place of /run/systemd/system/t-x.service" in result["msg"]

@@ -192,6 +192,47 @@ def test_a_folder_that_is_removed_comes_back_with_what_is_in_it(installed):
     assert installed.sh("test -e /opt/t-echo/data || echo gone") == "gone"
 
 
+def test_what_cannot_be_put_back_is_named(installed):
+    installed.sh("mkdir -p /opt/t-echo/data; mkfifo /opt/t-echo/data/fifo")
+    gone = {"gone": {"path": "/opt/t-echo/data", "state": "absent"}}
+    failed = deploy(installed, [echo("2", "sys.exit(1)", files=gone)])
+    assert failed["not_undone"] == ["/opt/t-echo/data/fifo is gone: a FIFO, a socket or a device cannot be put back"]
+
+
+def test_a_mode_without_any_right_is_kept(installed):
+    installed.sh("install -m 0000 /dev/null /etc/t-echo/closed")
+    before = installed.sh(LIST)
+    closed = {"closed": {"path": "/etc/t-echo/closed", "content": "x"}}
+    failed = deploy(installed, [echo("2", "sys.exit(1)", files=closed)])
+    assert failed["rolled_back"], failed
+    assert installed.sh(LIST) == before
+    closed["closed"]["mode"] = "0000"
+    done = deploy(installed, [echo("2", files=closed)])
+    assert not done.get("failed"), done
+    assert installed.sh("stat -c %a /etc/t-echo/closed") == "0"
+    assert not deploy(installed, [echo("2", files=closed)])["changed"]
+
+
+def test_a_secret_takes_no_rights_from_the_file_of_before(target):
+    target.sh(
+        "mkdir -p /etc/t-echo; touch /etc/t-echo/secret; chown daemon /etc/t-echo/secret; chmod 666 /etc/t-echo/*"
+    )
+    result = deploy(target, [echo("1")])
+    assert not result.get("failed"), result
+    assert target.sh("stat -c '%a %U' /etc/t-echo/secret") == "600 root"
+
+
+def test_a_mount_point_that_cannot_be_removed(installed):
+    installed.sh("mkdir -p /opt/t-echo/data; mount -t tmpfs none /opt/t-echo/data")
+    try:
+        failed = deploy(installed, [echo("2", files={"gone": {"path": "/opt/t-echo/data", "state": "absent"}})])
+    finally:
+        installed.sh("umount /opt/t-echo/data")
+    assert failed["rolled_back"], failed
+    assert "/opt/t-echo/data cannot be changed: Device or resource busy" in failed["msg"]
+    assert answer(installed) == "1 configuration 1 secret1"
+
+
 def test_links_that_only_root_can_have_made_are_followed(target):
     unit = echo("1", files={"pid": {"path": "/var/run/t-note", "content": "x"}})
     result = deploy(target, [unit])
@@ -213,10 +254,20 @@ BAD = {
     "unit folder": ({"path": "/etc/systemd/system/x.service", "content": "x"}, "is in a folder of unit files"),
     "over a link to a unit folder": ({"path": "/lib/systemd/system/x", "content": "x"}, "is in a folder of unit files"),
     "ours": ({"path": "/var/lib/unitcraft/x", "content": "x"}, "is in a folder of this collection"),
+    "unit folder of systemd": (
+        {"path": "/run/systemd/transient/x.service", "content": "x"},
+        "is in a folder of unit files",
+    ),
+    "holds the unit folder": ({"path": "/etc", "state": "absent"}, "cannot be removed, for /etc/systemd/system is in"),
+    "holds ours": ({"path": "/var/lib", "state": "absent"}, "cannot be removed, for /var/lib/unitcraft is in it"),
+    "within a file": (
+        {"path": "/etc/t-echo/conf/x", "content": "x"},
+        "/etc/t-echo/conf/x is in /etc/t-echo/conf, which units[0].files[1] makes a file",
+    ),
     "kernel": ({"path": "/proc/sys/x", "content": "x"}, "is in a file system of the kernel"),
     "twice": ({"path": "/etc/t-echo/conf", "content": "x"}, "is declared already, by units[0].files[1]"),
     "owner": ({"path": "/etc/t-x", "content": "x", "owner": "nobody-here"}, "owner: there is no user 'nobody-here'"),
-    "folder in the place": ({"path": "/etc", "content": "x"}, "/etc is a directory, and cannot become a file"),
+    "folder in the place": ({"path": "/srv", "content": "x"}, "/srv is a directory, and cannot become a file"),
     "device": ({"path": "/opt/t-fifo", "content": "x"}, "is a device, a socket"),
     "validate": (
         {"path": "/etc/t-x", "content": "x", "validate": ["sh", "-c", "echo no good; exit 4", "%s"]},
@@ -251,6 +302,9 @@ def test_units_of_a_user_bring_files_with_the_rights_of_the_user(target):
         assert target.sh("stat -c '%a %U' /home/t-user/bin/x /home/t-user/bin") == "700 t-user\n755 t-user"
         refused = deploy(target, [{**unit, "files": [{"path": "/etc/t-user-file", "content": "x"}]}], **options)
         assert refused["failed"]
-        assert "Permission denied" in refused["msg"]
+        assert "/etc/t-user-file cannot be changed: Permission denied" in refused["msg"]
+        given = [{**unit["files"][0], "owner": "root"}]
+        refused = deploy(target, [{**unit, "files": given}], **options)
+        assert "files[0]: owner: with scope: user, everything belongs to t-user; leave it out" in refused["msg"]
     finally:
         target.sh("loginctl disable-linger t-user; systemctl stop user@$(id -u t-user); userdel -r t-user", check=False)

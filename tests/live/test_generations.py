@@ -230,3 +230,14 @@ def test_no_generations_are_kept_any_more(target):
     deploy(target, [echo("1")])
     deploy(target, [echo("2")], keep_generations=0)
     assert target.sh(OURS).split() == ["/var/lib/unitcraft/deployed.json", "/var/lib/unitcraft/lock"]
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_set_named_as_a_folder_above_has_a_folder_of_its_own(target, name):
+    deploy(target, [echo("1")], set_name=name)
+    deploy(target, [echo("2")], set_name=name)
+    result = target.module("rollback", set_name=name)
+    assert not result.get("failed"), result.get("msg", result)
+    assert target.sh(ASK) == "1 configuration 1 secret1"
+    deploy(target, [echo("3")], set_name=name, keep_generations=0)
+    assert target.sh(OURS).split() == ["/var/lib/unitcraft/deployed.json", "/var/lib/unitcraft/lock"]

@@ -71,6 +71,11 @@ def _changes(
 ) -> t.Iterator[Change]:
     before = state.places.get(file.path, MISSING)
     inner, may_go = fate(file, before, state.below.get(file.path, {}), declared)
+    for path, there in inner.items():
+        if there.kind == "other" and there.size:
+            raise PlanError(
+                f"{file.place}: {path} is a file of over 4 GiB, of which no copy is kept; move it away first"
+            )
     if not (file.old_secrets and may_go):
         _refuse_other_kinds(file, before)
     after = _after(file, before, state)
@@ -102,13 +107,14 @@ def _after(file: DesiredFile, before: File, state: HostState) -> File:
     new = before.kind != file.kind
     if file.only_new and not new:
         return before  # a folder that is there
+    attributes = () if new else before.attributes
+    new = new or file.secret  # whoever made the file before does not decide who reads the secret
     uid = file.uid if file.uid is not None else state.uid if new else before.uid
     gid = file.gid if file.gid is not None else state.gid if new else before.gid
     if file.kind == "link":
         return File("link", target=file.target, mode=0o777, uid=uid, gid=gid)
     default = FOLDER_MODE if file.kind == "directory" else SECRET_MODE if file.secret else FILE_MODE
     mode = file.mode if file.mode is not None else default if new else before.mode
-    attributes = () if new else before.attributes
     return File(file.kind, b"", "", mode, uid, gid, file.digest, file.size, attributes)
 
 

@@ -13,7 +13,7 @@ import typing as t
 
 from .._host.below import open_folder, opened
 from .._host.flush import flush_file_system
-from .._model import UNIT_MODE, Change, File
+from .._model import Change, File
 from .contents import OpenContent, copy_content
 
 TEMPORARY = ".#unitcraft-"  # systemd passes over hidden files and over names that end in no unit type
@@ -34,7 +34,8 @@ def apply(changes: t.Sequence[Change], token: str, base: str = "", open_content:
         folders = _Folders(stack, base)
         for change in changes:
             if change.after.kind == "directory":
-                folders.make(change)
+                with _naming(change):
+                    folders.make(change)
         staged = _stage(folders, changes, token, open_content)
         removed = [change for change in changes if change.after.kind == "missing"]
         removed.sort(key=lambda change: -change.path.count("/"))  # what is in a folder before it
@@ -45,11 +46,22 @@ def apply(changes: t.Sequence[Change], token: str, base: str = "", open_content:
                 _remove(folders, old)
             removed = [other for other in removed if other not in inner]
         for folder, name, change in staged:
-            os.rename(name, os.path.basename(change.path), src_dir_fd=folder, dst_dir_fd=folder)
+            with _naming(change):
+                os.rename(name, os.path.basename(change.path), src_dir_fd=folder, dst_dir_fd=folder)
         for change in removed:
             _remove(folders, change)
         folders.flush()
     remove_empty_folders([c.path for c in changes if c.after.kind == "missing" and not c.place], base)
+
+
+@contextlib.contextmanager
+def _naming(change: Change) -> t.Iterator[None]:
+    """Have an error name the path of a change, and not a name in an open folder."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = change.path
+        raise
 
 
 _Staged = list[tuple[int, str, Change]]  # open folder, name in it
@@ -62,16 +74,15 @@ def _stage(folders: _Folders, changes: t.Sequence[Change], token: str, open_cont
         for number, change in enumerate(changes):
             if change.after.kind in ("file", "link"):
                 name = f"{TEMPORARY}{token}-{number}"
-                folder = folders.parent(change)
-                staged.append((folder, name, change))
-                _create(folder, name, change.after, open_content)
-        _flush([(folder, name) for folder, name, change in staged if change.after.kind == "file"])
-    except OSError as error:
+                with _naming(change):
+                    folder = folders.parent(change)
+                    staged.append((folder, name, change))
+                    _create(folder, name, change.after, open_content)
+        _flush([(folder, name, change) for folder, name, change in staged if change.after.kind == "file"])
+    except OSError:
         for folder, name, _change in staged:
             with contextlib.suppress(OSError):
                 os.unlink(name, dir_fd=folder)
-        if staged and not error.filename:
-            error.filename = staged[-1][2].path
         raise
     return staged
 
@@ -147,7 +158,7 @@ def _dress(handle: int, file: File) -> None:
             if not attribute.startswith("security."):  # the label that the system itself gives to new files
                 with contextlib.suppress(OSError):
                     os.removexattr(handle, attribute)
-    os.fchmod(handle, file.mode or UNIT_MODE)
+    os.fchmod(handle, file.mode)
 
 
 _OF_THE_CONTENT = ("security.ima", "security.evm", "trusted.")
@@ -164,23 +175,24 @@ def read_attributes(handle: int) -> tuple[tuple[str, bytes], ...]:
     return tuple(found)
 
 
-def _flush(names: t.Sequence[tuple[int, str]]) -> None:
+def _flush(files: _Staged) -> None:
     """Have the contents of files on disk, before a rename makes them the valid ones."""
-    if len(names) >= _FLUSH_TOGETHER:
+    if len(files) >= _FLUSH_TOGETHER:
         with contextlib.suppress(OSError):
-            for folder in {folder for folder, _name in names}:
+            for folder in {folder for folder, _name, _change in files}:
                 flush_file_system(folder)
             return
-    for folder, name in names:
-        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    for folder, name, change in files:
+        with _naming(change):
+            handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 def _remove(folders: _Folders, change: Change) -> None:
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError), _naming(change):
         folder, name = folders.parent(change, create=False), os.path.basename(change.path)
         if not stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             os.unlink(name, dir_fd=folder)
@@ -188,7 +200,8 @@ def _remove(folders: _Folders, change: Change) -> None:
         try:
             os.rmdir(name, dir_fd=folder)
         except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EBUSY):  # somebody else's files are in it
+            # Somebody else's files are in it. A mount point cannot go: a task says so, an undo names what is left.
+            if error.errno != errno.ENOTEMPTY and (error.errno != errno.EBUSY or change.action):
                 raise
 
 

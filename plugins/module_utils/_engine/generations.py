@@ -28,7 +28,9 @@ class Generations:
 
     def __init__(self, store: Store, set_name: str) -> None:
         self.set_name = set_name
-        self._folder = os.path.join(store.path("generations"), urllib.parse.quote(set_name, safe="@:"))
+        name = urllib.parse.quote(set_name, safe="@:")
+        name = name if name.strip(".") else name.replace(".", "%2E")  # ".." is a folder of its own too
+        self._folder = os.path.join(store.path("generations"), name)
 
     def numbers(self) -> list[int]:
         """The numbers of those that are kept, the oldest first."""

@@ -46,6 +46,11 @@ def install_links(unit: str, settings: t.Sequence[Setting]) -> set[str] | None:
     return links - {unit}
 
 
+def aliases(unit: str, settings: t.Sequence[Setting]) -> list[str]:
+    """The names that ``Alias=`` gives a unit."""
+    return sorted(link for link in install_links(unit, settings) or () if "/" not in link)
+
+
 def _install_values(settings: t.Iterable[Setting]) -> dict[str, list[str]]:
     """The words of each directive in [Install] that count."""
     return {

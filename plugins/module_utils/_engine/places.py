@@ -18,8 +18,10 @@ MAX_SIZE = 4 << 30  # bytes
 # systemd.unit(5), "Unit File Load Path", and folders that are no place for files.
 _UNIT_FOLDER = re.compile(
     r"/(etc|run|lib|usr/lib|usr/local/lib|usr/share|usr/local/share)/systemd/(system|user)(\.control|\.attached)?(/|\Z)"
+    r"|/run/(user/\d+/)?systemd/(transient|generator(\.early|\.late)?)(/|\Z)"
     r"|.*/(\.config|\.local/share)/systemd/user(\.control)?(/|\Z)"
 )
+_NEVER_GO = ("/dev", "/etc/systemd/system", "/etc/systemd/user", "/proc", "/run/systemd", "/sys", "/usr/lib/systemd")
 _NO_PLACE = re.compile(r"/(proc|sys|dev)(/|\Z)")
 
 
@@ -38,6 +40,15 @@ def path_problem(path: str) -> str:
     if _NO_PLACE.match(path):
         return f"{path} is in a file system of the kernel, where no files are put"
     return ""
+
+
+def removal_problem(path: str, *ours: str) -> str:
+    """Why a folder cannot be removed with all that is in it, whatever the host; empty when it can.
+
+    :param ours: further folders that never go.
+    """
+    held = [folder for folder in (*_NEVER_GO, *ours) if folder.startswith(f"{path}/")]
+    return f"{path} cannot be removed, for {held[0]} is in it; name what shall go" if held else ""
 
 
 def real_place(path: str, root: str = "") -> str:
@@ -79,7 +90,8 @@ def _read_in(folder: int, name: str) -> File:
         return File("link", b"", os.readlink(name, dir_fd=folder), 0o777, info.st_uid, info.st_gid)
     is_file = stat.S_ISREG(info.st_mode) and info.st_size <= MAX_SIZE
     if not is_file and not stat.S_ISDIR(info.st_mode):
-        return File("other", b"", "", mode, info.st_uid, info.st_gid)
+        size = info.st_size if stat.S_ISREG(info.st_mode) else 0
+        return File("other", b"", "", mode, info.st_uid, info.st_gid, size=size)
     handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
         info = os.fstat(handle)

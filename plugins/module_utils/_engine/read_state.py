@@ -17,7 +17,7 @@ from .desired import DesiredUnit
 from .file_plan import differs
 from .host import Host
 from .image import UNIT_FOLDERS
-from .links import MASK_TARGET, enables
+from .links import MASK_TARGET, aliases, enables
 from .places import entries_below, missing_parents, read_place
 from .sources import is_linked, read_settings
 from .state import HostState
@@ -78,6 +78,8 @@ class _Reading:
                 if path not in files:
                     files[path] = read(path)
         for item in self.desired:
+            for path in _alias_paths(item, self.host.folder):
+                files.setdefault(path, read(path))
             if item.masked is False:
                 other = f"{self.host.manager.other_folder}/{item.name}"
                 files[other] = read(other)
@@ -223,6 +225,13 @@ class _Reading:
             file_state = "enabled" if enabled else "disabled"
             return {"Id": name, "LoadState": "loaded", "UnitFileState": file_state, "FragmentPath": path}
         return {"Id": name, "LoadState": "not-found"}
+
+
+def _alias_paths(item: DesiredUnit, folder: str) -> list[str]:
+    """Where the links of ``Alias=`` go."""
+    if not item.text or "Alias" not in item.text:
+        return []
+    return [f"{folder}/{alias}" for alias in aliases(item.name, read_settings(item.name, to_bytes(item.text)))]
 
 
 def _is_mask(file: File) -> bool:

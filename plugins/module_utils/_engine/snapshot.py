@@ -368,6 +368,8 @@ def old_limits(snapshot: Snapshot, unit: str) -> Limits:
 def _why_not_back(file: File) -> str:
     if file.kind == "missing":
         return "was made by this task and stays, because something else stands in it by now"
+    if file.kind == "other":
+        return "is gone: a FIFO, a socket or a device cannot be put back"
     return "has its content back, but not its owner, mode or attributes"
 
 

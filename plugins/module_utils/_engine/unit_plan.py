@@ -14,10 +14,13 @@ from .._syntax.header import read_header
 from .._syntax.names import is_template
 from .._syntax.words import from_bytes, to_bytes
 from .desired import WANTS_RUN, Declared, DesiredUnit, PlanError, agreed, is_ours
-from .links import MASK_TARGET, install_links
+from .links import MASK_TARGET, aliases, install_links
 from .plan import Plan
 from .sources import Sources, changed_directives, read_settings
 from .state import HostState
+
+_ETC = "/etc/systemd/system"
+_BEFORE_ETC = (".control", "/transient", "/generator.early")  # ends of folders that are read first; systemd.unit(5)
 
 
 class UnitPlan:
@@ -59,6 +62,19 @@ class UnitPlan:
             self._check_masked(own, wants_text)
         elif self.masked is None and (wants_text or self.enabled or self.state in WANTS_RUN) and self._is_masked(own):
             raise PlanError(f"{self.name} is masked: set masked: false to unmask it, or leave it out of this task")
+        if wants_text:
+            self._check_hidden()
+
+    def _check_hidden(self) -> None:
+        """Refuse a file that systemd would pass over for one of that name in a folder before ours."""
+        path = self.now.value(self.name, "FragmentPath")
+        folder, name = posixpath.split(path)
+        hides = folder.endswith(_BEFORE_ETC) or (self.now.folder.startswith("/run/") and folder == _ETC)
+        if hides and name == self.name:
+            raise PlanError(
+                f"{self.name}: systemd reads {path} in place of {self.own_path}; remove it before this task (what"
+                " systemd-run made goes when it is stopped)"
+            )
 
     def _is_masked(self, own: File) -> bool:
         return _is_mask(own) or (own.kind == "missing" and self.now.value(self.name, "LoadState") == "masked")
@@ -196,10 +212,25 @@ class UnitPlan:
         self._note_also([*before, *after])
         if enabled:
             self._enable(unit, present, before, after)
+            if unit in self.plan.enable or unit in self.plan.reenable:
+                self._check_aliases(unit, after, sources)
         elif present and enabled is False:
             self.plan.disable[unit] = self._reason(declared)
         elif present and install_links(unit, before) != install_links(unit, after):
             self.plan.reenable[unit] = "[Install] changed"
+
+    def _check_aliases(self, unit: str, settings: list[Setting], sources: Sources) -> None:
+        """Refuse an alias in whose place another unit has its file, as systemctl does.
+
+        :raises PlanError: with both.
+        """
+        for alias in aliases(unit, settings):
+            path = f"{self.now.folder}/{alias}"
+            if sources.fragment(alias, after=True) == path:
+                raise PlanError(
+                    f"{unit}: enabled: true cannot make the link for Alias={alias}, for {path} is a file; leave out"
+                    " the alias, or remove that unit"
+                )
 
     def _own_name(self, unit: str) -> str:
         """The name that systemctl enables a unit by; it refuses an alias."""

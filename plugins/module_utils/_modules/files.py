@@ -16,7 +16,7 @@ from .._engine.accounts import Accounts
 from .._engine.contents import Contents, copy_content
 from .._engine.desired import DesiredFile, DesiredUnit
 from .._engine.host import Host
-from .._engine.places import path_problem, real_place
+from .._engine.places import path_problem, real_place, removal_problem
 from .._engine.plan import Plan
 from .._engine.state import HostState
 from .._engine.store import STATE_FOLDER, TransactionError
@@ -69,7 +69,7 @@ def add_files(
             unit.files.append(file)
             if entry["place"] == _SWAP_LINK:
                 unit.swap = {**item["swap"], "link": file.path}
-    mistakes += _removed_parents(places)
+    mistakes += _nested(places)
     if mistakes:
         raise DeclarationError(mistakes)
 
@@ -86,12 +86,17 @@ def _same_folder(one: DesiredFile, other: DesiredFile) -> bool:
     return one.kind == "directory" and one[1:] == other[1:]
 
 
-def _removed_parents(places: t.Mapping[str, DesiredFile]) -> t.Iterator[str]:
-    removed = [file for file in places.values() if file.kind == "missing" and not (file.only_new or file.old_secrets)]
+def _nested(places: t.Mapping[str, DesiredFile]) -> t.Iterator[str]:
+    """What is declared within something that is removed, or that is no folder."""
     for file in places.values():
-        for other in removed:
-            if file.kind != "missing" and file.path.startswith(f"{other.path}/"):
+        folder = os.path.dirname(file.path)
+        while file.kind != "missing" and folder != "/":
+            other = places.get(folder)
+            if other and other.kind == "missing" and not (other.only_new or other.old_secrets):
                 yield f"{file.place}: {file.path} is in {other.path}, which {other.place} removes"
+            elif other and other.kind in ("file", "link"):
+                yield f"{file.place}: {file.path} is in {other.path}, which {other.place} makes a {other.kind}"
+            folder = os.path.dirname(folder)
 
 
 def _desired_file(place: str, entry: Item, sent: Sent, host: Host, accounts: Accounts) -> DesiredFile:
@@ -109,6 +114,8 @@ def _desired_file(place: str, entry: Item, sent: Sent, host: Host, accounts: Acc
         problem = path_problem(path[len(host.root) :])
         if f"{path}/".startswith((f"{STATE_FOLDER}/", f"{host.folder}/")):
             problem = f"{entry['path']} is in a folder of this collection or of unit files"
+        if entry["kind"] == "absent" and not problem:
+            problem = removal_problem(path[len(host.root) :], STATE_FOLDER, host.folder[len(host.root) :])
     if problem:
         raise ValueError(f"path: {problem}")
     secret = entry.get("secret")
@@ -122,7 +129,7 @@ def _desired_file(place: str, entry: Item, sent: Sent, host: Host, accounts: Acc
         digest=digest,
         size=size,
         target=entry.get("target") or "",
-        uid=_number(entry.get("owner"), "owner", host.root, accounts.uid),
+        uid=_owner(entry, host, accounts),
         gid=_number(entry.get("group"), "group", host.root, accounts.gid),
         mode=entry.get("mode"),
         on_change=entry.get("on_change") or "restart",
@@ -155,6 +162,17 @@ def _encrypted(digest: str, path: str, entry: Item, host: Host) -> tuple[str, in
         return _UNKNOWN + digest, 0
     with host.contents.open(digest) as stream:
         return host.contents.add(encrypted(runner, name, stream.read(entry["size"])))
+
+
+def _owner(entry: Item, host: Host, accounts: Accounts) -> int | None:
+    """The id of the owner.
+
+    :raises ValueError: when there is none, or when it is one whom the user of the units cannot give a file.
+    """
+    uid, account = _number(entry.get("owner"), "owner", host.root, accounts.uid), host.manager.account
+    if account and uid not in (None, account.pw_uid):
+        raise ValueError(f"owner: with scope: user, everything belongs to {account.pw_name}; leave it out")
+    return uid
 
 
 def _number(name: str | None, option: str, root: str, made: t.Callable[[str], int | None]) -> int | None:

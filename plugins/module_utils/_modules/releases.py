@@ -95,7 +95,9 @@ def _collisions(desired: t.Sequence[DesiredUnit]) -> t.Iterator[str]:
         for file in (file for unit in desired for file in unit.files):
             ours = (f"{release.path}/{CURRENT}", f"{release.path}/{RELEASES}")
             is_within = file.path in ours or file.path.startswith(tuple(f"{path}/" for path in ours))
-            if is_within and not file.of_release:
+            is_above = file.kind != "directory" and f"{release.path}/".startswith(f"{file.path}/")
+            is_above = is_above and not (release.gone or file.only_new or file.old_secrets)
+            if (is_within or is_above) and not file.of_release:
                 yield f"{file.place}: {file.path} belongs to {place}; a version never changes: put it elsewhere"
 
 
