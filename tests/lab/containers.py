@@ -4,8 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Start, use and stop systemd containers inside a sandbox (see sandbox.py).
 
-    containers.py [--publish PORT] [--keep-compiled] up [NAME=]RELEASE...
-                                          for example `up 252 web=257`; names default to s252, s257
+    containers.py [--publish PORT] [--keep-compiled] [--replace] up [NAME=]RELEASE...
+                                          all at a time; for example `up 252 web=257`; names default to s252, s257
     containers.py exec NAME COMMAND...
     containers.py reboot NAME
     containers.py down NAME...
@@ -18,6 +18,7 @@ A container called NAME here is `full_name(NAME)` to podman, and `ansible_host` 
 from __future__ import annotations
 
 import argparse
+import concurrent.futures
 import json
 import os
 import subprocess
@@ -169,20 +170,30 @@ def split_wanted(words: list[str]) -> dict[str, str]:
     return {name or f"s{release}": release for name, _equals, release in pairs}
 
 
+def up(options: argparse.Namespace) -> None:
+    """Start containers side by side and print their names."""
+    wanted = split_wanted(options.words)
+    if options.replace:
+        stop(*wanted)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for name in pool.map(lambda name: start(wanted[name], name, tuple(options.publish)), wanted):
+            print(full_name(name), flush=True)
+            if options.keep_compiled:
+                keep_compiled(name)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--publish", action="append", default=[], help="with up: a port, as podman takes it")
     parser.add_argument("--keep-compiled", action="store_true", help="with up: see keep_compiled()")
+    parser.add_argument("--replace", action="store_true", help="with up: remove those of the same names before")
     parser.add_argument("command", choices=["up", "exec", "reboot", "down", "list", "inventory"])
     parser.add_argument("words", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     words = options.words
     try:
         if options.command == "up":
-            for name, release in split_wanted(words).items():
-                print(full_name(start(release, name, tuple(options.publish))), flush=True)
-                if options.keep_compiled:
-                    keep_compiled(name)
+            up(options)
         elif options.command == "exec":
             os.execvp("podman", ["podman", "exec", "--interactive", full_name(words[0]), *words[1:]])
         elif options.command == "reboot":
