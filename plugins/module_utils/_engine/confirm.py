@@ -101,8 +101,8 @@ class Guard:
         self.store = store
         self.run_id = run_id
         self.unit = f"unitcraft-confirm-{run_id}.service"
-        self._archive = f"{store.folder}/confirm-{run_id}.zip"
-        self._reserve = f"{store.folder}/confirm-{run_id}.reserve"
+        self._archive = store.path(f"confirm-{run_id}.zip")
+        self._reserve = store.path(f"confirm-{run_id}.reserve")
         self._link = f"{_FOLDER}/multi-user.target.wants/{self.unit}"
         self.command = [sys.executable, "-I", self._archive]
 
@@ -137,7 +137,9 @@ class Guard:
         self._remove()
 
     def _remove(self) -> None:
-        for path in (self._link, f"{_FOLDER}/{self.unit}", self._reserve, self._archive):
+        unit = f"{_FOLDER}/{self.unit}"
+        # The archive last: by it the next run finds what is left when this is killed.
+        for path in (self._link, f"{unit}.new", unit, self._reserve, f"{self._archive}.new", self._archive):
             with contextlib.suppress(OSError):
                 os.unlink(path)
 

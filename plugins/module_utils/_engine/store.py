@@ -134,6 +134,11 @@ class Store:
         """Whether a run was interrupted."""
         return os.path.lexists(self.path("intent.json"))
 
+    def guards(self) -> list[str]:
+        """The ids of the deployments of which a guard has files in our folder."""
+        found = glob.glob(self.path("confirm-????????.zip*"))
+        return sorted({os.path.basename(path)[len("confirm-") :][:8] for path in found})
+
     def read_intent(self) -> dict[str, t.Any] | None:
         """What a run began and did not end; None when the last one ended properly.
 

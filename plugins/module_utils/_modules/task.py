@@ -162,6 +162,10 @@ class Task:
 
             recovered = recover(self.store)
             self._say_recovered(recovered)
+        for run_id in self.store.guards():  # of a run that was killed before its guard was at work, or after its end
+            from .._engine.confirm import Guard
+
+            Guard(self.store, run_id).disarm()
         note = read_note(self.store)
         if note:
             self._say_recovered(note)
