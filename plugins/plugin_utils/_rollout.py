@@ -28,6 +28,7 @@ GOING, PAUSED, STOPPED, REVERTING, REVERTED, DONE = "going", "paused", "stopped"
 NEW, BACK, UNTOUCHED, UNKNOWN, CHANGING = "new", "reverted", "untouched", "unknown", "changing"
 ASKED_FOR = "asked for"
 _MAX_TEXT = 500
+_MAX_COMPARED = 3  # hosts
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -311,17 +312,27 @@ def watched(answer: t.Any, set_name: str) -> list[str]:
     return [name.replace("@.", "@*.") for name in names]
 
 
-def verdict(begun: t.Any, ended: t.Any) -> dict[str, str]:
+def unchanged(rollout: Rollout) -> list[str]:
+    """A few hosts that this rollout has not changed yet, to compare with."""
+    hosts = rollout["hosts"].items()
+    return [name for name, host in hosts if host["state"] == UNTOUCHED and host["now"] is not None][:_MAX_COMPARED]
+
+
+def verdict(begun: t.Any, ended: t.Any, others: t.Sequence[t.Any] = ()) -> dict[str, str]:
     """What a host's units say after they were watched for a while.
 
     :param begun: what ``unit_info`` returned with ``what: state`` at the beginning; ``ended`` at the end.
+    :param others: what it returned of hosts that are not changed. What has failed there is not held against the host.
     :returns: ``{word, why}``; the word is ``healthy``, ``sick``, or ``unsteady``, which may still become healthy.
     """
     before, after = _states(begun), _states(ended)
     if not isinstance(ended, dict) or not isinstance(ended.get("units"), dict):
         return {"word": "sick", "why": problem_of(ended)}
     unsteady = ""
+    failed = {name for each in others for name, state in _states(each).items() if state.get("active_state") == "failed"}
     for name, state in after.items():
+        if name in failed:
+            continue
         old = before.get(name, {})
         if state.get("active_state") == "failed":
             return {"word": "sick", "why": f"{name} has failed ({_cut(state.get('result'))})"}
@@ -430,6 +441,7 @@ STEPS: dict[str, t.Callable[..., t.Any]] = {
         to_revert,
         finish,
         watched,
+        unchanged,
         verdict,
         table,
         summary,

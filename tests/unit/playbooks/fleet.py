@@ -5,8 +5,9 @@
 """In the place of ``units``, ``unit_info`` and ``rollback``: a host is the file ``$FLEET/HOST.json`` on the controller.
 
 It is ``{current, kept, fault, gone}``: the generation, all of them, what goes wrong, whether it cannot be reached. The
-faults: ``deploy`` (the deployment fails), ``crash`` (a unit of the new version fails later), ``stuck`` (that, and the
-revert fails), ``gone`` (it cannot be reached from its deployment on), ``kill`` (the controller dies in it).
+faults: ``deploy`` (the deployment fails), ``crash`` (a unit of the new version fails later), ``everywhere`` (so does
+that of the old one), ``stuck`` (as crash, and the revert fails), ``gone`` (it cannot be reached from then on),
+``kill`` (the controller dies in it).
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         """See ``ActionBase``."""
         result = super().run(tmp, task_vars)
-        path = pathlib.Path(os.environ["FLEET"], f"{task_vars['inventory_hostname']}.json")
+        name = self._task.delegate_to or task_vars["inventory_hostname"]
+        path = pathlib.Path(os.environ["FLEET"], f"{name}.json")
         host = json.loads(path.read_text(encoding="utf-8"))
         if not host["gone"]:
             does = {"units": self._deploy, "rollback": self._go_back, "unit_info": self._tell}
@@ -61,6 +63,7 @@ class ActionModule(ActionBase):
             units = ["echo.service"]
             kept = [{"number": n, "current": n == host["current"], "units": units} for n in host["kept"]]
             return {"units": {}, "generations": {"echo": kept}}
-        is_bad = host["fault"] in ("crash", "stuck") and host["current"] == max(host["kept"])
+        is_new = host["current"] > 1
+        is_bad = host["fault"] == "everywhere" or (host["fault"] in ("crash", "stuck") and is_new)
         state = {"active_state": "failed" if is_bad else "active", "n_restarts": 0, "result": "exit-code"}
         return {"units": {"echo.service": {"state": state}}}

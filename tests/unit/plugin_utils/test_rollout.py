@@ -142,7 +142,7 @@ def test_course(case):
 @pytest.mark.parametrize("case", load("plugin_utils/rollout/verdicts"))
 def test_verdict(case):
     begun, ended = ({"units": {"echo.service": {"state": case.get(part)}}} for part in ("begun", "ended"))
-    found = _rollout.verdict(begun, case.get("answer", ended))
+    found = _rollout.verdict(begun, case.get("answer", ended), case.get("others", ()))
     assert [found["word"], found["why"]] == case["expect"]
 
 
@@ -203,6 +203,12 @@ def test_summary():
     hosts = {name: {"state": state} for name, state in (("a", "new"), ("b", "reverted"), ("c", "new"))}
     rollout = {"id": "x", "set": "shop", "course": "stopped", "why": "b: it has crashed", "hosts": hosts}
     assert _rollout.summary(rollout) == "rollout x of shop: stopped (b: it has crashed); hosts: 2 new, 1 reverted"
+
+
+def test_a_few_hosts_are_compared_with():
+    states = ["new", *["untouched"] * 5]
+    hosts = {f"h{n}": {"state": state, "now": None if n == 1 else 1} for n, state in enumerate(states)}
+    assert _rollout.unchanged({"hosts": hosts}) == ["h2", "h3", "h4"]
 
 
 def test_a_long_text_of_a_host_is_cut():
