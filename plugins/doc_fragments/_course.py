@@ -20,6 +20,7 @@ options:
       - Needs root on the target (C(become=true)). Not for tasks with C(async) and not for strategies that keep modules
         in memory.
     type: dict
+    version_added: 0.2.0
     suboptions:
       within:
         description:
@@ -35,6 +36,7 @@ options:
       - A change that needs the units to stop before their files change (C(ExecStop=), C(KillMode=), C(Type=) and the
         like, together with one that needs a restart) is refused.
     type: dict
+    version_added: 0.2.0
     suboptions:
       max_parallel:
         description: How many units restart at a time.

@@ -82,5 +82,6 @@ options:
         keeps none. V(0) removes those that there are.
       - When a task leaves nothing of a set, all its generations go, and with them the copies of its secrets.
     type: int
+    version_added: 0.2.0
     default: 5
 """

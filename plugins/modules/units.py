@@ -57,8 +57,7 @@ options:
           - Mutually exclusive with O(units[].content).
         type: dict
       content:
-        description:
-          - Complete text of the file, instead of O(units[].sections).
+        description: Complete text of the file, instead of O(units[].sections).
         type: str
       dropin:
         description:
@@ -89,8 +88,7 @@ options:
           - Without this option the enablement stays unchanged.
         type: bool
       masked:
-        description:
-          - Whether the unit is masked. Without this option the mask stays unchanged.
+        description: Whether the unit is masked. Without this option the mask stays unchanged.
         type: bool
       instances:
         description:
@@ -127,6 +125,7 @@ options:
             and O(units[].files[].state).
           - The controller sends only contents that the target lacks.
         type: list
+        version_added: 0.2.0
         elements: dict
         suboptions:
           path:
@@ -199,6 +198,7 @@ options:
             Python 3.14. Setuid bits and write access for group and others are dropped. Devices, sparse files, and names
             and links that lead out of the folder are refused.
         type: dict
+        version_added: 0.2.0
         suboptions:
           path:
             description: Absolute path of the folder on the target that holds C(releases) and C(current).
