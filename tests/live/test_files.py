@@ -284,8 +284,21 @@ def test_bad_input_is_named_and_changes_nothing(installed, what):
     file, words = BAD[what]
     result = deploy(installed, [echo("2", files={"bad": file})])
     assert result["failed"]
+    assert not result["changed"]
     assert words in result["msg"]
     assert installed.sh(LIST) == before
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["run", "check mode"])
+def test_a_folder_that_is_mounted_read_only(installed, check):
+    installed.sh("mkdir -p /opt/t-ro; mount --bind /opt/t-ro /opt/t-ro; mount -o remount,ro,bind /opt/t-ro")
+    try:
+        result = deploy(installed, [echo("2", files={"bad": {"path": "/opt/t-ro/new/x", "content": "x"}})], check)
+    finally:
+        installed.sh("umount /opt/t-ro")
+    assert "units[0].files[5]: /opt/t-ro/new: /opt/t-ro cannot be written to" in result["msg"]
+    assert not result["changed"]
+    assert answer(installed) == "1 configuration 1 secret1"
 
 
 def test_units_of_a_user_bring_files_with_the_rights_of_the_user(target):
@@ -302,7 +315,7 @@ def test_units_of_a_user_bring_files_with_the_rights_of_the_user(target):
         assert target.sh("stat -c '%a %U' /home/t-user/bin/x /home/t-user/bin") == "700 t-user\n755 t-user"
         refused = deploy(target, [{**unit, "files": [{"path": "/etc/t-user-file", "content": "x"}]}], **options)
         assert refused["failed"]
-        assert "/etc/t-user-file cannot be changed: Permission denied" in refused["msg"]
+        assert "/etc/t-user-file: /etc cannot be written to with the rights of t-user" in refused["msg"]
         given = [{**unit["files"][0], "owner": "root"}]
         refused = deploy(target, [{**unit, "files": given}], **options)
         assert "files[0]: owner: with scope: user, everything belongs to t-user; leave it out" in refused["msg"]

@@ -115,6 +115,15 @@ def open_place(path: str) -> t.BinaryIO:
         os.close(folder)
 
 
+def unwritable(path: str) -> str:
+    """The folder that keeps who runs us from making or removing what stands at a path; empty when none does."""
+    folder = os.path.dirname(path)
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    # For root too: the kernel says no for a file system that is mounted read-only.
+    return "" if os.access(folder, os.W_OK, effective_ids=True) else folder
+
+
 def missing_parents(path: str) -> list[str]:
     """The folders of a path that do not exist, the outer ones first."""
     found = []

@@ -16,7 +16,7 @@ from .._engine.accounts import Accounts
 from .._engine.contents import Contents, copy_content
 from .._engine.desired import DesiredFile, DesiredUnit
 from .._engine.host import Host
-from .._engine.places import path_problem, real_place, removal_problem
+from .._engine.places import path_problem, real_place, removal_problem, unwritable
 from .._engine.plan import Plan
 from .._engine.state import HostState
 from .._engine.store import STATE_FOLDER, TransactionError
@@ -285,6 +285,20 @@ class TaskFiles:
             self.contents.flush()
 
     # Judged
+
+    def refuse_unwritable(self, plan: Plan) -> None:
+        """See that every file can be put into its place, before any is.
+
+        :raises SystemdError: with the folder that cannot be written to.
+        """
+        rights = f" with the rights of {self.host.user}" if self.host.user else ""
+        changed = {change.path for change in plan.files}
+        with self.host.manager.as_owner():
+            for change in plan.files:
+                stays = change.before.kind == change.after.kind == "directory"
+                folder = "" if stays else unwritable(change.path)
+                if folder and folder not in changed:
+                    raise SystemdError(f"{change.place}: {change.path}: {folder} cannot be written to{rights}")
 
     def validate(self, plan: Plan) -> None:
         """Have the programs that ``validate`` names look at copies of the new contents, before anything is written.

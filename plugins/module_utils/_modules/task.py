@@ -112,6 +112,7 @@ class Task:
         plan = self._plan(host, state, desired, files)
         self._check(plan, host, state, desired)
         if plan.files and files:
+            files.refuse_unwritable(plan)
             files.validate(plan)
         if plan.changed() and lock_problem:
             raise SystemdError(lock_problem)

@@ -61,7 +61,7 @@ def run_task(module: AnsibleModule, task: Task) -> None:
         recovered = {name: task.result[name] for name in ("recovered",) if name in task.result}
         module.exit_json(changed=False, _needs=needed.numbers, _needs_archives=needed.archives, **recovered)
     except (DeclarationError, PlanError, SystemdError) as error:
-        module.fail_json(msg=str(error), **task.result)
+        module.fail_json(msg=str(error), **{**task.result, "changed": False})
     except TransactionError as error:
         module.fail_json(msg=str(error), **{**task.result, **describe_failure(error)})
     except FindingsError as error:
