@@ -49,6 +49,11 @@ def full_name(name: str) -> str:
     return f"{run_prefix()}-{name}"
 
 
+def pid_file(name: str) -> Path:
+    """Holds the process id of the container's systemd, as this host sees it."""
+    return Path(f"/run/{full_name(name)}.pid")
+
+
 def podman(*arguments: str, data: str | bytes | None = None, check: bool = True) -> subprocess.CompletedProcess:
     """Run podman; output is text unless `data` is bytes. Raises ContainerError with podman's own message."""
     text = not isinstance(data, bytes)
@@ -81,6 +86,7 @@ def start(release: str, name: str = "", publish: tuple[str, ...] = (), options: 
         "--systemd=always",
         f"--name={full_name(name)}",
         f"--hostname={name}",
+        f"--pidfile={pid_file(name)}",
         *ports,
         *options,
         image_name(release),
@@ -138,6 +144,8 @@ def stop(*names: str) -> None:
     """Remove containers, running or not; one that does not exist is no error."""
     if names:
         podman("rm", "--force", "--ignore", "--volumes", "--time", "0", *(full_name(name) for name in names))
+        for name in names:
+            pid_file(name).unlink(missing_ok=True)
 
 
 def running() -> dict[str, str]:

@@ -240,6 +240,8 @@ def remove_containers(run: str) -> None:
     names = containers_of(run)
     if names:
         podman("rm", "--force", "--volumes", "--time", "0", *names)
+    for name in names:
+        Path(f"/run/{name}.pid").unlink(missing_ok=True)
     for network in podman("network", "ls", "--format", "{{.Name}}").split():
         if network.startswith(run + "-"):
             podman("network", "rm", "--force", network)
