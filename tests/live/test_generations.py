@@ -226,9 +226,11 @@ def test_the_rest_of_a_set_can_still_go_back(target):
     assert state(target) == before
 
 
-def test_no_generations_are_kept_any_more(target):
+@pytest.mark.parametrize("version", ["1", "2"], ids=["unchanged", "changed"])
+def test_no_generations_are_kept_any_more(target, version):
     deploy(target, [echo("1")])
-    deploy(target, [echo("2")], keep_generations=0)
+    result = deploy(target, [echo(version)], keep_generations=0)
+    assert result["changed"] == (version == "2")
     assert target.sh(OURS).split() == ["/var/lib/unitcraft/deployed.json", "/var/lib/unitcraft/lock"]
 
 

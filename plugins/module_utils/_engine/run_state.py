@@ -109,7 +109,7 @@ class _RunState:
         if self.now.active(unit):
             self.plan.stop[unit] = removal.reason
         if self.now.value(unit, "ActiveState") == "failed" or unit in self.plan.stop:
-            self.plan.reset[unit] = "the unit is removed"
+            self.plan.reset[unit] = removal.reason
 
     # What runs
 

@@ -272,7 +272,13 @@ class Task:
         if self.check_mode or not plan.changed():
             if confirm:
                 self.result["confirm"] = {"state": "would be armed" if plan.changed() else "not needed"}
-            self.warnings += write_record(new_record, self.store)
+            keeps = self.check_mode or self.params["keep_generations"] or self.store.has_intent()
+            if not keeps and self._items_before:
+                closing = closing_of(plan, self._generation_after(plan, state, desired), new_record)
+                self.warnings += close(closing, self.store, host)
+                host.contents.keep_only(self.store.digests())
+            else:
+                self.warnings += write_record(new_record, self.store)
             return self._units(host, desired, state.live)
         # A run that changes nothing needs none of it.
         from .._engine.execute import run
