@@ -79,7 +79,7 @@ def test_every_rule_has_a_failing_and_a_passing_case(rule: Rule) -> None:
 
 
 def test_the_files_of_cases_are_read() -> None:
-    others = {"needed", "start_limit", "comments", "rule_examples"}
+    others = {"comments", "ignore", "needed", "rule_examples", "start_limit"}
     assert {path.stem for path in (CASES / "lint").glob("*.yml")} == {*TOPICS, *others}
 
 
