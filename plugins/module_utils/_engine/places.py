@@ -121,7 +121,18 @@ def unwritable(path: str) -> str:
     while not os.path.isdir(folder):
         folder = os.path.dirname(folder)
     # For root too: the kernel says no for a file system that is mounted read-only.
-    return "" if os.access(folder, os.W_OK, effective_ids=True) else folder
+    if os.access(folder, os.W_OK) and (os.geteuid() == os.getuid() or _takes_files(folder)):
+        return ""
+    return folder
+
+
+def _takes_files(folder: str) -> bool:
+    """Whether our effective user may make files in a folder; glibc before 2.33 asks for the real one."""
+    try:
+        os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600))
+    except OSError as error:
+        return not isinstance(error, PermissionError)  # some file systems know no O_TMPFILE
+    return True
 
 
 def missing_parents(path: str) -> list[str]:
