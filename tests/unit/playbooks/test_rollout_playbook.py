@@ -62,7 +62,8 @@ class Controller:
         }
         program = [sys.executable, "-m", "ansible", "playbook", "-c", "local", "-i", ",".join(HOSTS)]
         command = [*program, f"unitcraft.systemd.{book}", "-e", json.dumps(given), *more]
-        return subprocess.run(
+        reader, writer = os.pipe()
+        done = subprocess.run(
             command,
             capture_output=True,
             text=True,
@@ -70,7 +71,12 @@ class Controller:
             env=environment,
             stdin=subprocess.DEVNULL,
             cwd=self.folder,
+            pass_fds=[writer],
         )
+        os.close(writer)
+        with open(reader, "rb") as stream:  # the workers of a controller that is killed live on, and hold the other end
+            stream.read()
+        return done
 
     def generations(self) -> list[int]:
         """What each host is in."""
