@@ -114,9 +114,9 @@ def places_of(job, which):
     go(job, job["victim"], which, ["strace", "-qq", "-A", "-o", loop.TRACE, "-e", "trace=" + ",".join(loop.CALLS)])
     settle()
     with open(loop.TRACE) as stream:
-        names = [line.partition("(")[0] for line in stream]
+        calls = loop.calls_in(stream.read())
     os.unlink(loop.TRACE)
-    return [(name, names[: number + 1].count(name)) for number, name in enumerate(names) if name in loop.CALLS]
+    return [(name, number) for name, number, _first in calls]
 
 
 def look(references):

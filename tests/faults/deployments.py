@@ -18,7 +18,6 @@ import concurrent.futures
 import io
 import json
 import random
-import re
 import signal
 import sys
 import tarfile
@@ -30,7 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
-from faults.loop import CALLS
+from faults.loop import CALLS, calls_in
 from lab import containers
 from live.deploying import deploy, send
 from live.target import Target
@@ -330,12 +329,8 @@ class Shop:
         version, units = self._next()
         result = self._run(version, units, ["-A", "-o", TRACE, "-e", f"trace={','.join(CALLS)}"])
         self._look(f"version {version}, traced: {result}", version)
-        made: dict[str, int] = {}
-        calls = []
-        for name in re.findall(r"^([a-z0-9_]+)\(", self.target.sh(f"cat {TRACE}; rm {TRACE}"), re.MULTILINE):
-            made[name] = made.get(name, 0) + 1
-            calls.append((name, made[name]))
-        return calls
+        calls = calls_in(self.target.sh(f"cat {TRACE}; rm {TRACE}"))
+        return [(name, number) for name, number, _first in calls]
 
     def _run(self, version: str, units: list[dict[str, t.Any]], options: list[str]) -> dict[str, t.Any] | None:
         """The result of a deployment under strace; None when it was killed."""

@@ -119,6 +119,15 @@ def injector(job, call):
     ]
 
 
+def calls_in(trace):
+    """The system calls in the output of strace, each as ``(name, how often it was made until then, first word)``."""
+    made, calls = {}, []
+    for name, first in re.findall(r"^([a-z0-9_]+)\(([^,)]*)", trace, re.MULTILINE):
+        made[name] = made.get(name, 0) + 1
+        calls.append((name, made[name], first))
+    return calls
+
+
 def faults_of(job, which):
     """Every place of an undisturbed run where it can be harmed, in order: (words for it, what ``run_module`` takes)."""
     if job["fault"] in ("fails", "hangs"):
@@ -128,14 +137,14 @@ def faults_of(job, which):
         return [(f"call {number} of a program of systemd's", number) for number in range(1, count + 1)]
     traced = CALLS if job["fault"] == "kill" else CHANGING
     run_module(job, which, ["strace", "-qq", "-A", "-o", TRACE, "-e", "trace=" + ",".join(traced)])
-    made, calls = {}, []
     with open(TRACE) as stream:
-        for name, first in re.findall(r"^([a-z0-9_]+)\(([^,)]*)", stream.read(), re.MULTILINE):
-            made[name] = made.get(name, 0) + 1
-            if job["fault"] == "kill" or (name, first) not in (("write", "1"), ("write", "2")):  # the result itself
-                calls.append((f"{name} {made[name]}", injector(job, (name, made[name]))))
+        calls = calls_in(stream.read())
     os.unlink(TRACE)
-    return calls
+    return [
+        (f"{name} {number}", injector(job, (name, number)))
+        for name, number, first in calls
+        if job["fault"] == "kill" or (name, first) not in (("write", "1"), ("write", "2"))  # the result itself
+    ]
 
 
 def write_program(path, text):

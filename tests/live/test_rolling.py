@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from live.target import said
+from live.watching import put_program, watching
 
 INSTANCES = ["c", "a", "d", "b"]
 NAMES = [f"t-w@{name}.service" for name in INSTANCES]
@@ -48,8 +47,8 @@ while not os.path.exists("/run/t-stop"):
 
 def service(target, version, sick=""):
     """The unit of a version; its program is put beside those of other versions."""
-    target.write(f"/opt/t-w/{version}", PROGRAM.replace("@SICK@", sick).replace("@VERSION@", version), "0755")
-    sections = {"Service": {"Type": "notify", "ExecStart": f"/opt/t-w/{version} %i"}}
+    program = put_program(target, PROGRAM, version, sick)
+    sections = {"Service": {"Type": "notify", "ExecStart": f"{program} %i"}}
     return [{"name": "t-w@.service", "sections": sections, "instances": INSTANCES, "state": "started"}]
 
 
@@ -58,17 +57,9 @@ def watch(target):
     """What the clients saw since the first version runs: ``[most instances that were down at once, last answers]``."""
     result = target.units(service(target, "1"))
     assert not result.get("failed"), result["msg"]
-    target.write("/run/t-watch.py", WATCH)
-    target.sh("python3 /run/t-watch.py >/dev/null 2>&1 &")
-    target.wait_for("test -e /run/t-watch")
-
-    def seen():
-        target.sh("touch /run/t-stop")
-        target.wait_for("! pgrep -f '/run/t-watch[.]py'")
-        return json.loads(target.sh("cat /run/t-watch"))
-
-    yield seen
-    target.sh("touch /run/t-stop; systemctl stop 't-w@*'", check=False)
+    with watching(target, WATCH) as seen:
+        yield seen
+    target.sh("systemctl stop 't-w@*'", check=False)
 
 
 def test_one_after_the_other(target, watch):

@@ -10,6 +10,7 @@ import json
 
 import pytest
 from live.target import said
+from live.watching import put_program, watching
 
 BLUE, GREEN = "t-w@blue.service", "t-w@green.service"
 # Each instance listens on a port of its own, and says which version it is.
@@ -51,9 +52,9 @@ while not os.path.exists("/run/t-stop"):
 
 def service(target, version, sick="", command=None):
     """The unit of a version; its program is put beside those of other versions."""
-    target.write(f"/opt/t-w/{version}", PROGRAM.replace("@SICK@", sick).replace("@VERSION@", version), "0755")
+    program = put_program(target, PROGRAM, version, sick)
     sections = {
-        "Service": {"Type": "notify", "ExecStart": f"/opt/t-w/{version} %i"},
+        "Service": {"Type": "notify", "ExecStart": f"{program} %i"},
         "Install": {"WantedBy": "multi-user.target"},
     }
     swap = {"link": "/run/t-lb", "target": "/opt/t-w/lb-%i", "command": command, "drain": 0.5}
@@ -76,17 +77,9 @@ def watch(target):
     target.write("/opt/t-w/lb-green", "7802")
     result = target.units(service(target, "1"))
     assert not result.get("failed"), result["msg"]
-    target.write("/run/t-watch.py", WATCH)
-    target.sh("rm -f /run/t-stop /run/t-watch; python3 /run/t-watch.py >/dev/null 2>&1 &")
-    target.wait_for("test -e /run/t-watch")
-
-    def seen():
-        target.sh("touch /run/t-stop")
-        target.wait_for("! pgrep -f '/run/t-watch[.]py'")
-        return json.loads(target.sh("cat /run/t-watch"))
-
-    yield seen
-    target.sh("touch /run/t-stop; systemctl disable --now t-w@blue t-w@green; rm -rf /opt/t-w /run/t-lb", check=False)
+    with watching(target, WATCH) as seen:
+        yield seen
+    target.sh("systemctl disable --now t-w@blue t-w@green; rm -rf /opt/t-w /run/t-lb", check=False)
 
 
 def state_of(target):

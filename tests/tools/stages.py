@@ -134,10 +134,7 @@ def stage_sanity(context: Context) -> None:
     """In a copy: ansible-test wants a real ansible_collections/NAMESPACE/NAME, and no links to folders in it."""
     with tempfile.TemporaryDirectory(prefix="unitcraft-sanity-") as scratch:
         copy = Path(scratch, "ansible_collections", *COLLECTION.split("."))
-        for name in toolchain.committed_files():
-            target = copy / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(CHECKOUT / name, target)
+        toolchain.copy_committed_files(copy)
         home = sanity_home()
         folder = toolchain.environment()
         path = [str(folder / "bin"), *toolchain.all_python_folders(), "/usr/local/bin", "/usr/bin", "/bin"]

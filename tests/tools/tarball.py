@@ -14,7 +14,6 @@ import gzip
 import hashlib
 import io
 import json
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -22,7 +21,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tools.toolchain import CHECKOUT, committed_files
+from tools.toolchain import CHECKOUT, copy_committed_files
 
 LISTS = ("MANIFEST.json", "FILES.json")  # in this order they come first, as ansible-galaxy has it
 
@@ -58,9 +57,7 @@ def build(target: Path) -> Path:
     """Build the tarball from what is or could be committed, whatever else lies in the checkout."""
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="unitcraft-tarball-") as scratch:
-        for name in committed_files():
-            (Path(scratch) / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(CHECKOUT / name, Path(scratch) / name)
+        copy_committed_files(Path(scratch))
         command = [sys.executable, "-m", "ansible", "galaxy", "collection", "build", "--output-path", str(target)]
         subprocess.run([*command, scratch], check=True, stdout=subprocess.DEVNULL)
     (built,) = target.glob("*.tar.gz")

@@ -62,6 +62,14 @@ def committed_files() -> list[str]:
     return [name for name in names if (CHECKOUT / name).exists()]
 
 
+def copy_committed_files(folder: Path) -> None:
+    """Copy them to a folder."""
+    for name in committed_files():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(CHECKOUT / name, target)
+
+
 def is_debian() -> bool:
     try:
         return "ID=debian" in Path("/etc/os-release").read_text().splitlines()

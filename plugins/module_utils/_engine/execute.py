@@ -157,7 +157,7 @@ class _Run:
             restarted_timers = [timer for timer in plan.held_timers if timer in plan.restart]
             daemon_reload(host, plan.held_timers, restarted_timers)
             # By the old definitions something may have started again what was stopped.
-            self._jobs("stop", self._risen([*plan.stop, *([] if plan.retired else plan.stopped_with)]))
+            self._jobs("stop", self._risen([*plan.stop, *plan.stopped_with]))
         # Starts that we ask for must not use up a start limit, whose StartLimitAction= may reboot the host. From 257 on
         # a daemon-reload keeps what systemd has counted.
         groups = (plan.reset, plan.restart, plan.stop_start, plan.restarted_with, plan.start, plan.started_with)
@@ -271,8 +271,8 @@ class _Run:
         limits = {swap.new: limits_of(plan.health.get(swap.new))._replace(stable=swap.drain) for swap in plan.swaps}
         states = self._judge(limits, host.monotonic())
         if plan.retired:
-            self._jobs("stop", self._risen([*plan.retired, *plan.stopped_with]))
-            reset_failed(host, plan.retired)  # one may have ended by its signal
+            self._jobs("stop", self._risen(list(plan.retired)))
+            reset_failed(host, [swap.old for swap in plan.swaps if swap.old])  # one may have ended by its signal
         return states
 
     def _not_restarted(self, states: States) -> list[Failure]:

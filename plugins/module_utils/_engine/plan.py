@@ -103,12 +103,11 @@ class Plan:
             verb = "enable" if self.linger else "disable"
             steps.append(Step(verb, self.manager_unit, f"linger: {str(self.linger).lower()}"))
         steps += [Step("write", "", reason) for reason in self.accounts.reasons_to_make()]
-        steps += _steps("stop", self.stop, *([] if self.retired else [self.stopped_with]))
+        steps += _steps("stop", self.stop, self.stopped_with)
         # Before the files change: what to disable may stand in the [Install] section that goes.
         steps += _steps("disable", self.disable)
         late = self.late()
-        paths = {change.path for change in late}
-        early = [change for change in (*self.files, *self.changes) if change.path not in paths]
+        early = [change for change in (*self.files, *self.changes) if change not in late]
         steps += [Step(change.action, change.unit, change.reason) for change in early]
         steps += _steps("reenable", self.reenable)
         steps += _steps("enable", self.enable)
@@ -121,8 +120,7 @@ class Plan:
         steps += _steps("reload", self.reload)
         steps += [Step(change.action, change.unit, change.reason) for change in late]
         steps += [Step("switch", swap.new, "swap: it serves from now on") for swap in self.swaps]
-        if self.retired:
-            steps += _steps("stop", self.retired, self.stopped_with)
+        steps += _steps("stop", self.retired)
         for unit, release in self.releases.items():
             steps += [Step("remove", unit, reason) for reason in release.removed.values()]
         steps += [Step("remove", "", reason) for reason in self.accounts.reasons_to_remove()]

@@ -43,6 +43,9 @@ def plan_with_swaps(state: HostState, desired: t.Sequence[DesiredUnit], live_man
         plan = make_plan(state, list(_resolved(desired, serving, state)), live_manager)
     for item in swapping if live_manager else ():
         _add_swap(plan, state, item, serving[item.name], before[item.name], reasons.get(item.name, ""))
+    if plan.retired:  # what depends on them goes with them
+        plan.retired.update(plan.stopped_with)
+        plan.stopped_with = {}
     return plan
 
 
