@@ -68,3 +68,38 @@ def test_bad_options(target):
     result = target.module("unit_lint", units=[{"name": "t-a", "sections": {}}])
     assert result["failed"], result["msg"]
     assert "no directive is set" in result["msg"], result["msg"]
+
+
+WEB = {
+    "name": "t-web.service",
+    "sections": {"Service": {"Type": "exec", "ExecStart": "/usr/bin/python3 -m http.server 7950"}},
+    "health": {"probes": [{"http": "http://localhost:7950/"}]},
+}
+FRONT = {
+    "name": "t-front.socket",
+    "sections": {"Socket": {"ListenStream": 7951, "Service": "t-web.service"}},
+    "state": "started",
+}
+ELSEWHERE = {"probes": [{"tcp": "192.0.2.1:7950"}, {"command": ["true"]}]}
+
+
+@pytest.mark.parametrize(
+    ("units", "options", "expected"),
+    [
+        ([WEB], {}, [("t-web.service", "network-service-without-socket", "lint")]),
+        ([WEB], {"rolling": {"units": ["t-web.service"]}}, []),
+        ([WEB, FRONT], {}, []),
+        ([{**WEB, "health": ELSEWHERE}], {}, []),
+    ],
+)
+def test_a_port_that_no_socket_holds(target, units, options, expected):
+    result = target.units(units, check=True, **options)
+    assert not result.get("failed"), result["msg"]
+    assert found(result) == expected
+
+
+def test_a_socket_of_another_name_that_an_earlier_task_has_brought(target):
+    assert not target.units([FRONT, {**WEB, "health": None}]).get("failed")
+    result = target.units([{**WEB, "state": "restarted"}], check=True)
+    target.sh("systemctl stop t-front.socket; rm /etc/systemd/system/t-web.service /etc/systemd/system/t-front.socket")
+    assert found(result) == []

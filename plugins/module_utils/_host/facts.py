@@ -184,7 +184,7 @@ class FactCollector:
         """Text of the units asked for and of those that they name in turn; None where there is no such unit."""
         files = self._reader.unit_files()
         texts: dict[str, str | None] = {}
-        todo = list(names)
+        todo = [*names, *(other for name in names for other in self._live.get(name, {}).get("TriggeredBy", "").split())]
         while todo and len(texts) < _MAX_UNITS:
             name = todo.pop(0)
             if name in texts or parse_unit_name(name) is None:
@@ -206,8 +206,10 @@ class FactCollector:
         return from_bytes(b"\n".join(contents))
 
     def _ask_about_missing(self, texts: dict[str, str | None]) -> None:
-        # devices, mounts of /proc/self/mountinfo and what generators made are units without a file of their own
-        missing = [name for name, text in texts.items() if text is None and not is_template(name)]
+        # devices, mounts of /proc/self/mountinfo and what generators made are units without a file of their own; a
+        # socket always has one, and lint asks for that of each service
+        unread = [name for name, text in texts.items() if text is None and not name.endswith(".socket")]
+        missing = [name for name in unread if not is_template(name)]
         shown = {name: dict(self._live[name]) for name in missing if name in self._live}
         try:
             shown.update(

@@ -19,7 +19,7 @@ OTHER_RULES = frozenset((
     "deprecated-directive", "bad-value", "missing-directive", "refused-unit", "missing-unit-referenced",
     "exec-not-found", "user-missing", "group-missing", "working-directory-missing", "environment-file-missing",
     "world-readable-secret", "timer-without-service", "path-without-service", "socket-without-service",
-    "drop-in-for-missing-unit", "verify", "max-exposure",
+    "network-service-without-socket", "drop-in-for-missing-unit", "verify", "max-exposure",
 ))  # a table  # fmt: skip
 _MARK = "unitcraft:"
 _COMMENT = re.compile(rf"\s*[#;]\s*{_MARK}\s*(.*?)\s*\Z", re.DOTALL)

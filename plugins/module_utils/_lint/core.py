@@ -52,6 +52,7 @@ class HostFacts(t.NamedTuple):
     units: t.Mapping[str, str | None] = {}  # name -> text as systemd loads it, drop-ins too; None: no such unit
     architecture: str = ""  # as ConditionArchitecture= names it, empty when unknown
     virtualization: str = ""  # as systemd-detect-virt prints it, empty when unknown
+    ports: t.Mapping[str, str] = {}  # service -> the port of this host that its health check asks
 
 
 class Diagnostic(t.NamedTuple):

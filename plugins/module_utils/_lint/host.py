@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .._graph.build import merge
@@ -22,6 +23,7 @@ from .core import (
     exec_commands,
     exec_section,
     literal,
+    service_type,
 )
 from .links import dependencies
 from .values import PATH_CONDITIONS, conditions, never_here
@@ -334,6 +336,46 @@ def _starts_somehow(unit: Unit, context: Context) -> bool:
     return any(context.graph.sources(kind, unit.name) for kind in ("Wants", "Requires", "BindsTo", "Upholds"))
 
 
+_PORT = re.compile(r"(?:.*:)?\d+(?:-\d+)?\Z")  # of SocketBindAllow=: "tcp:80" or "8000-8010", but not "ipv4" or "any"
+_NO_SERVER = re.compile("~|CAP_NET_ADMIN|CAP_NET_RAW")  # all capabilities but some, or a client of DHCP
+
+
+def _opens_port(unit: Unit, ports: t.Mapping[str, str]) -> tuple[str, Setting | None]:
+    """How it is known that the program of a service opens a port by itself; empty when it is not."""
+    if unit.name in ports:
+        return f"its health check asks {ports[unit.name]}", None
+    for setting in effective_settings(unit, "Service", "SocketBindAllow"):
+        if _PORT.match(setting.value):
+            return "the program may open that port by itself", setting
+    ambient = effective_settings(unit, "Service", "AmbientCapabilities")
+    text = " ".join(setting.value.upper() for setting in ambient)
+    if "CAP_NET_BIND_SERVICE" in text and not _NO_SERVER.search(text):
+        return "the program may open a port below 1024 by itself", ambient[-1]
+    return "", None
+
+
+@RULES.rule("network-service-without-socket", INFO)
+def network_service_without_socket(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
+    """A service opens its port by itself, so that requests are lost while it restarts."""
+    if unit_type(unit.name) != "service" or "@" in unit.name or service_type(unit) == "oneshot":
+        return  # the instances of a template serve for each other
+    if context.graph.sources("Triggers", unit.name) or is_set(unit, "Service", ("Sockets", "FileDescriptorStoreMax")):
+        return
+    known, setting = _opens_port(unit, context.facts.ports if context.facts is not None else {})
+    socket = _socket_of(unit.name)
+    if known and context.absent(socket):
+        yield Diagnostic(
+            f"{known}, and no socket unit holds it: requests that come while {unit.name} restarts are lost",
+            f"if the program can take a socket from systemd, declare {socket} (roles: socket), or name another one "
+            "with Sockets=; else run instances of a template behind a balancer, restarted in turn (rolling, swap)",
+            setting,
+        )
+
+
+def _socket_of(service: str) -> str:
+    return service.rpartition(".")[0] + ".socket"
+
+
 @RULES.rule("drop-in-for-missing-unit", WARNING, lines_only=True)
 def drop_in_for_missing_unit(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """The drop-in belongs to a unit that does not exist."""
@@ -359,6 +401,8 @@ def needed(units: t.Sequence[Unit]) -> Questions:
     for unit in merged.values():
         names.add(unit.name)
         names.add(triggered(unit))
+        if unit_type(unit.name) == "service" and "@" not in unit.name:
+            names.add(_socket_of(unit.name))
         for edge in declared(unit, installed=True):
             names.update((edge.source, edge.target))
     names.update([template_of(name) for name in names])

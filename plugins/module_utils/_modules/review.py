@@ -20,6 +20,8 @@ from .._lint.host import RULES, needed
 from .._lint.judge import PendingFile, Target, check, ignored, sentence, stops
 from .._model import Finding
 
+_THIS_HOST = re.compile(r"(?:https?://)?(?:(?:localhost|127\.[\d.]+|\[::1\])(?::\d+)?|:?\d+)(?:/|\Z)")
+
 
 def review(
     plan: Plan, manager: Manager, state: HostState, desired: t.Sequence[DesiredUnit], params: t.Mapping[str, t.Any]
@@ -29,7 +31,8 @@ def review(
     :param params: values of ``set_options``.
     :raises SystemdError: when the host cannot be asked.
     """
-    ignore = params["ignore"]
+    in_turn = (params["rolling"] or {}).get("units", ())
+    ignore = [*params["ignore"], *(f"network-service-without-socket:{unit}" for unit in in_turn)]
     pending = _pending_files(plan, state, desired)
     release = manager.version()
     target = Target(
@@ -57,13 +60,24 @@ def review(
 
 
 def _facts_after(facts: HostFacts, plan: Plan, root: str) -> HostFacts:
-    """The facts as they will be once the task has brought files, users and groups."""
-    facts = facts_after(facts, plan.files, root)
+    """The facts as they will be once the task has brought files, users and groups, with what it says of ports."""
+    facts = facts_after(facts, plan.files, root)._replace(ports=_asked_ports(plan))
     for account in plan.accounts.made:
         users = {**facts.users, account.user: True} if account.user in facts.users else facts.users
         groups = {**facts.groups, account.group: True} if account.group in facts.groups else facts.groups
         facts = facts._replace(users=users, groups=groups)
     return facts
+
+
+def _asked_ports(plan: Plan) -> dict[str, str]:
+    """``{unit: the first port of this host that its health check asks}``."""
+    asked = {}
+    for unit, health in plan.health.items():
+        for probe in reversed(health.get("probes") or ()):
+            address = str(probe.get("tcp") or probe.get("udp") or probe.get("http") or "")
+            if _THIS_HOST.match(address):
+                asked[unit] = address
+    return asked
 
 
 def _pending_files(plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]) -> list[PendingFile]:
