@@ -71,7 +71,8 @@ options:
     description:
       - Stop, disable and remove units, and remove drop-ins, whose files carry O(set_name) and which this task does not
         declare. The module never prunes other files.
-      - Also remove files that an earlier task of the set brought along and this one does not declare, but no directory.
+      - Also remove files that an earlier task of the set brought along and this one does not declare, but no directory,
+        and no file that another set has as well.
     type: bool
     default: false
   keep_generations:

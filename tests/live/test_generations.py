@@ -243,3 +243,18 @@ def test_a_set_named_as_a_folder_above_has_a_folder_of_its_own(target, name):
     assert target.sh(ASK) == "1 configuration 1 secret1"
     deploy(target, [echo("3")], set_name=name, keep_generations=0)
     assert target.sh(OURS).split() == ["/var/lib/unitcraft/deployed.json", "/var/lib/unitcraft/lock"]
+
+
+def test_a_file_that_another_set_has_too_stays(target):
+    shared = {"shared": {"path": "/etc/t-echo/shared", "content": "of both"}}
+    timer = {"name": "t-other.timer", "sections": {"Timer": {"OnCalendar": "yearly", "Unit": "t-echo.service"}}}
+    deploy(target, [{**timer, "files": [shared["shared"]]}], set_name="t-other")
+    for files in ({}, shared):
+        deploy(target, [echo("1", files=files)], **SET)
+    rolled_back(target)
+    for files in (shared, {}):
+        result = deploy(target, [echo("1", files=files)], **SET)
+        assert not result.get("failed"), result.get("msg", result)
+    assert target.sh("cat /etc/t-echo/shared") == "of both"
+    deploy(target, [timer], set_name="t-other", prune=True)
+    assert target.sh("ls /etc/t-echo") == "conf\nsecret"

@@ -74,7 +74,7 @@ def _files_after(old: Item, unit: DesiredUnit, plan: Plan, state: HostState) -> 
     for path in [*(path for path in made if after[path].kind == "directory"), *declared]:
         file = declared.get(path) or DesiredFile("", path, "directory", only_new=True)
         now = after.get(path, state.places.get(path, MISSING))
-        if now.kind == "missing":
+        if now.kind == "missing" or file.left:
             files.pop(path, None)
             continue
         entry = file._asdict()
@@ -85,9 +85,12 @@ def _files_after(old: Item, unit: DesiredUnit, plan: Plan, state: HostState) -> 
     return files
 
 
-def prune_files(items: t.Sequence[Item], desired: t.Sequence[DesiredUnit], set_name: str) -> list[DesiredUnit]:
+def prune_files(
+    items: t.Sequence[Item], desired: t.Sequence[DesiredUnit], set_name: str, others: t.Collection[str]
+) -> list[DesiredUnit]:
     """Have the files removed that a set has brought along and declares no more; no folder is among them.
 
+    :param others: the paths of the files that other sets have; they stay.
     :returns: items for what the task does not speak of otherwise.
     """
     declared = {file.path for unit in desired for file in unit.files}
@@ -101,13 +104,17 @@ def prune_files(items: t.Sequence[Item], desired: t.Sequence[DesiredUnit], set_n
             )
             found.append(units[_key(item)])
         for path in gone:
-            units[_key(item)].files.append(DesiredFile(f"set {set_name} no longer declares it", path, "missing"))
+            place = f"set {set_name} no longer declares it"
+            units[_key(item)].files.append(DesiredFile(place, path, "missing", left=path in others))
     return found
 
 
-def desired_again(target: t.Sequence[Item], current: t.Sequence[Item], number: int, health: t.Any) -> list[DesiredUnit]:
+def desired_again(
+    target: t.Sequence[Item], current: t.Sequence[Item], others: t.Collection[str], number: int, health: t.Any
+) -> list[DesiredUnit]:
     """What leads from one generation to another.
 
+    :param others: the paths of the files that other sets have; they stay.
     :param target: the items of the generation to reach; ``current``: those of the one that the host is in.
     :param health: option ``health`` in the place of that of the items; None for theirs.
     """
@@ -127,15 +134,15 @@ def desired_again(target: t.Sequence[Item], current: t.Sequence[Item], number: i
     kept = {file["path"] for item in target for file in item["files"]}
     for unit in desired:
         gone = [
-            file
+            (file["path"], file["kind"])
             for item in current
             if _key(item) == (unit.name, unit.dropin)
             for file in item["files"]
             if file["path"] not in kept
         ]
         unit.files += [
-            DesiredFile(f"generation {number}", file["path"], "missing", only_new=file["kind"] == "directory")
-            for file in gone
+            DesiredFile(f"generation {number}", path, "missing", only_new=kind == "directory", left=path in others)
+            for path, kind in gone
         ]
     return desired
 

@@ -40,6 +40,7 @@ class DesiredFile(t.NamedTuple):
     only_new: bool = False  # a folder that is there stays as it is; one that is removed has to be empty by then
     old_secrets: bool = False  # secrets that stand at the path or in this folder and are no longer declared go
     of_release: bool = False  # the link to the current version of a release
+    left: bool = False  # no longer of this set, but of another one: it stays
 
 
 class DesiredUnit:

@@ -27,6 +27,8 @@ def file_changes(state: HostState, items: t.Iterable[DesiredUnit]) -> list[Chang
     changes: dict[str, Change] = {}
     files = {path: file for path, (_unit, file) in declared.items()}
     for unit, file in sorted(declared.values(), key=lambda pair: -pair[1].path.count("/")):
+        if file.left:
+            continue
         if file.kind == "missing" and file.only_new and not changes.keys() >= state.below.get(file.path, {}).keys():
             continue  # something else is in this folder
         for change in _changes(unit, file, state, files):

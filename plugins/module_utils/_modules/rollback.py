@@ -13,7 +13,7 @@ from .._engine.accounts import ids_again, plan_accounts
 from .._engine.committed import desired_again
 from .._engine.contents import Contents
 from .._engine.desired import DesiredUnit
-from .._engine.generations import Generations
+from .._engine.generations import Generations, files_of_others
 from .._engine.host import Host
 from .._engine.plan import Plan
 from .._engine.state import HostState
@@ -72,7 +72,8 @@ class Rollback(Task):
         try:
             self.number = self._chosen(generations, current)
             generation = generations.read(self.number)
-            desired = desired_again(generation["items"], generations.items(), self.number, self.health)
+            others = files_of_others(self.store, self.params["set_name"])
+            desired = desired_again(generation["items"], generations.items(), others, self.number, self.health)
             self._add_accounts(desired, generation.get("accounts", ()))
         except ValueError as error:
             raise DeclarationError([f"to: {error}"]) from None

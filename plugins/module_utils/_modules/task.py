@@ -11,7 +11,7 @@ from .._engine.accounts import Accounts, plan_accounts
 from .._engine.closing import Closing, close, closing_of, read_note, write_note, write_record
 from .._engine.contents import Contents
 from .._engine.desired import DesiredUnit, to_prune
-from .._engine.generations import Generations
+from .._engine.generations import Generations, files_of_others
 from .._engine.host import Host
 from .._engine.plan import Plan
 from .._engine.planner import make_plan
@@ -189,7 +189,9 @@ class Task:
         if self._items_before:
             from .._engine.committed import prune_files
 
-            pruned += prune_files(self._items_before, [*desired, *pruned], self.params["set_name"])
+            set_name = self.params["set_name"]
+            others = files_of_others(self.store, set_name)
+            pruned += prune_files(self._items_before, [*desired, *pruned], set_name, others)
         return pruned
 
     def _dropped(self, host: Host, desired: t.Sequence[DesiredUnit], record: Record) -> list[DesiredUnit]:
@@ -272,8 +274,7 @@ class Task:
         if self.check_mode or not plan.changed():
             if confirm:
                 self.result["confirm"] = {"state": "would be armed" if plan.changed() else "not needed"}
-            keeps = self.check_mode or self.params["keep_generations"] or self.store.has_intent()
-            if not keeps and self._items_before:
+            if self._is_another_set(desired):
                 closing = closing_of(plan, self._generation_after(plan, state, desired), new_record)
                 self.warnings += close(closing, self.store, host)
                 host.contents.keep_only(self.store.digests())
@@ -335,6 +336,20 @@ class Task:
             "actions": self.result["actions"],
             "keep": keep,
         }
+
+    def _is_another_set(self, desired: t.Sequence[DesiredUnit]) -> bool:
+        """Whether the generations are others after a run that changes nothing: none are kept any more, or files that
+        stood there already are of the set from now on.
+        """
+        if self.check_mode or self.store.has_intent():
+            return False
+        if not self.params["keep_generations"]:
+            return bool(self._items_before)
+        files = [file for unit in desired for file in unit.files]
+        declared = {file.path for file in files if file.kind != "missing"}
+        if any(file.left for file in files):
+            return True
+        return bool(declared) and not declared <= {f["path"] for item in self._items_before for f in item["files"]}
 
     def _generations_of(self, desired: t.Sequence[DesiredUnit]) -> Generations | None:
         """The generations of the set; None for what is not one, and for an image."""
