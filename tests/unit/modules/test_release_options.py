@@ -29,6 +29,7 @@ def declared(case):
     states = case.get("states", ["present"] * len(items))
     units = [DesiredUnit(f"{n}.service", "/x", state=state, position=n) for n, state in enumerate(states)]
     units[0].files = [DesiredFile(f"files[{n}]", path, "file") for n, path in enumerate(case.get("files", ()))]
+    units[0].files += [DesiredFile("absent", path, "missing") for path in case.get("removed", ())]
     params = {"scope": "system", "root": None, **case.get("params", {})}
     manager = types.SimpleNamespace(as_owner=contextlib.nullcontext)
     host = types.SimpleNamespace(manager=manager, root=(params["root"] or "").rstrip("/"), scope=params["scope"])
