@@ -219,7 +219,7 @@ s-exec_input 6s StandardInput
 s-exec_keyring_mode 6s35 KeyringMode
 s-exec_memory_thp 6s62 MemoryTHP
 s-exec_output 6s StandardError StandardOutput
-s-exec_preserve_mode 8s54 FileDescriptorStorePreserve
+s-exec_preserve_mode 8d54 FileDescriptorStorePreserve
 s-exec_utmp_mode 6s25 UtmpMode
 s-iec_size 0s PipeSize ReceiveBuffer SendBuffer
 s-int 0s IPTTL Mark Priority

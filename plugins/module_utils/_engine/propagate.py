@@ -89,18 +89,26 @@ class _Propagation:
                 reason = plan.take_out(unit, plan.restart) or f"it depends on {source}, which is restarted"
                 plan.take_out(unit, plan.reload, plan.left_running)
                 plan.restarted_with[unit] = reason
+        for unit in filter(self.state.keeps_descriptors, plan.stop_start):
+            plan.warnings.append(
+                f"{unit} loses the file descriptors that systemd keeps for it: {plan.stop_start[unit]}"
+            )
 
     def _restart_in_one_job(self) -> None:
-        """Restart what would be stopped and started, where a follower may not be started by its name.
+        """Restart what would be stopped and started, where that would lose something.
 
-        systemd then brings the follower back; the stop commands are those of the new definition.
+        A follower that may not be started by its name is brought back by systemd, and what systemd keeps in the file
+        descriptor store of a service lives through a restart alone. The stop commands are those of the new definition.
         """
         plan = self.plan
         if any(unit.endswith(".socket") for unit in (*plan.stop_start, *plan.start)):
             return  # a socket can only be bound while its service is down
         for unit in list(plan.stop_start):
-            if any(self.state.value(name, "CanStart") == "no" for name, _source in self._closure({unit: ""})):
+            if any(map(self._loses_by_a_stop, [unit, *(name for name, _source in self._closure({unit: ""}))])):
                 plan.restart[unit] = plan.stop_start.pop(unit)
+
+    def _loses_by_a_stop(self, unit: str) -> bool:
+        return self.state.value(unit, "CanStart") == "no" or self.state.keeps_descriptors(unit)
 
     def _add_stopped(self, unit: str, source: str) -> None:
         """A unit that goes down with one that is stopped for good comes back only when it has a reason to."""

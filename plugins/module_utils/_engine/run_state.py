@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import typing as t
 
 from .. import _catalog
 from .._graph.edges import declared as edges_of
@@ -40,6 +41,14 @@ _STOP_TIME = frozenset(
     )
 )
 
+# What a reload hands to a running service with RefreshOnReload=credentials; systemd.service(5), as of release 262.
+_CREDENTIALS = (
+    "ImportCredential",
+    "LoadCredential",
+    "LoadCredentialEncrypted",
+    "SetCredential",
+    "SetCredentialEncrypted",
+)
 
 # Units whose restart cuts off sessions, or services that have done nothing to deserve it. NixOS restarts none of them.
 _VITAL = re.compile(
@@ -75,6 +84,7 @@ class _RunState:
         self.items = [*own, *declared.of_template(unit)]
         self.on_change = agreed(self.items, "on_change", "auto", unit)
         self.changed = sources.changed(unit)
+        self.lesser = self._lesser_effects() if self.changed else {}
 
     def add(self) -> None:
         unit, active = self.unit, self.now.value(self.unit, "ActiveState")
@@ -131,7 +141,7 @@ class _RunState:
         return self.sources.settings(self.unit, after=True)
 
     def _restart(self, reason: str) -> None:
-        changed = any(directive in _STOP_TIME for _section, directive in self.changed)
+        changed = any(key in _STOP_TIME and key not in self.lesser for _section, key in self.changed)
         if changed and self._allows("RefuseManualStop", "CanStop", at_once=True):
             self.plan.stop_start[self.unit] = reason
         else:
@@ -233,7 +243,7 @@ class _RunState:
 
     def _needs(self, changed_triggers: list[tuple[str, bool]]) -> tuple[list[str], list[str], list[str]]:
         """What changed (directives, files, triggers) by what it needs: a restart, a reload, nothing of either."""
-        needs = _effects(self.changed)
+        needs = _effects(self.changed, self.lesser)
         files: dict[str, list[str]] = {"none": []}
         for item in self.items:
             for path, need in changed_files(item, self.plan.files):
@@ -251,6 +261,18 @@ class _RunState:
         if self.on_change == "reload":
             return [], restart + reload, light + files["none"]
         return restart, reload, light + files["none"]
+
+    def _lesser_effects(self) -> dict[str, str]:
+        """What some directives need of this unit, where that is less than the catalogue says."""
+        before = Unit(self.unit, self.sources.settings(self.unit, after=False))
+        types = {value_of(unit, "Service", "Type") for unit in (before, Unit(self.unit, self._after()))}
+        lesser = {}
+        if types == {"notify", "notify-reload"}:
+            lesser["Type"] = "daemon-reload"  # of one that runs, it only says how it is reloaded
+        refreshes = "credentials" in self.now.value(self.unit, "RefreshOnReload")
+        if refreshes and ("Service", "RefreshOnReload") not in self.changed and is_set(before, "Service", _CREDENTIALS):
+            lesser.update(dict.fromkeys(_CREDENTIALS, "reload"))
+        return lesser
 
     def _is_bound_in_vain(self) -> bool:
         """Whether the unit is newly bound to one that does not run: systemd would stop it, a restart starts both."""
@@ -293,12 +315,16 @@ class _RunState:
         return found
 
 
-def _effects(changed: Changed) -> dict[str, list[str]]:
-    """The changed directives by what they need: none, daemon-reload, reload, restart (from the catalogue)."""
+def _effects(changed: Changed, lesser: t.Mapping[str, str]) -> dict[str, list[str]]:
+    """The changed directives by what they need: none, daemon-reload, reload, restart (from the catalogue).
+
+    :param lesser: what some need in place of that.
+    """
     needs: dict[str, list[str]] = {}
     for section, directive in changed:
         if section == "Install" or section.startswith("X-") or directive.startswith("X-"):
             continue
         known = _catalog.get(section, directive)
-        needs.setdefault(known.effect if known else "restart", []).append(directive.rstrip("*"))
+        effect = lesser.get(directive) or (known.effect if known else "restart")
+        needs.setdefault(effect, []).append(directive.rstrip("*"))
     return needs

@@ -25,6 +25,7 @@ from .jobs import Limits, has_job
 from .links import enables
 from .plan import Plan
 from .release_plan import CURRENT
+from .state import keeps_descriptors
 from .store import FORMAT, FORMAT_WITH_FILES
 from .timer_hold import daemon_reload
 
@@ -184,7 +185,7 @@ class _Undo:
 
     def _stop_what_moved(self) -> None:
         """Stop the units that run and did not, or that were started anew since the snapshot."""
-        states = self.host.show(self.before, ("ActiveState", "InvocationID", "Type"))
+        states = self.host.show(self.before, ("ActiveState", "InvocationID", "Type", "NFileDescriptorStore"))
         moved, running = [], []
         for unit, before in self.before.items():
             state = states.get(unit, {})
@@ -198,7 +199,10 @@ class _Undo:
             if active:
                 running.append(unit)
         # What was restarted in turn goes back in turn; the last group first, for a unit of it may be sick.
-        groups = reversed(self.snapshot.get("rolling", ()))
+        groups = [*reversed(self.snapshot.get("rolling", ()))]
+        in_turn = {unit for group in groups for unit in group}
+        ran = [unit for unit in running if unit not in in_turn and self.before[unit]["active"] in RUNNING]
+        groups.append([unit for unit in ran if keeps_descriptors(states[unit])])  # a stop would lose those
         self.rolling = [[unit for unit in group if unit in moved] for group in groups]
         self.rolled = {unit for group in self.rolling for unit in group if unit in running}
         self.rolled.update(swap["new"] for swap in self.swaps if swap["new"] in running)
@@ -239,6 +243,7 @@ class _Undo:
         start = [unit for unit in self.before if self._has_to_start(unit, states.get(unit, {}))]
         blocking = self._blocking_services(start, states)
         self._attempt("stop", blocking)
+        self.rolled.difference_update(blocking)
         start += blocking
         failed = [unit for unit in self.before if self._failed_since(unit, states.get(unit, {}))]
         if failed or start:

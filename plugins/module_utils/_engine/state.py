@@ -104,9 +104,18 @@ class HostState:
         """Whether something of a unit runs."""
         return self.value(unit, "ActiveState") in RUNNING
 
+    def keeps_descriptors(self, unit: str) -> bool:
+        """Whether systemd keeps file descriptors for a unit."""
+        return keeps_descriptors(self.live.get(unit, {}))
+
     def crash_looping(self, unit: str) -> bool:
         """Whether a unit waits to be restarted after a failure."""
         return self.value(unit, "ActiveState") == "activating" and is_failing(self.live[unit])
+
+
+def keeps_descriptors(properties: t.Mapping[str, str]) -> bool:
+    """Whether a service has something in its file descriptor store, which a restart keeps and a stop empties."""
+    return properties.get("NFileDescriptorStore", "0") not in ("0", "")
 
 
 def is_restarting(properties: t.Mapping[str, str]) -> bool:

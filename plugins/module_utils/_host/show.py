@@ -34,6 +34,8 @@ PROPERTIES = (
     "ExecMainStatus",
     "Type",
     "RemainAfterExit",
+    "NFileDescriptorStore",
+    "RefreshOnReload",
     "ConditionResult",
     "ConditionTimestampMonotonic",
     "LoadError",

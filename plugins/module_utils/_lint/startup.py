@@ -205,6 +205,25 @@ def notify_access(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
         )
 
 
+@RULES.rule("setting-without-effect", WARNING, "ReloadSignal", "FileDescriptorStorePreserve")
+def setting_without_effect(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
+    """A setting does nothing, because the one that it adds to is missing."""
+    signal = last_setting(unit, "Service", "ReloadSignal")
+    if signal is not None and service_type(unit) != "notify-reload":
+        yield Diagnostic(
+            f"systemd sends the signal only with Type=notify-reload, and the type is {service_type(unit)}",
+            "write Type=notify-reload where the program says RELOADING=1 and READY=1, else ExecReload=",
+            signal,
+        )
+    preserve = last_setting(unit, "Service", "FileDescriptorStorePreserve")
+    if preserve is not None and value_of(unit, "Service", "FileDescriptorStoreMax", "0") == "0":
+        yield Diagnostic(
+            "systemd keeps no file descriptors for the service, because FileDescriptorStoreMax= is 0 by default",
+            "set FileDescriptorStoreMax= to the number of file descriptors that the program may store",
+            preserve,
+        )
+
+
 _OPERATORS = frozenset(("&&", "||", "|", "&", ">", ">>", "<", "<<", "2>", "2>>", "2>&1", "&>", "1>", "1>&2", ">&2"))
 _REDIRECTION = re.compile(r"(?:[012&]?>>?|<)(?:/|&[012]$)\S*")
 
