@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The data of the page, how elements are made, and lists. Then audit_views.js, audit_graph.js and audit_start.js.
+// The data of the page, how elements are made, and lists. Then audit_views.js, audit_deployments.js,
+// audit_graph.js and audit_start.js.
 const PAGE = 50, PRINTED = 1000;
 const data = JSON.parse(document.getElementById('data').textContent);
 const T = data.texts, hosts = data.hosts;
@@ -57,6 +58,11 @@ function copyButton(pre) {
     button.textContent = 'Copied';
   });
   return button;
+}
+
+function copied(words) {
+  const pre = el('pre', {tabindex: 0}, words);
+  return el('div', {}, pre, copyButton(pre));
 }
 
 // A list that shows its rows a page at a time, so that it stays quick however long it is.

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The filters, which stand in the address so that a view can be shared, and what happens when one changes.
 
-const FACTS = ['exposure', 'timer'];
-const todo = list('todo-list', 'row', group), bars = list('exposure-list', 'row', exposure), timers = list('timer-list', 'schedule', schedule);
+const FACTS = ['exposure', 'timer', 'deployment'];
+const todo = list('todo-list', 'row', group), sets = list('deployment-list', 'set', deployment), rolled = list('rollout-list', 'rollout', rollout);
+const bars = list('exposure-list', 'row', exposure), timers = list('timer-list', 'schedule', schedule);
 let shownHosts = hosts.map(() => true);
-const lowerNames = new Map([...data.unitNames, ...data.groups.map(row => row[G.unit])].map(index => [index, T[index].toLowerCase()]));
+const lowerNames = new Map([...data.unitNames, ...data.groups.map(row => row[G.unit]), ...data.rollouts.map(one => one.unit)].map(index => [index, T[index].toLowerCase()]));
 
 // Part of a name, or exactly one host.
 function matching(wanted) {
   const exact = hosts.some(host => host.name === wanted), lower = wanted.toLowerCase();
-  return hosts.map(host => exact ? host.name === wanted : host.name.toLowerCase().includes(lower));
+  return name => exact ? name === wanted : name.toLowerCase().includes(lower);
 }
 let later = 0;
 const everyPlace = new Map(data.groups.map(row => [row, row[G.hosts].map((_host, place) => place)]));
@@ -21,7 +22,8 @@ const isFact = one => FACTS.includes(text(one.row, G.kind));
 
 function update() {
   const unit = filter.unit.toLowerCase(), fits = index => lowerNames.get(index).includes(unit);
-  shownHosts = matching(filter.host);
+  const isShown = matching(filter.host);
+  shownHosts = hosts.map(host => isShown(host.name));
   const here = data.groups.filter(row => fits(row[G.unit])).map(row => ({row, places: placesOf(row)})).filter(one => one.places.length);
   const wanted = one => ['kind', 'level', 'since'].every(key => !filter[key] || text(one.row, G[key]) === filter[key]);
   const chosen = here.filter(one => !isFact(one) && wanted(one));
@@ -32,6 +34,8 @@ function update() {
   const exposed = of('exposure');
   distribution(exposed);
   bars.set(exposed, plural(sum(exposed), 'service') + ' in ' + plural(exposed.length, 'row'));
+  sets.set(setsOf(of('deployment')));
+  rolled.set(rollouts(fits, isShown));
   timers.set(schedules(of('timer'), meetings(here)));
   clearTimeout(later);
   later = setTimeout(() => draw(shownHosts, data.unitNames.map(fits)));  // the lists first
@@ -79,6 +83,7 @@ hosts.forEach(host => $('hosts').append(el('option', {value: host.name})));
 const kinds = new Set(data.groups.map(row => text(row, G.kind)).filter(kind => !FACTS.includes(kind)));
 $('kind').append(...[...kinds].map(kind => el('option', {}, kind)));
 $('since').parentNode.hidden = !data.compared;
+$('rollouts').hidden = !data.rollouts.length;
 const graphs = Object.entries(data.graphs);
 graphs.forEach(([id, graph]) => $('graph').append(el('option', {value: id}, graph.hosts.length > 3 ? graph.hosts[0] + ' and ' + (graph.hosts.length - 1) + ' more' : graph.hosts.join(', '))));
 $('no-graph').hidden = graphs.length > 0;

@@ -37,7 +37,7 @@ function fixText(one) {
 function fixOf(row) {
   if (!text(row, G.fix)) return null;
   return folded('What mends it', () => {
-    const pre = el('pre', {tabindex: 0}, fixText({row, places: placesOf(row)})), box = el('div', {}, pre, copyButton(pre));
+    const box = copied(fixText({row, places: placesOf(row)}));
     const rule = text(row, G.name);
     if (['finding', 'start-limit'].includes(text(row, G.kind)))
       box.append(' ', el('a', {href: rulesPage + '#' + encodeURIComponent(rule)}, 'What ' + rule + ' means'));

@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.state import is_restarting
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report_graph, _report_groups, _report_input
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils._report_rollouts import Journal, read_rollouts
 
 FORMAT = 1  # of the JSON report
 CRASH_LOOP_RESTARTS = 3  # restarts by systemd itself, since the unit was started by a job
@@ -27,13 +28,17 @@ class Told(t.NamedTuple):
     problem: str = ""
 
 
-def build(told: t.Iterable[Told], generated: str, earlier: t.Any = None) -> dict[str, t.Any]:
+def build(
+    told: t.Iterable[Told], generated: str, earlier: t.Any = None, journals: t.Iterable[Journal] = ()
+) -> dict[str, t.Any]:
     """The report of a fleet.
 
     :param generated: time in ISO 8601.
     :param earlier: another report, to compare with.
-    :returns: ``{format, generated, summary, hosts: [...], groups: [...], graphs: {id: {dot, mermaid, hosts}},
-        compared}``; see ``_report_groups.group``. ``compared`` is null, or the time of the earlier report (``with``)
+    :param journals: those of rollouts, the latest first.
+    :returns: ``{format, generated, summary, hosts: [...], groups: [...], rollouts: [...],
+        graphs: {id: {dot, mermaid, hosts}}, compared}``; see ``_report_groups.group`` and ``_report_rollouts.read``.
+        ``compared`` is null, or the time of the earlier report (``with``)
         and how many things on hosts are ``new``, ``still`` there and ``gone``.
     :raises ValueError: when ``earlier`` is not a report, or one of another format.
     """
@@ -48,6 +53,7 @@ def build(told: t.Iterable[Told], generated: str, earlier: t.Any = None) -> dict
         "compared": None if known is None else {"with": str(earlier["generated"]), **_compared(groups)},
         "hosts": hosts,
         "groups": groups,
+        "rollouts": read_rollouts(journals, hosts),
         "graphs": graphs,
     }
 
@@ -87,6 +93,7 @@ def _host(told: Told, graphs: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
         "problem": _report_input.problem_text(told.problem, answer.problem),
         "systemd": answer.systemd_version,
         "units": [_unit(unit) for unit in sorted(units, key=lambda u: u["name"])],
+        "generations": answer.generations,
         "findings": findings,
         "graph": graph["id"] if graph else None,
     }

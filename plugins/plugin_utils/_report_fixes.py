@@ -77,6 +77,16 @@ def deploy(unit: str) -> str:
     )
 
 
+def revert(rollout_id: str) -> str:
+    """The command that reverts a rollout."""
+    if not _PLAIN_NAME.match(rollout_id):
+        return ""
+    return (
+        "# Every host that this rollout has changed goes back. The command that began it goes on with it instead.\n"
+        f"ansible-playbook -i inventory unitcraft.systemd.rollback -e rollout_id={rollout_id}"
+    )
+
+
 @functools.lru_cache(maxsize=_CACHED)
 def spread(timers: tuple[str, ...]) -> str:
     """Drop-ins with which timers do not elapse together."""

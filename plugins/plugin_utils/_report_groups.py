@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 import datetime
+import math
+import re
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report_fixes as fixes
@@ -21,6 +23,7 @@ _ORDER = (
     "crash-looping",
     "error",
     "start-limit",
+    "unconfirmed",
     "drift",
     "reload",
     "warning",
@@ -28,22 +31,24 @@ _ORDER = (
     "collision",
     "info",
 )
-_FACTS = ("exposure", "timer")  # nothing that comes and goes
+_FACTS = ("exposure", "timer", "deployment")  # nothing that comes and goes
+_CONFIRM = re.compile(r"unitcraft-confirm-.*\.service\Z")  # the unit that waits for a confirmation
 
 
 class Same(t.NamedTuple):
     """What is equal on all hosts of a group.
 
     :ivar kind: ``failed``, ``crash-looping``, ``restarted``, ``start-limit``, ``finding``, ``drift``, ``reload``,
-        ``collision``, ``exposure`` or ``timer``.
+        ``unconfirmed``, ``collision``, ``exposure``, ``timer`` or ``deployment``.
     :ivar level: ``error``, ``warning`` or ``info``.
-    :ivar unit: its name; for a collision the names of all its timers.
-    :ivar name: what tells it from others of this kind and unit, also in an earlier report: a rule, a path, a schedule.
+    :ivar unit: its name; for a collision the names of all its timers, for a deployment those of all units of its set.
+    :ivar name: what tells it from others of this kind and unit, also in an earlier report: a rule, a path, a schedule;
+        for a deployment its set.
     :ivar title: what it is, in words.
     :ivar hint: what to do, in words.
     :ivar notes: further lines.
     :ivar fix: text to copy.
-    :ivar value: the exposure, 0.0 to 10.0.
+    :ivar value: the exposure, 0.0 to 10.0; the number of a generation.
     """
 
     kind: str
@@ -60,7 +65,8 @@ class Same(t.NamedTuple):
 class Item(t.NamedTuple):
     """One thing on one host.
 
-    :ivar detail: what differs from host to host: journal lines, the place of a finding, next and last run of a timer.
+    :ivar detail: what differs from host to host: journal lines, the place of a finding, next and last run of a timer,
+        when and by whom something was deployed.
     :ivar restarts: times in ISO 8601.
     """
 
@@ -72,8 +78,10 @@ class Item(t.NamedTuple):
 def items(host: t.Mapping[str, t.Any]) -> t.Iterator[Item]:
     """Everything worth a look on one host of a report."""
     for unit in host["units"]:
-        for look in (_state, _reload, _drift, _exposure, _timer):
+        for look in (_state, _reload, _unconfirmed, _drift, _exposure, _timer):
             yield from look(unit)
+    for set_name, generations in host["generations"].items():
+        yield from _deployments(set_name, generations)
     yield from _collisions(host["units"])
     yield from map(_finding, host["findings"])
 
@@ -107,6 +115,12 @@ def _reload(unit: t.Mapping[str, t.Any]) -> t.Iterator[Item]:
         yield Item(Same("reload", "warning", unit["name"], "", title, fix=fixes.reload(unit["name"])))
 
 
+def _unconfirmed(unit: t.Mapping[str, t.Any]) -> t.Iterator[Item]:
+    if _CONFIRM.match(unit["name"]) and unit["active_state"] == "active":
+        title = "a deployment waits for its confirmation; without it the host puts the old state back"
+        yield Item(Same("unconfirmed", "warning", unit["name"], "", title))
+
+
 def _drift(unit: t.Mapping[str, t.Any]) -> t.Iterator[Item]:
     for entry in unit["drift"] or ():
         path = entry.get("path") or ""
@@ -132,6 +146,20 @@ def _timer(unit: t.Mapping[str, t.Any]) -> t.Iterator[Item]:
         schedule = ", ".join(f"{s['directive']}={s['value']}" for s in timer.get("settings") or ())
         times = f"{timer.get('next_elapse') or '-'} {timer.get('last_trigger') or '-'}"
         yield Item(Same("timer", "info", unit["name"], schedule, schedule or "no schedule"), times)
+
+
+def _deployments(set_name: str, generations: t.Sequence[t.Mapping[str, t.Any]]) -> t.Iterator[Item]:
+    """The generations of a set; the host went back from those that are later than the current one."""
+    current = next((kept["number"] for kept in generations if kept["current"]), math.inf)
+    for kept in generations:
+        number = kept["number"]
+        title = "current" if number == current else "reverted" if number > current else "earlier"
+        did = [f"{a['action']} {a['unit'] or ''}".strip() + f": {a['reason'] or ''}" for a in kept["actions"] or ()]
+        lists = (did, [f"file {path}" for path in kept["files"] or ()])
+        notes = tuple("\n".join(lines) for lines in lists if lines)
+        level = "warning" if title == "reverted" else "info"
+        same = Same("deployment", level, " ".join(kept["units"] or ()), set_name, title, "", notes, "", number)
+        yield Item(same, " ".join(filter(None, (kept["time"], kept["by"] and f"by {kept['by']}"))))
 
 
 def _collisions(units: t.Sequence[t.Mapping[str, t.Any]]) -> t.Iterator[Item]:

@@ -12,6 +12,7 @@ are limited, and a text that is not Unicode is escaped, so that no host can brea
 
 from __future__ import annotations
 
+import itertools
 import math
 import typing as t
 
@@ -107,8 +108,7 @@ def list_of(shape: Shape, limit: int = MAX_ITEMS) -> Shape:
     def read(reader: HostReader, value: t.Any, where: str) -> list[t.Any] | None:
         if isinstance(value, (str, bytes)) or not isinstance(value, t.Sequence):
             return _wrong(reader, value, where, "a list")
-        if len(value) > limit:
-            reader.problem(where, f"has {len(value)} items, more than {limit}")
+        _note_limit(reader, value, where, limit)
         items = []
         for position, item in enumerate(value[:limit]):
             reader.spend(_ITEM_SIZE)
@@ -141,6 +141,29 @@ def fields(required: t.Sequence[str] = (), **shapes: Shape) -> Shape:
         return found
 
     return read
+
+
+def mapping_of(shape: Shape, limit: int = MAX_ITEMS) -> Shape:
+    """A mapping from names to values of one shape; what is not valid is left out."""
+
+    def read(reader: HostReader, value: t.Any, where: str) -> dict[str, t.Any] | None:
+        if not isinstance(value, t.Mapping):
+            return _wrong(reader, value, where, "a mapping")
+        _note_limit(reader, value, where, limit)
+        found = {}
+        for key, item in itertools.islice(value.items(), limit):
+            name = NAME(reader, key, f"{where}: a name")
+            given = None if name is None else shape(reader, item, f"{where}.{name!a}")
+            if given is not None:
+                found[name] = given
+        return found
+
+    return read
+
+
+def _note_limit(reader: HostReader, value: t.Sized, where: str, limit: int) -> None:
+    if len(value) > limit:
+        reader.problem(where, f"has {len(value)} items, more than {limit}")
 
 
 def _wrong(reader: HostReader, value: t.Any, where: str, wanted: str) -> None:
@@ -223,11 +246,24 @@ _FINDING = fields(
 )
 
 
+_GENERATION = fields(
+    required=("number",),
+    number=number,
+    time=NAME,
+    by=NAME,
+    current=flag,
+    units=_NAMES,
+    files=list_of(LINE),
+    actions=list_of(fields(required=("action",), action=NAME, unit=NAME, reason=LINE)),
+)
+
+
 class Answer(t.NamedTuple):
     """The valid part of what one host returned."""
 
     units: list[dict[str, t.Any]]
     findings: list[dict[str, t.Any]]
+    generations: dict[str, list[dict[str, t.Any]]]
     systemd_version: float | None
     problem: str  # what was not valid
 
@@ -250,18 +286,20 @@ def read(info: t.Any, lint: t.Any) -> Answer:
     reader = HostReader()
     units: list[dict[str, t.Any]] = []
     findings: list[dict[str, t.Any]] = []
+    generations: dict[str, list[dict[str, t.Any]]] = {}
     version = None
     try:
         version = _part(reader, lint, "systemd_version", number)
         for key, given in (("info", info), ("lint", lint)):
             findings += _part(reader, given, "findings", list_of(_FINDING, MAX_FINDINGS), key) or []
+        generations = _part(reader, info, "generations", mapping_of(list_of(_GENERATION)), "info") or {}
         for name, unit in _units(reader, info):
             found = _UNIT(reader, unit, name)
             if found is not None:
                 units.append(found)
     except TooLarge:
         reader.problem("the answer", f"has more than {MAX_SIZE} characters; the rest is left out")
-    return Answer(units, findings, version, reader.summary())
+    return Answer(units, findings, generations, version, reader.summary())
 
 
 def _units(reader: HostReader, info: t.Any) -> t.Iterator[tuple[str, t.Any]]:
@@ -271,9 +309,8 @@ def _units(reader: HostReader, info: t.Any) -> t.Iterator[tuple[str, t.Any]]:
     if not isinstance(units, t.Mapping):
         _wrong(reader, units, "units", "a mapping")
         return
-    if len(units) > MAX_UNITS:
-        reader.problem("units", f"has {len(units)} items, more than {MAX_UNITS}")
-    for _number, (name, unit) in zip(range(MAX_UNITS), units.items()):
+    _note_limit(reader, units, "units", MAX_UNITS)
+    for name, unit in itertools.islice(units.items(), MAX_UNITS):
         yield f"unit {ascii(name)[:300]}", unit
 
 

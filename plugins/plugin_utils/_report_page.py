@@ -73,6 +73,7 @@ def page_data(report: t.Mapping[str, t.Any], drawings: t.Mapping[str, str]) -> s
         },
         "groupColumns": GROUP_COLUMNS,
         "groups": [_row(entry, numbers, table.number) for entry in report["groups"]],
+        "rollouts": [_rollout(rollout, table.number) for rollout in report["rollouts"]],
         "texts": table.texts,
     }
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
@@ -95,6 +96,12 @@ def _row(entry: t.Mapping[str, t.Any], hosts: t.Mapping[str, int], n: t.Callable
         details if len(set(details)) > 1 else details[:1],
         entry["restarts"],
     ]
+
+
+def _rollout(rollout: t.Mapping[str, t.Any], n: t.Callable[[t.Any], int]) -> dict[str, t.Any]:
+    """A rollout with texts by number; its hosts are the rows of the table."""
+    texts = {key: n(value) for key, value in rollout.items() if key != "hosts"}
+    return {**texts, "hosts": [[n(value) for value in host.values()] for host in rollout["hosts"]]}
 
 
 def _unit_names(hosts: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:

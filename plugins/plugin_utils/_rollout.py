@@ -147,11 +147,22 @@ def read(journal: str) -> Rollout:
     if not journal:
         raise RolloutError("rollout_id: there is no journal of this id in rollout_folder")
     try:
+        return parse(journal)
+    except ValueError as error:
+        raise RolloutError(f"rollout_id: {error}") from None
+
+
+def parse(journal: str) -> Rollout:
+    """The rollout of a journal.
+
+    :raises ValueError: when it is not one.
+    """
+    try:
         rollout = json.loads(journal)
         if rollout["format"] != FORMAT or not isinstance(rollout["hosts"], dict):
             raise ValueError(f"its format is {rollout['format']!r}")
     except (ValueError, LookupError, TypeError) as error:
-        raise RolloutError(f"rollout_id: the journal cannot be read: {error}") from None
+        raise ValueError(f"the journal cannot be read: {error}") from None
     return t.cast("Rollout", rollout)
 
 
@@ -397,11 +408,16 @@ def _some(names: t.Sequence[str]) -> str:
 
 def table(rollout: Rollout) -> list[str]:
     """The lines of the table: host, generation before and now, state, why."""
-    rows = [("HOST", "BEFORE", "NOW", "STATE", "WHY")]
-    for name, host in rollout["hosts"].items():
-        rows.append((name, _shown(host["before"]), _shown(host["now"]), host["state"], why_of(host)))
+    rows = [("HOST", "BEFORE", "NOW", "STATE", "WHY"), *rows_of(rollout["hosts"])]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return ["  ".join([*map(str.ljust, row, widths), row[4]]).rstrip() for row in rows]
+
+
+def rows_of(hosts: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[tuple[str, ...]]:
+    """The rows of the table, for the hosts of a rollout."""
+    return [
+        (name, _shown(host["before"]), _shown(host["now"]), host["state"], why_of(host)) for name, host in hosts.items()
+    ]
 
 
 def why_of(host: t.Mapping[str, t.Any]) -> str:

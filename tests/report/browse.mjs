@@ -58,7 +58,8 @@ try {
   const changed = text => page.waitForFunction(
     text => [...document.querySelectorAll('main [role=status]')].map(node => node.textContent).join('; ') !== text, text);
   measured.shown = {todo: await count('#todo-list > .list > li'), bars: await count('#exposure-list > .list > li'),
-    schedules: await count('#timer-list > .list > li'), pictures: await count('#pictures > li')};
+    schedules: await count('#timer-list > .list > li'), sets: await count('#deployment-list > .list > li'),
+    rollouts: await count('#rollout-list > .list > li'), pictures: await count('#pictures > li')};
   expect(measured.shown.bars > 0, 'no exposure is shown');
   const before = await said();
 
@@ -117,6 +118,29 @@ try {
   if (await rule.count()) {
     await rule.locator('.folds > details:nth-child(2) > summary').click();
     expect((await rule.locator('a').first().getAttribute('href')).includes('rules.md#'), 'a rule has no link to its explanation');
+  }
+  // a set: its generations, then what one of them did; a rollout: its table
+  expect(measured.shown.sets > 0, 'no set is shown');
+  const open = async (within, path) => {
+    for (const step of path) {
+      within = within.locator(step).first();
+      await within.locator('> summary').focus();
+      await page.keyboard.press('Enter');
+    }
+    return within;
+  };
+  const did = await open(page.locator('#deployment-list > .list > li').first(), ['> details', '.folds > details:not(.hosts)']);
+  await did.locator('pre').first().waitFor();
+  if (measured.shown.rollouts) {
+    const rows = await open(page.locator('#rollout-list > .list > li').first(), ['.folds > details.hosts']);
+    await rows.locator('tbody tr').first().waitFor();
+    measured.rollout_rows = await rows.locator('tbody tr').count();
+    await page.locator('#host').fill(await rows.locator('tbody th').last().textContent());
+    await page.waitForFunction(() => /^1 rollout|^[2-9]/.test(document.querySelector('#rollout-list > [role=status]').textContent));
+    const left = await open(page.locator('#rollout-list > .list > li').first(), ['.folds > details.hosts']);
+    await left.locator('tbody tr').first().waitFor();
+    expect(await left.locator('tbody tr').count() === 1, 'the filter of hosts leaves rows of a rollout');
+    await page.locator('#clear').click();
   }
   const more = page.locator('#exposure-list > button.more');
   if (await more.isVisible()) {
@@ -188,7 +212,7 @@ try {
       await page.emulateMedia({colorScheme: scheme});
       await page.evaluate(() => window.scrollTo(0, 0));
       await page.screenshot({path: join(pictures, 'audit-' + name + '.png')});
-      for (const part of {narrow: ['exposure'], dark: ['dependencies'], light: ['todo', 'exposure', 'timers']}[name]) {
+      for (const part of {narrow: ['exposure'], dark: ['dependencies'], light: ['todo', 'deployments', 'rollouts', 'exposure', 'timers']}[name]) {
         await page.evaluate(id => document.getElementById(id).scrollIntoView(), part);
         await page.waitForTimeout(150);
         await page.screenshot({path: join(pictures, 'audit-' + name + '-' + part + '.png')});

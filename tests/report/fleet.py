@@ -10,6 +10,7 @@ Hosts are much alike, as those of a fleet are: most of what there is to say come
 
 from __future__ import annotations
 
+import json
 import pathlib
 import random
 import re
@@ -132,13 +133,70 @@ def finding(chance: random.Random, number: int) -> dict[str, t.Any]:
     }
 
 
+def generations(chance: random.Random, host: int) -> dict[str, t.Any]:
+    """What unit_info says of the sets of a host; a few hosts are a generation behind."""
+    sets = {}
+    for number in range(1, len(NAMES) + 1):
+        name = NAMES[number % len(NAMES)]
+        current = 6 if host % 20 == number else 7
+        kept = [
+            {
+                "number": generation,
+                "time": f"2026-11-{12 + generation}T{8 + number % 9:02}:{chance.randrange(60):02}:00Z",
+                "by": HOSTILE if generation == 3 else "alice",
+                "current": generation == current,
+                "units": [f"{name_of(number)}.service", f"{name_of(number + 16)}.service"],
+                "files": [f"/opt/{name}/current", f"/etc/{name}.conf"],
+                "actions": [
+                    {
+                        "action": "restart",
+                        "unit": f"{name_of(number)}.service",
+                        "reason": f"/opt/{name}/current changed",
+                    }
+                ],
+            }
+            for generation in range(3, 8)
+        ]
+        sets[name] = kept
+    sets[f"x{HOSTILE}"] = [{"number": 1, "current": True, "units": ["web-1.service"]}]
+    return sets
+
+
+def journals(hosts: int) -> list[_report.Journal]:
+    """Those of three rollouts: done, reverted because of a sick host, and in the middle of it; and a damaged one."""
+    courses = {
+        "web-8": ("going", "", ["new", "changing", "untouched"]),
+        "api-7": ("reverted", f"host001.example: {HOSTILE}", ["reverted", "unknown", "untouched"]),
+        "web-7": ("done", "", ["new"]),
+    }
+    made = []
+    for ident, (course, why, states) in courses.items():
+        entries = {}
+        for number in range(hosts):
+            state = states[min(len(states) - 1, number * 2 * len(states) // max(hosts, 1))]
+            now = None if state == "unknown" else 7 if state == "new" else 6
+            entry = {
+                "batch": 1,
+                "before": 6,
+                "now": now,
+                "state": state,
+                "why": HOSTILE if number == 1 else "",
+                "stuck": "",
+            }
+            entries[f"host{number:03}.example"] = entry
+        text = json.dumps({"format": 1, "id": ident, "set": ident[:3], "course": course, "why": why, "hosts": entries})
+        made.append(_report.Journal(ident, "2026-11-20T12:00:00Z", text))
+    return [*made, _report.Journal(f"bad{HOSTILE}", "2026-11-19T12:00:00Z", "{")]
+
+
 def told(hosts: int, units: int, seed: int = 6) -> list[_report.Told]:
     chance = random.Random(seed)
     answers = []
     for number in range(hosts):
         made = [unit(chance, index) for index in range(1, units + 1)]
         found = [finding(chance, index) for index in range(1, units + 1) if index % 3 and chance.random() < 0.7]
-        info = {"units": {item["name"]: item for item in made}, "findings": []}
+        units_of = {item["name"]: item for item in made}
+        info = {"units": units_of, "findings": [], "generations": generations(chance, number)}
         answers.append(_report.Told(f"host{number:03}.example", info, {"findings": found, "systemd_version": 252}))
     return [*answers, _report.Told("gone.example", {}, {}, "unreachable")]
 
@@ -146,7 +204,7 @@ def told(hosts: int, units: int, seed: int = 6) -> list[_report.Told]:
 def fleet(hosts: int, units: int, compare: bool = False) -> dict[str, t.Any]:
     """The report; compared with that of another day when asked for."""
     earlier = _report.build(told(hosts, units, 5), "2026-11-20T06:00:00Z") if compare else None
-    return _report.build(told(hosts, units), GENERATED, earlier)
+    return _report.build(told(hosts, units), GENERATED, earlier, journals(hosts))
 
 
 def page(report: dict[str, t.Any], graphviz: bool = True) -> str:

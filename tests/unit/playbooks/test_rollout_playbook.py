@@ -7,91 +7,16 @@
 from __future__ import annotations
 
 import json
-import os
-import pathlib
-import shutil
-import subprocess
-import sys
 
 import pytest
+from controller import Controller
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
 HOSTS = ["h1", "h2", "h3"]
-
-
-class Controller:
-    """A folder with a collection whose modules are replaced, a task file and journals."""
-
-    def __init__(self, folder: pathlib.Path) -> None:
-        self.folder = folder
-        collection = folder / "ansible_collections" / "unitcraft" / "systemd"
-        for name in ("modules", "module_utils", "plugin_utils", "doc_fragments", "filter"):
-            self._link(collection, f"plugins/{name}")
-        for name in ("playbooks", "meta", "galaxy.yml"):
-            self._link(collection, name)
-        (collection / "plugins" / "action").mkdir()
-        for name in ("units", "unit_info", "rollback"):
-            shutil.copy(pathlib.Path(__file__).with_name("fleet.py"), collection / "plugins" / "action" / f"{name}.py")
-        (folder / "deploy.yml").write_text("- unitcraft.systemd.units: {units: []}\n", encoding="utf-8")
-        (folder / "hosts").mkdir()
-        self.plant()
-
-    def _link(self, collection: pathlib.Path, name: str) -> None:
-        (collection / name).parent.mkdir(parents=True, exist_ok=True)
-        (collection / name).symlink_to(ROOT / name)
-
-    def plant(self, **faults: str) -> None:
-        for name in HOSTS:
-            path = self.folder / "hosts" / f"{name}.json"
-            host = json.loads(path.read_text("utf-8")) if path.exists() else {"current": 1, "kept": [1]}
-            path.write_text(json.dumps({**host, "fault": faults.get(name, ""), "gone": False}), encoding="utf-8")
-
-    def play(self, book: str, *more: str, **variables: object) -> subprocess.CompletedProcess[str]:
-        given = {
-            **{"rollout_id": "x", "rollout_folder": "journals", "rollout_hosts": "all", "rollout_tasks": "deploy.yml"},
-            **{"rollout_set": "echo", "rollout_max_parallel": 2, "rollout_min_healthy_time": 0},
-            **{"rollout_become": False, **variables},
-        }
-        environment = {
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(self.folder),
-            "ANSIBLE_STRATEGY": "free",  # what a user may have set must not matter
-            "ANSIBLE_ANY_ERRORS_FATAL": "true",
-            "FLEET": str(self.folder / "hosts"),
-            "PWD": str(self.folder),
-        }
-        program = [sys.executable, "-m", "ansible", "playbook", "-c", "local", "-i", ",".join(HOSTS)]
-        command = [*program, f"unitcraft.systemd.{book}", "-e", json.dumps(given), *more]
-        reader, writer = os.pipe()
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            cwd=self.folder,
-            pass_fds=[writer],
-        )
-        os.close(writer)
-        with open(reader, "rb") as stream:  # the workers of a controller that is killed live on, and hold the other end
-            stream.read()
-        return done
-
-    def generations(self) -> list[int]:
-        """What each host is in."""
-        paths = [self.folder / "hosts" / f"{name}.json" for name in HOSTS]
-        return [json.loads(path.read_text(encoding="utf-8"))["current"] for path in paths]
-
-    def states(self) -> list[str]:
-        """What the journal says of each host."""
-        journal = json.loads((self.folder / "journals" / "x.json").read_text(encoding="utf-8"))
-        return [host["state"] for host in journal["hosts"].values()]
 
 
 @pytest.fixture
 def controller(tmp_path):
-    return Controller(tmp_path)
+    return Controller(tmp_path, HOSTS)
 
 
 def test_a_sick_batch_and_a_host_that_goes_away_in_it(controller):
@@ -133,6 +58,26 @@ def test_check_mode_with_a_limit(controller):
     assert (done.returncode, controller.generations()) == (0, [1, 1, 1]), done.stdout
     assert "hosts: 2 untouched" in done.stdout
     assert not (controller.folder / "journals").exists()
+
+
+def test_audit_tells_of_deployments_and_rollouts(controller):
+    controller.plant(h2="crash")
+    assert controller.play("rollout").returncode == 2
+    (controller.folder / "journals" / "other.json").write_text("[]", encoding="utf-8")
+    done = controller.play("audit", audit_dest=str(controller.folder / "page.html"), audit_become=False)
+    assert done.returncode == 0, done.stdout
+    made = json.loads((controller.folder / "page.json").read_text(encoding="utf-8"))
+    titles = {(group["name"], group["value"], group["title"]) for group in made["groups"]}
+    assert titles == {("echo", 2, "reverted"), ("echo", 1, "current")}
+    other, rollout = sorted(made["rollouts"], key=lambda told: told["id"])
+    assert (other["id"], other["hosts"]) == ("other", [])
+    assert [row["state"] for row in rollout["hosts"]] == ["reverted", "reverted", "reverted"]
+
+
+def test_audit_of_a_folder_that_is_not_there(controller):
+    done = controller.play("audit", rollout_folder="nowhere")
+    assert done.returncode == 2
+    assert f"rollout_folder: {controller.folder}/nowhere is not a folder" in done.stdout
 
 
 @pytest.mark.parametrize(
