@@ -267,7 +267,9 @@ def stage_dist(context: Context) -> None:
 
 
 def stage_importer(context: Context) -> None:
-    """What a Galaxy server asks of the tarball. In an environment of its own: it pins old versions."""
+    """What a Galaxy server and ansible-builder ask. In an environment of its own: the former pins old versions."""
+    definition, folder = CHECKOUT / "meta" / "execution-environment.yml", toolchain.CACHE / "build" / "environment"
+    context.tool("ansible-builder", "create", "-f", definition, "-c", folder, environment="importer")
     context.tool("python", "-m", "galaxy_importer.main", tarball(), environment="importer", cwd=tarball().parent)
 
 
@@ -336,5 +338,5 @@ STAGES = (
     Stage("lint", "ansible-lint (production)", stage_lint, ("python",)),
     Stage("docs", "antsibull-docs, the site of guides and plugins, changelog", stage_docs, ("python",)),
     Stage("report", "audit pages in a browser", stage_report, ("python", "images")),
-    Stage("importer", "galaxy-importer on the tarball", stage_importer, ("build",)),
+    Stage("importer", "galaxy-importer on the tarball, ansible-builder", stage_importer, ("build",)),
 )
