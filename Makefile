@@ -66,6 +66,11 @@ rollouts: ## a rollout over eight hosts with each fault at each of them in turn 
 	python3 tests/run images python
 	$(IN_SANDBOX) tests/faults/rollouts.py $${ROLLOUTS:-}
 
+.PHONY: rollout-cost
+rollout-cost: ## what a rollout costs the controller for 100, 250 and 500 hosts (COST=--playbook for the whole playbooks)
+	python3 tests/run python
+	.venv/bin/python tests/bench/rollout_cost.py $${COST:-}
+
 bench: ## measure against the least that can be done and other ways of working; writes docs/bench.md (BENCH="--rounds 3 --only sets")
 	python3 tests/run images python
 	$(IN_SANDBOX) tests/bench/run.py $${BENCH:---record}
