@@ -136,7 +136,7 @@ try {
     await rows.locator('tbody tr').first().waitFor();
     measured.rollout_rows = await rows.locator('tbody tr').count();
     await page.locator('#host').fill(await rows.locator('tbody th').last().textContent());
-    await page.waitForFunction(() => /^1 rollout|^[2-9]/.test(document.querySelector('#rollout-list > [role=status]').textContent));
+    await page.waitForFunction(() => /^Hosts: 1 [a-z]+$/.test(document.querySelector('#rollout-list summary').textContent));
     const left = await open(page.locator('#rollout-list > .list > li').first(), ['.folds > details.hosts']);
     await left.locator('tbody tr').first().waitFor();
     expect(await left.locator('tbody tr').count() === 1, 'the filter of hosts leaves rows of a rollout');
