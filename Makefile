@@ -71,6 +71,11 @@ rollout-cost: ## what a rollout costs the controller for 100, 250 and 500 hosts 
 	python3 tests/run python
 	.venv/bin/python tests/bench/rollout_cost.py $${COST:-}
 
+.PHONY: requests
+requests: ## requests lost while COUNT versions are deployed, 30 % of them sick: rolling, socket, swap, and systemd_service beside each (REQUESTS="--only swap")
+	python3 tests/run images python
+	$(IN_SANDBOX) tests/traffic/run.py --count $${COUNT:-50} --seed $${SEED:-1} $${REQUESTS:-}
+
 bench: ## measure against the least that can be done and other ways of working; writes docs/bench.md (BENCH="--rounds 3 --only sets")
 	python3 tests/run images python
 	$(IN_SANDBOX) tests/bench/run.py $${BENCH:---record}

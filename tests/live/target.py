@@ -26,14 +26,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 AGENT = pathlib.Path(__file__).with_name("agent.py")
 LIBRARY = "/opt/unitcraft-test"
 _COLLECTION = "ansible_collections/unitcraft/systemd/plugins"
-_START = f"""\
+START = f"""\
 import json, runpy, sys
 sys.path.insert(0, {LIBRARY!r})
 sys.argv = ["unitcraft-test"]
 from ansible.module_utils import basic
 basic._ANSIBLE_ARGS = json.dumps({{"ANSIBLE_MODULE_ARGS": json.load(open(sys.stdin.fileno()))}}).encode()
 basic._ANSIBLE_PROFILE = "legacy"
-runpy.run_module("ansible_collections.unitcraft.systemd.plugins.modules.@NAME@", run_name="__main__")
+runpy.run_module("@MODULE@", run_name="__main__")
 """
 
 # A daemon-reload runs each of them, which takes half of its time; a test that needs one lets it run.
@@ -77,7 +77,8 @@ class Target:
         containers.run(name, ["sh", "-c", f"{unpack}\n{MASK_GENERATORS}"], data=_library())
         containers.write_file(name, f"{LIBRARY}/agent.py", AGENT.read_text(encoding="utf-8"))
         for module in agent.MODULES:
-            containers.write_file(name, f"{LIBRARY}/run_{module}.py", _START.replace("@NAME@", module))
+            start = START.replace("@MODULE@", f"{agent.PLUGINS}.modules.{module}")
+            containers.write_file(name, f"{LIBRARY}/run_{module}.py", start)
 
     def run(self, argv: list[str], data: str | None = None) -> Ended:
         """Run a command in the container as root."""
