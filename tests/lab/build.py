@@ -2,7 +2,8 @@
 # Copyright (c) 2026, The unitcraft.systemd contributors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Build the systemd images, once each: an image whose recipe is unchanged is used again.
+"""Build the systemd images, once each: an image whose recipe is unchanged is used again. Checkouts with other recipes
+have images of their own beside.
 
 Two ways, same packages, same set-up, same names: `mmdebstrap` from the apt mirror of this host (no image registry
 needed), or `containerfile` where Debian's images can be pulled. `auto` takes mmdebstrap when it is installed.
@@ -32,6 +33,8 @@ SUITES = {"247": "bullseye", "252": "bookworm", "257": "trixie", "262": "forky"}
 EXCLUDED = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
 
 PARALLEL = 2
+# Images older than this go, when no container uses them; what is needed of them is built anew.
+KEPT_HOURS = 30 * 24
 LOCK = "/run/lock/unitcraft-images"
 
 
@@ -39,33 +42,27 @@ class BuildError(Exception):
     """An image could not be built; the text says which, why and where the log is."""
 
 
+def packages(release: str) -> list[str]:
+    """Names in packages.txt: those of all releases, and those that name this release behind theirs."""
+    lines = [line.split() for line in (HERE / "packages.txt").read_text().splitlines()]
+    return [name for name, *releases in lines if not releases or release in releases]
+
+
 def image_name(release: str) -> str:
-    """Name of the image of a systemd release, for example localhost/unitcraft-systemd:252."""
-    return f"{REPOSITORY}:{release}"
+    """Name of the image of a systemd release, for example localhost/unitcraft-systemd:252-6dc09296ce5e5776."""
+    return f"{REPOSITORY}:{release}-{recipe(release)}"
 
 
 def recipe(release: str) -> str:
     """Hash of everything the content of an image depends on, whichever way it is built."""
-    digest = hashlib.sha256(repr((SUITES[release], EXCLUDED)).encode())
-    for name in ("packages.txt", "configure.py", "Containerfile"):
+    digest = hashlib.sha256(repr((SUITES[release], EXCLUDED, packages(release))).encode())
+    for name in ("configure.py", "Containerfile"):
         digest.update((HERE / name).read_bytes())
     return digest.hexdigest()[:16]
 
 
-def built_recipe(release: str) -> str:
-    """Recipe label of the image that exists, or an empty text."""
-    template = f'{{{{ index .Config.Labels "{RECIPE_LABEL}" }}}}'
-    found = subprocess.run(
-        ["podman", "image", "inspect", "--format", template, image_name(release)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return found.stdout.strip() if found.returncode == 0 else ""
-
-
 def is_current(release: str) -> bool:
-    return built_recipe(release) == recipe(release)
+    return subprocess.run(["podman", "image", "exists", image_name(release)], check=False).returncode == 0
 
 
 def host_mirror() -> str:
@@ -111,11 +108,10 @@ def proxy_options() -> list[str]:
 
 
 def mmdebstrap_command(release: str) -> list[str]:
-    packages = ",".join((HERE / "packages.txt").read_text().split())
     command = [
         "mmdebstrap",
         "--variant=minbase",
-        f"--include={packages}",
+        f"--include={','.join(packages(release))}",
         # Testing's release file may be past its date on a mirror that lags; signatures are checked all the same.
         '--aptopt=Acquire::Check-Valid-Until "false"',
         *proxy_options(),
@@ -174,6 +170,8 @@ def build_with_containerfile(release: str, log: Path) -> None:
                 "build",
                 "--build-arg",
                 f"SUITE={SUITES[release]}",
+                "--build-arg",
+                f"PACKAGES={' '.join(packages(release))}",
                 "--label",
                 f"{RECIPE_LABEL}={recipe(release)}",
                 "--tag",
@@ -205,10 +203,11 @@ def build(release: str, way: str) -> str:
     return f"{image_name(release)}: built with {way} in {time.monotonic() - begin:.0f} s"
 
 
-def remove_dangling() -> None:
-    """Drop images that a newer recipe has replaced; one that a container still uses stays."""
+def remove_old() -> None:
+    """Drop images of whichever recipe that are old; one that a container uses stays."""
+    filters = ("--filter", f"label={RECIPE_LABEL}", "--filter", f"until={KEPT_HOURS}h")
     subprocess.run(
-        ["podman", "image", "prune", "--force", "--filter", f"label={RECIPE_LABEL}"],
+        ["podman", "image", "prune", "--all", "--force", *filters],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         check=False,
@@ -234,6 +233,7 @@ def main() -> int:
     # Two runs at once would build everything twice; the second finds it done.
     lock = os.open(LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
+    remove_old()
     wanted = [release for release in releases if options.force or not is_current(release)]
     way = choose_way(options.way)
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
@@ -245,8 +245,6 @@ def main() -> int:
             except BuildError as error:
                 failures += 1
                 print(f"build.py: {error}", file=sys.stderr, flush=True)
-    if wanted:
-        remove_dangling()
     return 1 if failures else 0
 
 

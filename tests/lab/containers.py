@@ -155,7 +155,7 @@ def running() -> dict[str, str]:
     for line in podman("ps", "--format", "{{.Names}} {{.Image}}").stdout.splitlines():
         name, _unused, image = line.partition(" ")
         if name.startswith(begin):
-            found[name[len(begin) :]] = image.rpartition(":")[2]
+            found[name[len(begin) :]] = image.rpartition(":")[2].partition("-")[0]
     return found
 
 

@@ -10,7 +10,7 @@ import os
 import resource
 
 import pytest
-from lab import sandbox
+from lab import build, sandbox
 
 UNLIMITED = resource.RLIM_INFINITY
 
@@ -186,3 +186,11 @@ def test_whose_mount_namespace_is_entered(monkeypatch, tmp_path, about, found):
     monkeypatch.setattr(sandbox, "is_sandbox", lambda _pid: False)
     monkeypatch.setattr(sandbox, "CGROUP_ROOT", sandbox.Path("/sys/fs/cgroup"))
     assert sandbox.shared_member() == found
+
+
+@pytest.mark.parametrize(("release", "has"), [("247", False), ("252", True), ("262", True)])
+def test_an_image_has_the_packages_that_name_its_release(monkeypatch, tmp_path, release, has):
+    (tmp_path / "packages.txt").write_text("curl\nphp-symfony 252 262\n")
+    monkeypatch.setattr(build, "HERE", tmp_path)
+    assert ("php-symfony" in build.packages(release)) == has
+    assert "curl" in build.packages(release)
