@@ -40,9 +40,8 @@ meaning: ## lint and graph against real systemd: start limit, ordering cycles, t
 	$(IN_SANDBOX) tests/evidence/harm.py
 	$(IN_SANDBOX) tests/evidence/vendor_units.py
 
-worker: ## the programs of role worker by themselves; then 10,000 jobs, four workers in Python and then in PHP, killed at random, made fewer and more: none is lost
+worker: ## role worker with Celery, RQ and Messenger: 10,000 jobs, four workers, one killed every second, then fewer and more: what is lost and done twice
 	python3 tests/run images python
-	$(IN_SANDBOX) tests/programs/worker_programs.py
 	$(IN_SANDBOX) tests/programs/worker_storm.py
 
 graph: ## draw what site.yml deploys, docs/site.svg; needs Graphviz

@@ -51,10 +51,8 @@ def test_user_that_was_there_before_stays(host):
         "/etc/vault-keys",
         "/opt/shared/own.txt",
         "/opt/shared/empty",
-        "/usr/local/bin/leaver-queue",
-        "/usr/local/lib/unitcraft-worker",
-        "/etc/unitcraft-worker/leaver",
-        "/etc/redis/redis-leaver.conf",
+        "/etc/leaver.secrets",
+        "/etc/leaver-redis.conf",
     ],
 )
 def test_no_file_is_left(host, path):
@@ -72,6 +70,5 @@ def test_directory_that_is_not_empty_stays_as_it_was(host):
     assert host.file("/opt/shared/theirs.txt").content_string == "Not of this service.\n"
 
 
-@pytest.mark.parametrize("path", ["/etc/unitcraft-worker/theirs.txt", "/etc/ssl/certs"])
-def test_files_of_others_are_left_by_a_queue(host, path):
-    assert host.file(path).exists
+def test_files_of_others_are_left_by_workers(host):
+    assert host.file("/etc/ssl/certs").exists

@@ -64,7 +64,7 @@ def test_every_role_has_what_a_collection_needs(role):
 
 # --- secrets ----------------------------------------------------------------------------------------------------------
 
-SECRETS = re.compile(r"\b(?:service_secrets|worker_redis_url|__worker_redis_password|__worker_redis_own_url)\b")
+SECRETS = re.compile(r"\b(?:service_secrets|worker_broker_url|worker_secrets|__worker_redis_password|__worker_url)\b")
 # Arguments of a task that do not reach a result: which names a task is for, and whether it runs.
 HARMLESS = {"when", "register", "name", "loop_control", "vars"}
 # These get no secret as an argument: they test it, or pass it on by name.
@@ -99,26 +99,6 @@ def test_no_secret_is_shown_by_diff(role):
 @pytest.mark.parametrize(("name", "number"), [("service", 0), ("services", 0), ("worker", 1)])
 def test_the_tasks_with_secrets_are_known(name, number):
     assert len(tasks_with_secrets(ROLES[0].parent / name)) == number
-
-
-# --- files of others --------------------------------------------------------------------------------------------------
-
-
-def values(role):
-    return load(role, "vars/main.yml")
-
-
-def test_a_queue_has_folders_of_its_own():
-    variables = values(ROLES[0].parent / "worker")
-    assert {Path(folder).name for folder in variables["__worker_folders"]} == {"unitcraft-worker"}
-    own = {re.sub(r"\[[01]\]", "", variables[name]) for name in ("__worker_lib", "__worker_etc")}
-    assert own == {"{{ __worker_folders }}/{{ worker_name }}"}
-
-
-def test_no_folder_is_removed_with_what_is_in_it():
-    folders = values(ROLES[0].parent / "worker")["__worker_gone_folders"]
-    assert [folder["path"] for folder in folders if not folder["_if_empty"]] == []
-    assert len(folders) == 4
 
 
 # --- licences ---------------------------------------------------------------------------------------------------------
