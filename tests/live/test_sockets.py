@@ -97,6 +97,14 @@ def test_no_request_is_lost(target, requests):
     assert asked > 100
 
 
+def test_a_version_that_is_put_back_serves_although_its_socket_starts_the_sick_one_again(target, requests):
+    result = apply(target, "2", health={"timeout": 2, "probes": [{"command": ["false"]}]})
+    assert result["rolled_back"], result
+    _asked, lost, versions = requests()
+    assert versions[-1] == "1"
+    assert lost == []
+
+
 def test_a_changed_socket_takes_its_service_along(target):
     apply(target, "1")
     result = apply(target, "2", socket={**SOCKET, "Backlog": 64})

@@ -13,7 +13,7 @@ import typing as t
 from .._host.manager import RELOAD_TIMEOUT
 from .._host.show import States
 from .._host.systemd import SystemdError
-from .._model import MISSING, RUNNING, UP_OR_STARTING, Change, File
+from .._model import DOWN, MISSING, RUNNING, UP_OR_STARTING, Change, File
 from .._syntax.names import is_template, template_of
 from .accounts import Account, Accounts
 from .accounts import remove as remove_accounts
@@ -112,6 +112,7 @@ class _Undo:
         self.entries = {entry["path"]: entry for entry in snapshot["files"]}
         self.rolling: list[list[str]] = []
         self.rolled: set[str] = set()
+        self.moved: list[str] = []
         # A reboot has emptied the folder.
         self.is_gone = snapshot["runtime"] and snapshot["boot"] != host.boot_id()
         kept = self._units_changed_since() if later and not self.is_gone else set()
@@ -186,7 +187,7 @@ class _Undo:
     def _stop_what_moved(self) -> None:
         """Stop the units that run and did not, or that were started anew since the snapshot."""
         states = self.host.show(self.before, ("ActiveState", "InvocationID", "Type", "NFileDescriptorStore"))
-        moved, running = [], []
+        moved, running = self.moved, []
         for unit, before in self.before.items():
             state = states.get(unit, {})
             active = state.get("ActiveState") in RUNNING
@@ -245,10 +246,14 @@ class _Undo:
         self._attempt("stop", blocking)
         self.rolled.difference_update(blocking)
         start += blocking
+        # A socket, a path or Upholds= may have started them again, as they were defined before the files were back.
+        risen = [unit for unit in self.moved if unit not in blocking and self._has_risen(unit, states.get(unit, {}))]
+        start = [unit for unit in start if unit not in risen]
         failed = [unit for unit in self.before if self._failed_since(unit, states.get(unit, {}))]
-        if failed or start:
+        if failed or start or risen:
             # Also forgets the starts so far, which systemd counts: this one must not be the one too many.
-            reset_failed(self.host, dict.fromkeys([*failed, *start]))
+            reset_failed(self.host, dict.fromkeys([*failed, *risen, *start]))
+        self._attempt("restart", risen)
         self._attempt("start", start)
         self._attempt("reload", [unit for unit in self.snapshot["reloads"] if unit not in start])
         self._switch_back()
@@ -281,6 +286,13 @@ class _Undo:
         before = self.before[unit]
         sure = state.get("ActiveState") in UP_OR_STARTING and not has_job(state)
         return before["active"] in RUNNING and not sure and not self._is_half_done(before)
+
+    def _has_risen(self, unit: str, state: t.Mapping[str, str]) -> bool:
+        """Whether a unit that we stopped, or that had failed, runs all the same or is about to."""
+        before = self.before[unit]
+        if unit in self.rolled or before["active"] not in RUNNING or self._is_half_done(before):
+            return False
+        return state.get("ActiveState", "inactive") not in DOWN or has_job(state)
 
     def _is_half_done(self, before: t.Mapping[str, t.Any]) -> bool:
         """Whether a oneshot was at work: to start it once more would be to do it twice."""

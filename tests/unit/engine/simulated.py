@@ -75,7 +75,8 @@ class SimulatedHost:
     :param running: names of units that run as their files say.
     :param links: ``{path below the unit folder, or another absolute one: target}``.
     :param properties: ``{unit: {property: value}}`` that systemctl show tells besides. The units in ``RequiredBy`` of
-        one go down when it is stopped or restarted, and stay down.
+        one go down when it is stopped or restarted, and stay down. A unit is started again at once when it is stopped
+        while one in its ``TriggeredBy`` runs, as by a socket in which somebody waits.
     :param faults: ``{number of a call, or its text: "Error: message"}``; each happens once.
     :ivar calls: what was asked of the host, in order.
     """
@@ -153,6 +154,11 @@ class SimulatedHost:
         }
         return state == "active"
 
+    def stop(self, unit):
+        sockets = self.properties.get(unit, {}).get("TriggeredBy", "").split()
+        if self.units.pop(unit, None) and any(self.active(socket) == "active" for socket in sockets):
+            self.start(unit)
+
     def active(self, unit):
         found = self.units.get(unit)
         if found is None:
@@ -172,7 +178,7 @@ class SimulatedHost:
                 for follower in self.properties.get(unit, {}).get("RequiredBy", "").split():
                     self.units.pop(follower, None)
             if verb == "stop":
-                self.units.pop(unit, None)
+                self.stop(unit)
             elif unit not in self.loaded:
                 out += f"Failed to {verb} {unit}: Unit {unit} not found.\n"
             elif verb == "restart" and self.units.get(unit, {}).get("command") == "/bin/stays":
