@@ -120,7 +120,7 @@ pictures: ## pictures of the README, from real runs: a rollback in the terminal,
 	python3 tests/run images python
 	$(IN_SANDBOX) tests/pictures/runs.py .cache/pictures
 	.venv/bin/python tests/pictures/draw.py .cache/pictures
-	.venv/bin/python tests/report/check.py --pictures
+	.venv/bin/python tests/report/check.py --limits --pictures
 
 .PHONY: stranger
 stranger: ## the quick start of the README, word for word, from a fresh Debian to another one over ssh, with the time of each command

@@ -23,8 +23,9 @@ const browser = await chromium.launchPersistentContext(profile, {
     '--disable-component-update', '--disable-sync'],
 });
 const PATIENCE_MS = 120000;
-// A machine with other work makes every round slower, never faster: one fast round is the proof.
-const OPEN_MS = 2000, FILTER_MS = 100, ROUNDS = 10;
+// With $LIMITS the page has to be fast as well. Other work makes every round slower, never faster: one fast round is the
+// proof.
+const OPEN_MS = 2000, FILTER_MS = 100, limited = Boolean(process.env.LIMITS), ROUNDS = limited ? 10 : 1;
 const unit = process.env.UNIT || 'web-1';
 const measured = {problems: []};
 const expect = (fine, words) => { if (!fine) measured.problems.push(words); };
@@ -39,7 +40,7 @@ try {
 
   const times = [];
   const fast = () => Math.min(...times) < OPEN_MS;
-  while (times.length < ROUNDS && !(times.length > 1 && fast())) {
+  while (times.length < 2 * ROUNDS && !(times.length > 1 && fast())) {
     const start = Date.now();
     await page.goto(page_file, {waitUntil: 'load'});
     // two frames later it is painted
@@ -47,7 +48,7 @@ try {
     times.push(Date.now() - start);
   }
   measured.open_ms = times;
-  expect(fast(), 'opening takes 2 s or more');
+  expect(!limited || fast(), 'opening takes 2 s or more');
   // else a click may be aimed at what still moves
   await page.evaluate(() => { document.documentElement.style.scrollBehavior = 'auto'; });
   expect(await page.evaluate(() => window.broken) === undefined, 'a text of a unit ran as script');
@@ -82,7 +83,7 @@ try {
       }
       return times;
     }, unit));
-  expect(Math.min(...measured.filter_ms) < FILTER_MS, 'filtering takes 100 ms or more');
+  expect(!limited || Math.min(...measured.filter_ms) < FILTER_MS, 'filtering takes 100 ms or more');
 
   // by keyboard: filter by a unit, which the address then says; clear it again
   await page.locator('#unit').focus();

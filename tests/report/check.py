@@ -44,17 +44,18 @@ def install_packages() -> None:
     (CACHE / "installed").touch()
 
 
-def opens(page: pathlib.Path, browser: str, unit: str, pictures: bool = False) -> bool:
+def opens(page: pathlib.Path, browser: str, unit: str, limits: bool, pictures: bool = False) -> bool:
     """Whether a page passes browse.mjs; what was measured goes to standard output. `unit` is typed into the filter."""
     print(f"{page.name}: {page.stat().st_size} bytes", flush=True)
     command = ["node", str(HERE / "browse.mjs"), str(page), *([str(PICTURES)] if pictures else [])]
-    variables = {**os.environ, "NODE_FOLDER": str(CACHE), "CHROMIUM": browser, "UNIT": unit}
+    variables = {**os.environ, "NODE_FOLDER": str(CACHE), "CHROMIUM": browser, "UNIT": unit, "LIMITS": "1" * limits}
     return subprocess.run(command, env=variables, check=False, stdin=subprocess.DEVNULL).returncode == 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", action="store_true", help="write the screenshots of the docs, to docs/images")
+    parser.add_argument("--limits", action="store_true", help="fail when a page is slow; for quiet machines")
     parser.add_argument("--unit", default="rot13", help="a unit of the named pages, for their filter")
     parser.add_argument("pages", nargs="*", type=pathlib.Path)
     wanted = parser.parse_args()
@@ -66,8 +67,8 @@ def main() -> int:
     install_packages()
     page = CACHE / "fleet.html"
     page.write_text(fleet.page(fleet.fleet(200, 300, compare=True)))
-    good = [opens(page, browser, "web-1", wanted.pictures)]
-    good += [opens(page, browser, wanted.unit) for page in wanted.pages]
+    good = [opens(page, browser, "web-1", wanted.limits, wanted.pictures)]
+    good += [opens(page, browser, wanted.unit, wanted.limits) for page in wanted.pages]
     return 0 if all(good) else 1
 
 
