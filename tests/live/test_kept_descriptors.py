@@ -35,11 +35,10 @@ notify.send(b"READY=1")
 while True:
     signal.pause()
 """
-HEALTHY = {"timeout": 60}
 SICK = {"timeout": 2, "probes": [{"command": ["false"]}]}
 
 
-def apply(target, version, health=HEALTHY, **directives):
+def apply(target, version, sick=False, **directives):
     target.write(f"/opt/t-keep/{version}", PROGRAM.replace("@VERSION@", version))
     service = {
         "Type": "notify",
@@ -47,8 +46,8 @@ def apply(target, version, health=HEALTHY, **directives):
         "FileDescriptorStoreMax": 4,
         **directives,
     }
-    unit = {"name": "t-keep.service", "sections": {"Service": service}, "state": "started", "health": health}
-    return target.units([unit])
+    unit = {"name": "t-keep.service", "sections": {"Service": service}, "state": "started"}
+    return target.units([{**unit, "health": SICK if sick else {"timeout": 60}}])
 
 
 def begin(target, **directives):
@@ -70,7 +69,7 @@ def test_a_restart_keeps_what_systemd_keeps(target):
 
 def test_the_way_back_keeps_it_too(target):
     begin(target)
-    result = apply(target, "2", SICK)
+    result = apply(target, "2", sick=True)
     assert result["rolled_back"], result
     assert told(target) == [["1", "start", None], ["2", "start", "1"], ["1", "start", "1"]]
 

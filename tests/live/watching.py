@@ -29,8 +29,10 @@ def watching(target: Target, client: str) -> t.Iterator[t.Callable[[], t.Any]]:
         target.wait_for("! pgrep -f '/run/t-watch[.]py'")
         return json.loads(target.sh("cat /run/t-watch"))
 
-    yield seen
-    target.sh("touch /run/t-stop", check=False)
+    try:
+        yield seen
+    finally:
+        target.sh("touch /run/t-stop", check=False)
 
 
 def put_program(target: Target, program: str, version: str, sick: str) -> str:

@@ -204,7 +204,7 @@ def let_a_job_fail(queue):
 
 def run_the_timer(_queue):
     run("systemctl", "start", "worker-tidy.service")
-    wait(lambda: (RESULTS / "100% tidy").exists())
+    wait((RESULTS / "100% tidy").exists)
     return (RESULTS / "100% tidy").read_text()
 
 
