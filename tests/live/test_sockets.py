@@ -71,6 +71,11 @@ def requests(target):
     """What a client saw since the first version runs: how many requests it made, the lost ones, who answered."""
     result = apply(target, "1")
     assert not result.get("failed"), result["msg"]
+    yield begin_to_ask(target)
+    target.sh("touch /run/t-stop; systemctl stop 't-*'", check=False)
+
+
+def begin_to_ask(target):
     target.write("/run/t-client.py", CLIENT)
     target.sh("python3 /run/t-client.py >/dev/null 2>&1 &")
 
@@ -79,8 +84,7 @@ def requests(target):
         target.wait_for("test -s /run/t-client")
         return json.loads(target.sh("cat /run/t-client"))
 
-    yield seen
-    target.sh("touch /run/t-stop; systemctl stop 't-*'", check=False)
+    return seen
 
 
 def test_no_request_is_lost(target, requests):
@@ -103,6 +107,22 @@ def test_a_version_that_is_put_back_serves_although_its_socket_starts_the_sick_o
     _asked, lost, versions = requests()
     assert versions[-1] == "1"
     assert lost == []
+
+
+def test_a_socket_that_a_sick_version_has_closed_is_open_again(target):
+    target.write("/opt/t-sock/run.py", PROGRAM.replace("@VERSION@", "1").replace("@FAULT@", ""))
+    listen = dict.fromkeys(("ListenStream", "ListenDatagram"), SOCKET["listen"])
+    old, sick = (
+        {"name": "t-sock.service", "sections": {"Service": {"Type": "notify", "ExecStart": run}}, "state": "started"}
+        for run in ("/usr/bin/python3 /opt/t-sock/run.py", "/bin/false")
+    )
+    result = target.units([{"name": "t-sock.socket", "sections": {"Socket": listen}, "state": "started"}, old])
+    assert not result.get("failed"), result["msg"]
+    seen = begin_to_ask(target)
+    result = target.units([sick])
+    assert result["rolled_back"], result
+    assert target.show("t-sock.socket", "ActiveState") == "active"
+    assert seen()[2][-1] == "1"
 
 
 def test_a_changed_socket_takes_its_service_along(target):

@@ -42,6 +42,9 @@ def take_snapshot(
     :param links: the links in the unit folder before it: ``{path below it: target}``.
     """
     touched = plan.touched()
+    # A service that fails a few times takes its socket along.
+    sockets = [name for unit in touched for name in live.get(unit, {}).get("TriggeredBy", "").split()]
+    touched = list(dict.fromkeys([*touched, *(name for name in sockets if name.endswith(".socket"))]))
     related = sorted({*touched, *plan.link_names})
     return {
         "format": FORMAT_WITH_FILES if plan.files or plan.accounts.made else FORMAT,
@@ -241,14 +244,14 @@ class _Undo:
     def _restore_run_state(self) -> None:
         """Start what ran before, and reload what was reloaded."""
         states = self.host.show(self.before, ("ActiveState", "Job", "Triggers"))
-        start = [unit for unit in self.before if self._has_to_start(unit, states.get(unit, {}))]
+        # A socket, a path or Upholds= may have started them again, as they were defined before the files were back.
+        risen = [unit for unit in self.moved if self._has_risen(unit, states.get(unit, {}))]
+        start = [unit for unit in self.before if self._has_to_start(unit, states.get(unit, {})) and unit not in risen]
         blocking = self._blocking_services(start, states)
         self._attempt("stop", blocking)
         self.rolled.difference_update(blocking)
-        start += blocking
-        # A socket, a path or Upholds= may have started them again, as they were defined before the files were back.
-        risen = [unit for unit in self.moved if unit not in blocking and self._has_risen(unit, states.get(unit, {}))]
-        start = [unit for unit in start if unit not in risen]
+        risen = [unit for unit in risen if unit not in blocking]
+        start = sorted([*start, *blocking], key=lambda unit: not unit.endswith(".socket"))
         failed = [unit for unit in self.before if self._failed_since(unit, states.get(unit, {}))]
         if failed or start or risen:
             # Also forgets the starts so far, which systemd counts: this one must not be the one too many.
