@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _services
 from live.deploying import deploy
+from live.watching import watching
 
 # Answers on its TCP and its UDP socket, and ends on SIGTERM after the request at hand.
 PROGRAM = """\
@@ -33,6 +32,10 @@ while not ended:
 CLIENT = """\
 import json, os, socket, time
 asked, lost, versions = 0, [], []
+def tell():
+    json.dump([asked, lost, versions], open("/run/t-watch.new", "w"))
+    os.rename("/run/t-watch.new", "/run/t-watch")
+tell()
 while not os.path.exists("/run/t-stop"):
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
         asked += 1
@@ -48,7 +51,7 @@ while not os.path.exists("/run/t-stop"):
         except (OSError, AssertionError) as error:
             lost.append(f"{kind.name}: {error!r}")
     time.sleep(0.002)
-json.dump([asked, lost, versions], open("/run/t-client", "w"))
+tell()
 """
 SOCKET = {"listen": "127.0.0.1:7900", "ListenDatagram": "127.0.0.1:7900"}
 
@@ -71,20 +74,9 @@ def requests(target):
     """What a client saw since the first version runs: how many requests it made, the lost ones, who answered."""
     result = apply(target, "1")
     assert not result.get("failed"), result["msg"]
-    yield begin_to_ask(target)
-    target.sh("touch /run/t-stop; systemctl stop 't-*'", check=False)
-
-
-def begin_to_ask(target):
-    target.write("/run/t-client.py", CLIENT)
-    target.sh("python3 /run/t-client.py >/dev/null 2>&1 &")
-
-    def seen():
-        target.sh("touch /run/t-stop")
-        target.wait_for("test -s /run/t-client")
-        return json.loads(target.sh("cat /run/t-client"))
-
-    return seen
+    with watching(target, CLIENT) as seen:
+        yield seen
+    target.sh("systemctl stop 't-*'", check=False)
 
 
 def test_no_request_is_lost(target, requests):
@@ -118,11 +110,11 @@ def test_a_socket_that_a_sick_version_has_closed_is_open_again(target):
     )
     result = target.units([{"name": "t-sock.socket", "sections": {"Socket": listen}, "state": "started"}, old])
     assert not result.get("failed"), result["msg"]
-    seen = begin_to_ask(target)
-    result = target.units([sick])
-    assert result["rolled_back"], result
-    assert target.show("t-sock.socket", "ActiveState") == "active"
-    assert seen()[2][-1] == "1"
+    with watching(target, CLIENT) as seen:
+        result = target.units([sick])
+        assert result["rolled_back"], result
+        assert target.show("t-sock.socket", "ActiveState") == "active"
+        assert seen()[2][-1] == "1"
 
 
 def test_a_changed_socket_takes_its_service_along(target):
