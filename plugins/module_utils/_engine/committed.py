@@ -86,26 +86,30 @@ def _files_after(old: Item, unit: DesiredUnit, plan: Plan, state: HostState) -> 
 
 
 def prune_files(
-    items: t.Sequence[Item], desired: t.Sequence[DesiredUnit], set_name: str, others: t.Collection[str]
+    items: t.Sequence[Item], desired: t.Sequence[DesiredUnit], set_name: str, others: t.Iterable[str]
 ) -> list[DesiredUnit]:
     """Have the files removed that a set has brought along and declares no more; no folder is among them.
 
-    :param others: the paths of the files that other sets have; they stay.
+    :param others: the paths of the files that other sets have; they stay. Read only when something goes.
     :returns: items for what the task does not speak of otherwise.
     """
     declared = {file.path for unit in desired for file in unit.files}
     units = {(unit.name, unit.dropin): unit for unit in desired}
     found = []
-    for item in items:
-        gone = [f["path"] for f in item["files"] if f["path"] not in declared and f["kind"] != "directory"]
-        if gone and _key(item) not in units:
-            units[_key(item)] = DesiredUnit(
-                item["name"], item["path"], item["dropin"], position=len(desired), pruned_of=set_name
-            )
-            found.append(units[_key(item)])
-        for path in gone:
-            place = f"set {set_name} no longer declares it"
-            units[_key(item)].files.append(DesiredFile(place, path, "missing", left=path in others))
+    gone = [
+        (item, file["path"])
+        for item in items
+        for file in item["files"]
+        if file["path"] not in declared and file["kind"] != "directory"
+    ]
+    kept = set(others) if gone else set()
+    for item, path in gone:
+        unit = units.get(_key(item))
+        if unit is None:
+            unit = DesiredUnit(item["name"], item["path"], item["dropin"], position=len(desired), pruned_of=set_name)
+            units[_key(item)] = unit
+            found.append(unit)
+        unit.files.append(DesiredFile(f"set {set_name} no longer declares it", path, "missing", left=path in kept))
     return found
 
 

@@ -136,10 +136,11 @@ def generations_of_all(store: Store) -> list[Generations]:
     return [Generations(store, name) for name in sorted(map(urllib.parse.unquote, names))]
 
 
-def files_of_others(store: Store, set_name: str) -> set[str]:
-    """The paths of the files of every other set of this scope and user: they are not removed with this one."""
-    others = (generations for generations in generations_of_all(store) if generations.set_name != set_name)
-    return {file["path"] for generations in others for item in generations.items() for file in item["files"]}
+def files_of_others(store: Store, set_name: str) -> t.Iterator[str]:
+    """The paths of the files of every other set of this scope and user."""
+    for generations in generations_of_all(store):
+        if generations.set_name != set_name:
+            yield from (file["path"] for item in generations.items() for file in item["files"])
 
 
 def describe_all(store: Store, is_asked: t.Callable[[str], bool]) -> dict[str, list[dict[str, t.Any]]]:

@@ -72,7 +72,7 @@ class Rollback(Task):
         try:
             self.number = self._chosen(generations, current)
             generation = generations.read(self.number)
-            others = files_of_others(self.store, self.params["set_name"])
+            others = set(files_of_others(self.store, self.params["set_name"]))
             desired = desired_again(generation["items"], generations.items(), others, self.number, self.health)
             self._add_accounts(desired, generation.get("accounts", ()))
         except ValueError as error:
