@@ -1,0 +1,83 @@
+# Copyright (c) 2026, The unitcraft.systemd contributors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the roles take for a distribution, and what role worker refuses: data and templates, without a host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from case_files import load
+
+ROOT = Path(__file__).parents[3]
+FOLDERS = ("roles/worker/vars", "roles/rot13/vars", "playbooks/vars/site")
+FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.yml")) if path.stem != "main"]
+DISTRIBUTIONS = load("repo/distributions")
+OF_WORKER = [case for case in DISTRIBUTIONS if "given" in case.values[0]]
+
+
+def read(path):
+    """A file of YAML whose texts are templates."""
+    return DataLoader().load_from_file(str(ROOT / path), trusted_as_template=True)
+
+
+def worker(given, distribution="default.yml"):
+    """Variables of role worker on a distribution, and what renders them."""
+    variables = {}
+    for path in ("defaults/main.yml", "vars/main.yml", f"vars/{distribution}"):
+        variables.update(read(f"roles/worker/{path}"))
+    return variables, Templar(DataLoader(), {**variables, **given})
+
+
+def refused(given, distribution="default.yml"):
+    """{variable: message} of what the role refuses."""
+    variables, templar = worker(given, distribution)
+    checks = templar.template(variables["__worker_checks"])
+    return {check["about"]: check["message"] for check in checks if not check["good"]}
+
+
+def matches(said, expected):
+    """Whether the same variables are refused, each with the expected part in its message."""
+    return said.keys() == expected.keys() and all(part in said[name] for name, part in expected.items())
+
+
+@pytest.mark.parametrize("case", load("repo/worker"))
+def test_what_is_refused_and_why(case):
+    said = refused(case["given"])
+    assert matches(said, case.get("refused", {})), said
+
+
+@pytest.mark.parametrize("case", DISTRIBUTIONS)
+def test_which_file_is_loaded(case):
+    names = read("roles/services/tasks/distribution.yml")[1]["vars"]["__services_data_files"]["files"]
+    wanted = Templar(DataLoader(), {"ansible_facts": case["facts"]}).template(names)
+    # As the lookup first_found does.
+    assert next(name for name in wanted if (ROOT / case["folder"] / name).is_file()) == case["file"]
+
+
+@pytest.mark.parametrize("case", OF_WORKER)
+def test_what_is_refused_on_a_distribution(case):
+    said = refused(case["given"], case["file"])
+    assert matches(said, case.get("refused", {})), said
+
+
+@pytest.mark.parametrize("case", [case for case in OF_WORKER if "packages" in case.values[0]])
+def test_packages_of_workers(case):
+    variables, templar = worker(case["given"], case["file"])
+    assert templar.template(variables["__worker_service"]["packages"]) == case["packages"]
+
+
+@pytest.mark.parametrize("case", [case for case in OF_WORKER if "redis" in case.values[0]])
+def test_redis_of_workers(case):
+    variables, templar = worker(case["given"], case["file"])
+    assert {key: templar.template(variables["__worker_redis"][key]) for key in case["redis"]} == case["redis"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_has_the_names_that_the_default_has(path):
+    names = [yaml.safe_load(file.read_text(encoding="utf-8")).keys() for file in (path, path.parent / "default.yml")]
+    assert names[0] == names[1]
