@@ -110,6 +110,11 @@ dist: ## what a release has, into dist: the linter unitcraft as one file that Py
 	.venv/bin/python tests/tools/tarball.py dist
 	cd dist && sha256sum * > SHA256SUMS
 
+.PHONY: test-distributions
+test-distributions: ## the examples on containers that are laid out as RHEL 9 and 10 are, with Debian's programs in packages of those names
+	python3 tests/run images python
+	PATH="$(CURDIR)/.venv/bin:$$PATH" python3 tests/lab/sandbox.py run molecule test -s distributions
+
 .PHONY: reading
 reading: ## what unit_info and adopt make of every unit of the four images, against systemctl cat and show
 	python3 tests/run images python

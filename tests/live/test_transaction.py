@@ -134,6 +134,14 @@ def test_modes_owners_links_masks_and_states_are_put_back(target):
     target.wait_for_command("sleep 1000", "t-a", "t-x", "t-r")
 
 
+def test_a_unit_that_dies_while_another_one_is_asked_is_named(target):
+    short = item("t-a", "/bin/sh -c 'echo t-a is away; exit 3'", state="started")
+    asked = item("t-b", "/bin/sleep 500", state="started", health={"timeout": 5, "probes": [{"tcp": "127.0.0.1:9"}]})
+    result = target.units([short, asked], verify=False, fail_on="never")
+    assert sorted(failure["unit"] for failure in result["failed_units"]) == ["t-a.service", "t-b.service"]
+    assert "t-a is away" in result["msg"]
+
+
 def test_what_was_not_there_before_is_gone_again(target):
     result = target.units(
         items("/bin/sleep 2000", service={"ExecStart": "/bin/false"}, health={"stable": 60}),

@@ -117,6 +117,10 @@ def judge(
             up[unit] = limit
     if up and not causes:
         causes = _Watch(host, up, states, begun).causes()
+        # Others may have failed meanwhile, and can be why a probe got no answer.
+        states.update(settle(host, limits, host.monotonic()))
+        late = {unit: problem(states.get(unit, {}), limit) for unit, limit in limits.items() if unit not in causes}
+        causes.update({unit: why for unit, why in late.items() if why})
     return states, failures_of(host, causes, states, log_since)
 
 

@@ -71,6 +71,12 @@ def test_packages_of_workers(case):
     assert templar.template(variables["__worker_service"]["packages"]) == case["packages"]
 
 
+@pytest.mark.parametrize("case", [case for case in OF_WORKER if "check" in case.values[0]])
+def test_last_check_of_a_new_version(case):
+    variables, templar = worker(case["given"], case["file"])
+    assert templar.template(variables["__worker_release"])["prepare"][-1] == case["check"]
+
+
 @pytest.mark.parametrize("case", [case for case in OF_WORKER if "redis" in case.values[0]])
 def test_redis_of_workers(case):
     variables, templar = worker(case["given"], case["file"])
