@@ -7,27 +7,39 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
 from . import command_line
 from .errors import BAD_INPUT, InputError
+from .shown import say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status is 0, 1 for findings, or 2 for input that cannot be used."""
+    """Run one command.
+
+    :returns: 0; 1 for findings; 2 for input that cannot be used, or output that cannot be written.
+    """
     options = command_line.parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         # A unit file may hold any character, and the terminal's encoding need not have it.
         getattr(stream, "reconfigure", lambda **_options: None)(errors="backslashreplace")
     try:
+        if sys.stdout is None:
+            raise InputError("there is no standard output to write to")
         return _run(options)
-    except InputError as error:
-        print(f"unitcraft {options.command}: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except BrokenPipeError:  # of `unitcraft ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except (InputError, OSError) as error:
+        if isinstance(error, BrokenPipeError):  # of `unitcraft ... | head`
+            status = 0
+        else:
+            say(options.command, str(error))
+            status = BAD_INPUT
+        if not isinstance(error, InputError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would fail once more at its end
+        return status
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -36,6 +48,7 @@ def _run(options: argparse.Namespace) -> int:
 
     command = importlib.import_module(f".{options.command.replace('-', '_')}_command", __package__)
     status: int = command.run(options)
+    sys.stdout.flush()
     return status
 
 

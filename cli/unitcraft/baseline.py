@@ -12,13 +12,15 @@ from __future__ import annotations
 import collections
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ._host.regular import read_regular
 from .errors import InputError
 from .found import Found
 
 FORMAT = 1
+_MAX_BYTES = 64 << 20
 _FIELDS = ("rule", "path", "section", "directive", "value")
 Entry = tuple[str, ...]  # of _FIELDS
 
@@ -33,8 +35,12 @@ class Baseline:
         """The rules that it speaks of."""
         return {entry[0] for entry in self._entries}
 
-    def subtract(self, found: Sequence[Found]) -> tuple[list[Found], int]:
-        """The findings that it does not hold, and how many it holds that are there no more."""
+    def subtract(self, found: Sequence[Found], checked: Iterable[str]) -> tuple[list[Found], int]:
+        """The findings that it does not hold, and how many it holds that are there no more.
+
+        :param checked: the files that were looked at. Of others, what is gone cannot be told, unless the file is.
+        """
+        looked_at = {Path(file).as_posix() for file in checked}
         known = self._entries.copy()
         left = []
         for each in found:
@@ -43,7 +49,8 @@ class Baseline:
                 known[entry] -= 1
             else:
                 left.append(each)
-        return left, sum(known.values())
+        gone = (number for (_rule, path, *_), number in known.items() if path in looked_at or not Path(path).exists())
+        return left, sum(gone)
 
 
 def _entry(found: Found) -> Entry:
@@ -62,6 +69,8 @@ def write(path: str, found: Sequence[Found]) -> None:
     entries = [dict(zip(_FIELDS, entry)) for entry in sorted(map(_entry, found))]
     text = json.dumps({"unitcraft_baseline": FORMAT, "findings": entries}, indent=2) + "\n"
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise InputError(f"--write-baseline: {path} is not a regular file")
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"--write-baseline: {path} cannot be written: {error.strerror}") from None
@@ -73,11 +82,12 @@ def read(path: str) -> Baseline:
     :raises InputError: for anything else.
     """
     try:
-        read_back = json.loads(Path(path).read_text(encoding="utf-8"))
-        if read_back["unitcraft_baseline"] != FORMAT:
-            raise InputError(f"--baseline: {path} has format {read_back['unitcraft_baseline']}, not {FORMAT}")
+        read_back = json.loads(read_regular(path, _MAX_BYTES).decode("utf-8-sig"))
+        if read_back["unitcraft_baseline"] != FORMAT or read_back["unitcraft_baseline"] is True:
+            given = json.dumps(read_back["unitcraft_baseline"])
+            raise InputError(f"--baseline: {path} has format {given}, not {FORMAT}; --write-baseline makes one")
         return Baseline([tuple(str(entry[field]) for field in _FIELDS) for entry in read_back["findings"]])
     except OSError as error:
         raise InputError(f"--baseline: {path} cannot be read: {error.strerror}; --write-baseline makes one") from None
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         raise InputError(f"--baseline: {path} is not a baseline; --write-baseline makes one") from None

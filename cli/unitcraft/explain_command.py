@@ -20,7 +20,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.rule:
         width = max(map(len, texts))
         for rule, text in texts.items():
-            about = records[rule].why if rule in records else text.partition("\n")[0]
+            about = records[rule].why if rule in records else " ".join(text.partition("\n\n")[0].split())
             print(f"{rule:<{width}}  {about}")
         return 0
     if options.rule not in texts:

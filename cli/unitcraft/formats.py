@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import urllib.parse
@@ -16,6 +17,7 @@ from . import command_line
 from ._lint import judge
 from .found import Found, Report
 from .rule_texts import RULES_PAGE, explanations
+from .shown import in_json, in_xml, on_one_line
 
 _COLOURS = {"error": "31", "warning": "33", "info": "36"}
 _SARIF_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
@@ -26,8 +28,6 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def text(report: Report) -> str:
     """A line for each finding, then the count."""
-    import os
-
     coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     lines = [_line(each, report, coloured) for each in report.found]
     counts = [(sum(each.finding.severity == severity for each in report.found), severity) for severity in _COLOURS]
@@ -40,10 +40,11 @@ def text(report: Report) -> str:
 def _line(found: Found, report: Report, coloured: bool) -> str:
     finding = found.finding
     place = f"{found.file}:{finding.line}" if finding.line else found.file
+    about = on_one_line(f"{words(found, report)} ({finding.rule})")
     severity = finding.severity
     if coloured:
         severity = f"\x1b[{_COLOURS[severity]}m{severity}\x1b[0m"
-    return f"{place}: {severity}: {words(found, report)} ({finding.rule})"
+    return f"{on_one_line(place)}: {severity}: {about}"
 
 
 def words(found: Found, report: Report) -> str:
@@ -62,7 +63,7 @@ def as_json(report: Report) -> str:
         "checked": list(report.checked),
         "findings": findings,
     }
-    return json.dumps(whole, indent=2) + "\n"
+    return in_json(json.dumps(whole, indent=2)) + "\n"
 
 
 def sarif(report: Report) -> str:
@@ -86,12 +87,12 @@ def sarif(report: Report) -> str:
     results = [_sarif_result(each, report, ids) for each in report.found]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     schema = "https://json.schemastore.org/sarif-2.1.0.json"
-    return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+    return in_json(json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2)) + "\n"
 
 
 def _sarif_result(found: Found, report: Report, ids: list[str]) -> dict[str, object]:
     finding = found.finding
-    place: dict[str, object] = {"artifactLocation": {"uri": urllib.parse.quote(_relative(found.file))}}
+    place: dict[str, object] = {"artifactLocation": {"uri": urllib.parse.quote(os.fsencode(_relative(found.file)))}}
     if finding.line:
         place["region"] = {"startLine": finding.line}
     return {
@@ -125,7 +126,7 @@ def github(report: Report) -> str:
 def _github_escape(value: str, more: str = "") -> str:
     for character in f"%\r\n{more}":
         value = value.replace(character, f"%{ord(character):02X}")
-    return value
+    return on_one_line(value)
 
 
 def junit(report: Report) -> str:
@@ -150,7 +151,7 @@ def junit(report: Report) -> str:
 def _xml(value: str) -> str:
     from xml.sax.saxutils import quoteattr
 
-    return quoteattr(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", value))
+    return in_xml(quoteattr(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", value)))
 
 
 FORMATS: dict[str, Callable[[Report], str]] = {

@@ -11,10 +11,12 @@ import sys
 from collections.abc import Collection, Sequence
 
 from . import _catalog, baseline, formats
+from ._host.unit_files import unit_sets
 from ._lint import judge
 from ._model import Finding
 from .errors import FOUND, InputError
 from .found import Found, Report, merge
+from .shown import say
 from .unit_files import read_files
 
 
@@ -25,15 +27,15 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("no path given; name unit files or folders, or - for standard input")
     releases = read_releases(options.systemd)
     for words in judge.unknown_rules(options.ignore):
-        print(f"unitcraft lint: --{words}", file=sys.stderr)
-    files = judge.pending_files(read_files(options.paths, options.name or ""))
+        say("lint", f"--{words}")
+    sets = [judge.pending_files(files) for files in unit_sets(read_files(options.paths, options.name or ""))]
     scope = "user" if options.user else "system"
-    found = merge((release, _check(files, release, scope, options.ignore)) for release in releases)
-    if options.baseline:
-        found = _without_known(found, options.baseline)
+    found = merge((release, _check(sets, release, scope, options.ignore)) for release in releases)
+    checked = [file.path or file.unit for files in sets for file in files]
+    left = _without_known(found, checked, options.baseline) if options.baseline else found
     if options.write_baseline:
         baseline.write(options.write_baseline, found)
-    report = Report(found, [file.path or file.unit for file in files], releases, options.fail_on)
+    report = Report(left, checked, releases, options.fail_on)
     sys.stdout.write(formats.FORMATS[options.format](report))
     return FOUND if report.failed() and not options.write_baseline else 0
 
@@ -55,17 +57,20 @@ def read_releases(text: str | None) -> list[int]:
     return sorted(set(releases))
 
 
-def _check(files: Sequence[judge.PendingFile], release: int, scope: str, ignored: Collection[str]) -> list[Finding]:
-    return judge.ignored(judge.check(files, judge.Target(release, scope=scope)), ignored)
+def _check(
+    sets: Sequence[Sequence[judge.PendingFile]], release: int, scope: str, ignored: Collection[str]
+) -> list[Finding]:
+    target = judge.Target(release, scope=scope)
+    return judge.ignored([finding for files in sets for finding in judge.check(files, target)], ignored)
 
 
-def _without_known(found: Sequence[Found], path: str) -> list[Found]:
+def _without_known(found: Sequence[Found], checked: Sequence[str], path: str) -> list[Found]:
     old = baseline.read(path)
     unknown = sorted(old.rules() - judge.rule_ids())
     if unknown:
         names = ", ".join(unknown)
-        print(f"unitcraft lint: {path}: no such rule: {names}; write the baseline anew", file=sys.stderr)
-    left, gone = old.subtract(found)
+        say("lint", f"{path}: no such rule: {names}; write the baseline anew")
+    left, gone = old.subtract(found, checked)
     if gone:
-        print(f"unitcraft lint: {path}: {gone} of its findings are gone; write the baseline anew", file=sys.stderr)
+        say("lint", f"{path}: {gone} of its findings are gone; write the baseline anew")
     return left

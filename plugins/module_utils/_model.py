@@ -25,10 +25,11 @@ class Unit:
     :ivar dropin: name of the drop-in without ``.conf`` when this is the text of one drop-in alone, else empty.
     :ivar path: the file of the fragment (or of the drop-in); empty when it has none yet.
     :ivar problems: list of ``(line, message)``: lines that systemd does not take.
+    :ivar is_mask: an empty file.
     :ivar index: the settings that count by section and directive, kept by ``effective`` for its own use.
     """
 
-    __slots__ = ("dropin", "index", "name", "path", "problems", "settings")
+    __slots__ = ("dropin", "index", "is_mask", "name", "path", "problems", "settings")
 
     def __init__(
         self,
@@ -37,12 +38,14 @@ class Unit:
         dropin: str = "",
         path: str = "",
         problems: t.Sequence[tuple[int, str]] = (),
+        is_mask: bool = False,
     ) -> None:
         self.name = name
         self.settings = list(settings)
         self.dropin = dropin
         self.path = path
         self.problems = list(problems)
+        self.is_mask = is_mask
         self.index: tuple[int, dict[tuple[str, str], list[Setting]]] | None = None
 
 

@@ -18,6 +18,7 @@ options:
   paths:
     description:
       - Unit files, drop-ins (C(NAME.d/*.conf)) and folders of both, on the target.
+      - When two folders have a file of the same name, the module checks each folder by itself.
     type: list
     elements: path
     default: []

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 import typing as t
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from bench import payload, workload
 from bench.clock import BenchError, Controller, Times, changed_tasks, run_script
 from lab import containers
+from tools import dist
 
 SIZES = (1, 10, 100, 300)
 LOOP_SIZES = (1, 10, 50)
@@ -23,6 +25,7 @@ LONG_LOOP = 300
 LONG_ROUND_SECONDS = 180.0
 LONGEST_LOOP_SECONDS = 600.0  # a loop that would take longer is extrapolated
 LINT_UNITS = 500
+STARTS = 10  # of a command, in one measurement
 TOOLS = "/opt/bench"
 NOTING = {"ansible_python_interpreter": f"{TOOLS}/python"}
 
@@ -286,17 +289,49 @@ def info(bench: Bench) -> dict[str, t.Any]:
     return dict(times)
 
 
+def put_units_to_lint(bench: Bench, folder: str) -> list[str]:
+    """Write many units into a folder of the container; returns the steps of a script that verifies them."""
+    listed = [f"lint-{number:03}.service" for number in range(LINT_UNITS)]
+    put_files(bench.host, folder, {name: workload.lint_text(number) for number, name in enumerate(listed)})
+    # verify ends with 1 for what it finds; only its time counts
+    return [
+        f"SYSTEMD_LOG_LEVEL=err systemd-analyze verify --man=no {folder}/*.service > {TOOLS}/verify.out 2>&1 || true"
+    ]
+
+
+def command(bench: Bench) -> dict[str, t.Any]:
+    """The command ``unitcraft``: its start, and its lint of many units beside ``systemd-analyze verify``."""
+    folder, archive, package = f"{TOOLS}/lint", f"{TOOLS}/{dist.ARCHIVE}", f"{TOOLS}/installed"
+    verify = put_units_to_lint(bench, folder)
+    with tempfile.TemporaryDirectory(prefix="unitcraft-bench-") as scratch:
+        written = Path(scratch, dist.ARCHIVE)
+        dist.write_archive(dist.lay_out(Path(scratch)), written, 0x60000000)
+        containers.write_file(bench.host, archive, written.read_bytes(), "0755")
+    # As pip leaves a wheel: compiled.
+    unpack = f"python3 -m zipfile -e {archive} {package} && python3 -m compileall -q {package}"
+    containers.run(bench.host, ["sh", "-c", unpack])
+    ways = {"installed": f"env PYTHONPATH={package} python3 -m unitcraft", "one file": archive}
+    starts = {"python": "python3 -c pass", **{way: f"{words} --version" for way, words in ways.items()}}
+    times = Times()
+    for number in range(bench.rounds):
+        bench.say(f"command: round {number + 1}")
+        times.add("verify", bench.script("verify", verify))
+        for way, words in ways.items():
+            check = f"{words} lint --fail-on never {folder} > {TOOLS}/lint.out"
+            times.add(f"lint {way}", bench.script(f"lint-{way.replace(' ', '-')}", [check]))
+        for way, words in starts.items():
+            whole = bench.script(f"start-{way.replace(' ', '-')}", [f"{words} > {TOOLS}/start.out"] * STARTS)
+            times.add(f"start {way}", whole / STARTS)
+    containers.run(bench.host, ["rm", "-r", folder, package, archive])
+    return dict(times)
+
+
 def lint(bench: Bench) -> dict[str, t.Any]:
     """``unit_lint`` of many units, and ``systemd-analyze verify`` of the same files."""
     folder = f"{TOOLS}/lint"
-    listed = [f"lint-{number:03}.service" for number in range(LINT_UNITS)]
-    put_files(bench.host, folder, {name: workload.lint_text(number) for number, name in enumerate(listed)})
+    verify = put_units_to_lint(bench, folder)
     bench.add_interpreter()
     bench.add_empty_modules()
-    # verify ends with 1 for what it finds; only its time counts
-    verify = [
-        f"SYSTEMD_LOG_LEVEL=err systemd-analyze verify --man=no {folder}/*.service > {TOOLS}/verify.out 2>&1 || true"
-    ]
     times = Times()
     for number in range(bench.rounds):
         bench.say(f"lint: round {number + 1}")
@@ -363,6 +398,7 @@ GROUPS: dict[str, t.Callable[[Bench], dict[str, t.Any]]] = {
     "one": one,
     "info": info,
     "lint": lint,
+    "command": command,
     "sets": sets,
     "hosts": hosts,
     "loops": loops,

@@ -38,6 +38,10 @@ the run would take over ten minutes; 300 units were run once (`units` more often
 """
 _LINT = """500 units of 20 directives. Seconds, medians; *on the host* is the module's process without the way there.
 """
+_COMMAND = """The command `unitcraft` without Ansible, and `systemd-analyze verify` of the same 500 units. Seconds,
+medians. *Installed* is the wheel, *one file* the archive, which Python compiles at each start; *python* is an empty
+program.
+"""
 _COUNTS = """Reloads by PID 1's own log; memory is the peak of the module's process in MiB.
 """
 
@@ -107,6 +111,7 @@ def limits(found: Figures) -> list[Line]:
         ("one", _one_limits),
         ("info", _info_limits),
         ("lint", _lint_limits),
+        ("command", _command_limits),
         ("services", _services_limits),
         ("releases", _releases_limits),
         ("payload", _payload_limits),
@@ -168,6 +173,13 @@ def _lint_limits(found: Figures) -> t.Iterator[Line]:
     yield Line("unit_lint of 500 units on the host, to one systemd-analyze verify", figure, 1.0, **least)
 
 
+def _command_limits(found: Figures) -> t.Iterator[Line]:
+    times = found["command"]
+    figure = ratio(times, "lint installed", "verify")
+    yield Line("unitcraft lint of 500 units, to one systemd-analyze verify", figure, 1.0)
+    yield Line("start of the command unitcraft", 1000 * middle(times, "start installed"), 150, unit=" ms")
+
+
 def _services_limits(found: Figures) -> t.Iterator[Line]:
     times = found["services"]
     most = (8 * middle(times, "ping") + middle(times, "script")) / middle(times, "ping")
@@ -218,6 +230,7 @@ def tables(found: Figures) -> str:
         ("one", _one),
         ("info", _info),
         ("lint", _lint),
+        ("command", _command),
         ("counts", _counts),
         ("services", _services),
         ("releases", _releases),
@@ -397,6 +410,12 @@ def _lint(times: Figures) -> str:
         head += ["*empty* on the host", "*loaded* on the host"]
         row += [seconds(times, "empty"), seconds(times, "loaded")]
     return f"## Lint\n\n{_LINT}\n" + table(head, [row])
+
+
+def _command(times: Figures) -> str:
+    names = ("verify", "lint installed", "lint one file", "start installed", "start one file", "start python")
+    row = [f"{middle(times, name):.3f}" if name.startswith("start") else seconds(times, name) for name in names]
+    return f"## Command\n\n{_COMMAND}\n" + table(names, [row])
 
 
 def _counts(counts: Figures) -> str:

@@ -90,6 +90,7 @@ def main() -> None:
         write_archive(package, target / ARCHIVE, moment)
         write_wheel(Path(scratch), target, moment)
     for path in sorted(target.iterdir()):
+        path.chmod(path.stat().st_mode | stat.S_IRGRP | stat.S_IROTH)  # flit's wheel is for its maker alone
         print(path)
 
 

@@ -47,7 +47,7 @@ def merge(units: t.Iterable[Unit]) -> dict[str, Unit]:
     for unit in units:
         known = result.get(unit.name)
         if known is None:
-            result[unit.name] = Unit(unit.name, unit.settings, "", unit.path, unit.problems)
+            result[unit.name] = Unit(unit.name, unit.settings, "", unit.path, unit.problems, unit.is_mask)
         else:
             known.settings.extend(unit.settings)
     return result

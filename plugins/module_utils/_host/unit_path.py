@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._syntax.names import UnitName, is_template, parse_unit_name
+from .._syntax.names import dropin_owners, is_template, parse_unit_name
 
 # unit_type_may_alias() and unit_type_may_template() of systemd 247 to 262
 _MAY_ALIAS = frozenset(("service", "socket", "target", "device", "timer", "path"))
@@ -193,25 +193,3 @@ def _may_be_alias(name: str, target: str) -> bool:
     if source.instance and not aim.instance:
         return aim.instance == ""  # an instance may lead to a template, not to a plain unit
     return source.instance == aim.instance
-
-
-def dropin_owners(name: str) -> list[str]:
-    """Names whose ``.d`` folder speaks of this unit, the most special first.
-
-    ``foo-bar@x.service`` -> itself, ``foo-bar@.service``, ``foo-.service``, ``foo-@x.service``, ``foo-@.service``;
-    a bare type name (``service``) stands for itself.
-    """
-    owners = [name]
-    parts = parse_unit_name(name)
-    if parts is None:
-        return owners
-    if parts.instance:
-        owners += dropin_owners(str(parts._replace(instance="")))
-    prefix = parts.prefix
-    if prefix.endswith("-"):
-        prefix = prefix[:-1]  # only one dash is skipped: foo-- has no foo-
-    head, dash, _tail = prefix.rpartition("-")
-    if dash and head and (head + dash) != parts.prefix:
-        # the prefix of a template is looked for as a plain name, that of an instance with the instance
-        owners += dropin_owners(str(UnitName(head + dash, parts.instance or None, parts.type)))
-    return [o for i, o in enumerate(owners) if o not in owners[:i]]

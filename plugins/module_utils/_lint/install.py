@@ -217,15 +217,11 @@ def _adds_up(directive: str, unit: Unit, setting: Setting) -> Diagnostic:
 @RULES.rule("masked-by-empty-file", WARNING)
 def masked_by_empty_file(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     """An empty unit file counts as a mask."""
-    if unit.dropin or unit.settings or unit.problems:
-        return
-    fact = context.facts.paths.get(unit.path) if context.facts is not None and unit.path else None
-    if fact is not None and fact.size > 0 and unit_type(unit.name) == "target":
-        return
-    yield Diagnostic(
-        f"the unit has no setting at all: systemd takes an empty file for a mask, and nobody can start {unit.name}",
-        "write the unit, remove the file, or mask it on purpose (masked: true)",
-    )
+    if unit.is_mask and not unit.dropin:
+        yield Diagnostic(
+            f"the unit has no setting at all: systemd takes an empty file for a mask, and nobody can start {unit.name}",
+            "write the unit, remove the file, or mask it on purpose (masked: true)",
+        )
 
 
 @RULES.rule("kill-mode-none", WARNING, "KillMode", lines_only=True)

@@ -10,7 +10,7 @@ import typing as t
 from .._graph.build import merge
 from .._model import SEVERITIES, Finding, Setting, Unit
 from .._syntax.lines import read_unit
-from .._syntax.names import template_of
+from .._syntax.names import dropin_owners, template_of, unit_type
 from .._syntax.words import UnitSyntaxError, shorten
 from .._values.validate import validate
 from . import comments, install, links, restart, startup, values
@@ -135,21 +135,30 @@ def pending_files(texts: t.Iterable[tuple[str, str, str, str]]) -> list[PendingF
 
     :param texts: unit, drop-in (empty for a fragment), path, text.
     """
-    files = sorted(enumerate(texts), key=lambda item: (bool(item[1][1]), item[1][1]))
-    whole: dict[str, list[Setting]] = {}
-    read: dict[int, Unit] = {}
-    for number, (unit, dropin, path, text) in files:
+    files = list(texts)
+    read: list[Unit | None] = []
+    dropins: dict[str, dict[str, Unit]] = {}
+    for name, dropin, path, text in files:
         try:
-            read[number] = read_unit(unit, text, path, dropin)
+            unit = read_unit(name, text, path, dropin)
         except UnitSyntaxError:
+            read.append(None)
             continue
-        if not dropin or unit in whole:  # otherwise the fragment is not among what is checked
-            whole.setdefault(unit, []).extend(read[number].settings)
-    fragments = {unit for _number, (unit, dropin, _path, _text) in files if not dropin}
+        read.append(unit)
+        if dropin:
+            dropins.setdefault(name, {})[dropin] = unit
     return [
-        PendingFile(*text, whole.get(text[0]) if text[0] in fragments and not text[1] else None, read.get(number))
-        for number, text in sorted(files)
+        PendingFile(*file, None if file[1] or unit is None else _with_dropins(unit, dropins), unit)
+        for file, unit in zip(files, read)
     ]
+
+
+def _with_dropins(fragment: Unit, dropins: t.Mapping[str, t.Mapping[str, Unit]]) -> list[Setting]:
+    """The settings of a unit and of its drop-ins by their names; of two with one name the more special counts."""
+    own: dict[str, Unit] = {}
+    for owner in (unit_type(fragment.name), *reversed(dropin_owners(fragment.name))):
+        own.update(dropins.get(owner, {}))
+    return [*fragment.settings, *(setting for name in sorted(own) for setting in own[name].settings)]
 
 
 class Target(t.NamedTuple):
@@ -181,11 +190,12 @@ def check(pending: t.Sequence[PendingFile], target: Target, enabled: t.Collectio
             )
             continue
         alone = file.merged == unit.settings  # no drop-in adds to it
-        verdict = validate(unit, target.release, target.known_directives, target.scope, complete=alone)
+        complete = alone and not unit.is_mask
+        verdict = validate(unit, target.release, target.known_directives, target.scope, complete=complete)
         findings += verdict.findings
         # What systemd drops decides nothing: the value before it, or the default, holds.
         dropped = [(finding.line, finding.message) for finding in verdict.findings if finding.line]
-        units.append(Unit(unit.name, verdict.taken, unit.dropin, unit.path, dropped))
+        units.append(Unit(unit.name, verdict.taken, unit.dropin, unit.path, dropped, unit.is_mask))
         if file.merged is not None and not alone:
             whole = Unit(file.unit, file.merged, path=file.path)
             judged = validate(whole, target.release, target.known_directives, target.scope)

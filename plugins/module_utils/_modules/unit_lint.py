@@ -11,7 +11,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .._catalog import LAST_RELEASE
 from .._host.systemd import Runner, SystemdError
-from .._host.unit_files import PathProblem, UnitFile, find_unit_files, place_of, read_unit_file
+from .._host.unit_files import PathProblem, UnitFile, find_unit_files, place_of, read_unit_file, unit_sets
 from .._lint import judge as _check
 from .._model import ERROR, SEVERITIES, Finding
 from .._syntax.names import declared_unit_name
@@ -85,19 +85,21 @@ def lint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     texts += [_declared(item) for item in params["units"]]
     # Another release than this host's: the host can then tell neither its keys nor what its verify would say.
     known = runner.known_directives() if release == here else None
-    candidates = _check.pending_files(texts)
-    findings += _check.check(candidates, _check.Target(release, known))
-    if params["verify"]:
-        # Here, as in _declared: what few tasks need is loaded by those.
-        from .._host.verify import unreported
+    sets = unit_sets(texts)
+    for candidates in map(_check.pending_files, sets):
+        found = _check.check(candidates, _check.Target(release, known))
+        if params["verify"]:
+            # Here, as in _declared: what few tasks need is loaded by those.
+            from .._host.verify import unreported
 
-        findings += unreported(candidates, runner, here, findings)
+            found += unreported(candidates, runner, here, found)
+        findings += found
     findings = _check.ignored(findings, params["ignore"])
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return {
         "changed": False,
         "findings": [finding._asdict() for finding in findings],
-        "checked": [file.path or file.unit for file in texts],
+        "checked": [file.path or file.unit for texts in sets for file in texts],
         "systemd_version": release,
         "stopping": findings,
     }

@@ -90,7 +90,7 @@ def read_unit(name: str, data: bytes | str, path: str = "", dropin: str = "") ->
     :raises UnitSyntaxError: as ``parse()``.
     """
     text = parse(data, path, name)
-    return Unit(name, text.settings, dropin, path, text.problems)
+    return Unit(name, text.settings, dropin, path, text.problems, not data)
 
 
 class _Reader:

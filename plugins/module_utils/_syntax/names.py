@@ -80,8 +80,8 @@ def parse_unit_name(name: str) -> UnitName | None:
 
 
 def unit_type(name: str) -> str:
-    """``service`` for ``rot13.service``; empty for a name without suffix."""
-    return split_unit_name(name).type
+    """``service`` for ``rot13.service`` and for ``service``; else empty."""
+    return name if name in UNIT_TYPES else split_unit_name(name).type
 
 
 def is_template(name: str) -> bool:
@@ -126,7 +126,26 @@ def declared_unit_name(given: str) -> str:
 
 def full_unit_name(name: str) -> str:
     """The name with its suffix: one without a unit type means a service, as for systemctl(1)."""
-    return name if unit_type(name) in UNIT_TYPES else f"{name}.service"
+    return name if split_unit_name(name).type in UNIT_TYPES else f"{name}.service"
+
+
+def dropin_owners(name: str) -> list[str]:
+    """Names whose ``.d`` folder is about a unit, the most special first.
+
+    ``foo-bar@x.service`` -> itself, ``foo-bar@.service``, ``foo-.service``, ``foo-@x.service``, ``foo-@.service``.
+    """
+    parts = parse_unit_name(name)
+    if parts is None:
+        return [name]
+    owners = [name]
+    if parts.instance:
+        owners += dropin_owners(str(parts._replace(instance="")))
+    # only one dash is skipped: foo-- has no foo-
+    head = re.sub("-$", "", parts.prefix).rpartition("-")[0]
+    if head and f"{head}-" != parts.prefix:
+        # for a template as a plain name, for an instance with the instance
+        owners += dropin_owners(str(UnitName(f"{head}-", parts.instance or None, parts.type)))
+    return list(dict.fromkeys(owners))
 
 
 def unit_escape(text: str, path: bool = False, template: str | None = None, suffix: str | None = None) -> str:

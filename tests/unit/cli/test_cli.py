@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shlex
+import subprocess
 import sys
 import types
 import typing as t
@@ -25,6 +26,9 @@ FILES = {
     "faulty.service": "[Service]\nExecStrat=/x\nType=exec\nExecStart=/usr/bin/web\n",
     "warned.service": "[Service]\nType=exec\nExecStart=/usr/bin/web\nKillMode=none\n",
 }
+
+
+PROGRAM = pathlib.Path(__file__).parents[3] / "cli" / "run"
 
 
 class Ended(t.NamedTuple):
@@ -50,6 +54,8 @@ def run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_bytes(data)
         monkeypatch.chdir(tmp_path)
+        for name in case.get("fifos", ()):
+            os.mkfifo(tmp_path / name)
         if "locked" in case:
             _lock(case["locked"], monkeypatch)
         stdin = types.SimpleNamespace(buffer=io.BytesIO(case.get("stdin", "").encode()))
@@ -74,7 +80,7 @@ def _lock(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def report(run: Run, form: str) -> str:
     files = {
-        "odd name, 100%.service": "[Service]\nType=exec\nExecStart=/usr/bin/web <&>\nKillMode=none\nExecStrat=\u2028\n"
+        "odd:name-100.service": "[Service]\nType=exec\nExecStart=/usr/bin/web <&>\nKillMode=none\nExecStrat=\u2028\n"
     }
     return run({"run": f"lint . --format {form}", "files": files}).out
 
@@ -93,6 +99,37 @@ def test_run(case: dict[str, t.Any], run: Run) -> None:
 def test_a_written_baseline_hides_all(run: Run) -> None:
     assert run({"run": "lint . --write-baseline known.json"}).status == 0
     assert "nothing found" in run({"run": "lint . --fail-on info --baseline known.json"}).out
+
+
+def test_of_files_that_were_not_checked_nothing_is_gone(run: Run) -> None:
+    run({"run": "lint . --write-baseline known.json"})
+    assert "are gone" not in run({"run": "lint faulty.service --baseline known.json"}).err
+
+
+def test_the_findings_of_a_file_that_is_away_are_gone(run: Run) -> None:
+    run({"run": "lint . --write-baseline known.json", "files": {"old.service": FILES["warned.service"]}})
+    os.unlink("old.service")
+    assert "1 of its findings are gone" in run({"run": "lint faulty.service --baseline known.json"}).err
+
+
+def test_a_baseline_that_is_renewed_keeps_what_it_held(run: Run) -> None:
+    run({"run": "lint . --write-baseline known.json"})
+    run({"run": "lint . --baseline known.json --write-baseline known.json"})
+    assert "nothing found" in run({"run": "lint . --fail-on info --baseline known.json"}).out
+
+
+def test_a_name_that_is_not_utf8_in_sarif(run: Run, tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "a.service.d"
+    folder.mkdir()
+    (folder / os.fsdecode(b"\xff.conf")).write_text("[Service]\nX=1\n")
+    assert "a.service.d/%FF.conf" in run({"run": "lint a.service.d --format sarif"}).out
+
+
+@pytest.mark.parametrize("output", ["> /dev/full", ">&-"])
+def test_output_that_cannot_be_written(output: str) -> None:
+    # The exit status 1 would say that there are findings.
+    ended = subprocess.run(f"{PROGRAM} explain {output}", shell=True, capture_output=True, text=True, check=False)  # noqa: S602  our own words
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
 
 
 def test_json_has_all_fields(run: Run) -> None:
