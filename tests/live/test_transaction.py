@@ -135,11 +135,12 @@ def test_modes_owners_links_masks_and_states_are_put_back(target):
 
 
 def test_a_unit_that_dies_while_another_one_is_asked_is_named(target):
-    short = item("t-a", "/bin/sh -c 'echo t-a is away; exit 3'", state="started")
-    asked = item("t-b", "/bin/sleep 500", state="started", health={"timeout": 5, "probes": [{"tcp": "127.0.0.1:9"}]})
-    result = target.units([short, asked], verify=False, fail_on="never")
-    assert sorted(failure["unit"] for failure in result["failed_units"]) == ["t-a.service", "t-b.service"]
-    assert "t-a is away" in result["msg"]
+    # It is the probe of the other one that kills it.
+    probe = {"command": ["/bin/sh", "-c", "systemctl kill --signal=KILL t-a.service; exit 1"]}
+    asked = item("t-b", state="started", health={"timeout": 5, "probes": [probe]})
+    result = target.units([item("t-a", state="started"), asked], verify=False, fail_on="never")
+    assert [failure["unit"] for failure in result["failed_units"]] == ["t-b.service", "t-a.service"]
+    assert "t-a.service: its process was killed by SIGKILL" in result["msg"]
 
 
 def test_what_was_not_there_before_is_gone_again(target):
