@@ -49,7 +49,7 @@ class Baseline:
                 known[entry] -= 1
             else:
                 left.append(each)
-        gone = (number for (_rule, path, *_), number in known.items() if path in looked_at or not Path(path).exists())
+        gone = (number for entry, number in known.items() if entry[1] in looked_at or not Path(entry[1]).exists())
         return left, sum(gone)
 
 
