@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import re
+import tarfile
 
 import pytest
 from lab import containers
+from oracle import agreement
 from tools import dist
 
 PROGRAM = "/opt/unitcraft.pyz"
@@ -36,8 +39,24 @@ def findings(found):
     return sorted(json.dumps({**finding, "releases": None}, sort_keys=True) for finding in found)
 
 
-@pytest.mark.parametrize("folder", ["/lib/systemd/system", "/usr/lib/systemd/user"])
-def test_shipped_units_are_judged_as_by_the_module(target, program, folder):
+@pytest.fixture(scope="module")
+def recorded(target):
+    """A folder with a unit for each value of which the verdict of systemd is known."""
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as archive:
+        for number, case in enumerate(agreement.read(agreement.RECORDED)):
+            name, text, _line = agreement.unit_of(case, f"case-{number:05}")
+            content = text.encode("utf-8", "surrogateescape")
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    containers.run(target.name, ["sh", "-c", "mkdir /opt/recorded && tar -x -C /opt/recorded"], data=data.getvalue())
+    return "/opt/recorded"
+
+
+@pytest.mark.parametrize("folder", ["/lib/systemd/system", "/usr/lib/systemd/user", "recorded"])
+def test_units_are_judged_as_by_the_module(target, program, folder, request):
+    folder = request.getfixturevalue(folder) if "/" not in folder else folder
     module = target.module("unit_lint", paths=[folder], fail_on="never")
     release = str(module["systemd_version"])
     ended = target.run([program, "lint", folder, "--systemd", release, "--format", "json", "--fail-on", "never"])
