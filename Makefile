@@ -122,7 +122,7 @@ reading: ## what unit_info and adopt make of every unit of the four images, agai
 
 .PHONY: pictures
 pictures: ## pictures of the README, from real runs: a rollback in the terminal, the audit page of four hosts; those of docs/audit.md
-	python3 tests/run images python
+	python3 tests/run images docs
 	$(IN_SANDBOX) tests/pictures/runs.py .cache/pictures
 	.venv/bin/python tests/pictures/draw.py .cache/pictures
 	.venv/bin/python tests/report/check.py --limits --pictures

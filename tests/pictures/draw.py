@@ -5,7 +5,7 @@
 
 """Draw into docs/images what runs.py left in FOLDER: draw.py FOLDER.
 
-The terminal is drawn as SVG; the audit page is as a browser shows it.
+The terminal is drawn as SVG; the audit page is as a browser shows it. FOLDER also gets pictures of README and site.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import subprocess
 import sys
 import typing as t
 from xml.sax.saxutils import escape
+
+from markdown_it import MarkdownIt
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from report import check
@@ -95,6 +97,16 @@ def svg(text: str) -> str:
     )
 
 
+def readme() -> str:
+    """The README as a page, about as GitHub shows it."""
+    root = check.fleet.ROOT
+    page = MarkdownIt("commonmark").enable("table").render((root / "README.md").read_text())
+    style = (
+        "body {font: 16px sans-serif; max-width: 900px; margin: 2em auto} img {max-width: 100%} pre {background: #eee}"
+    )
+    return f'<!DOCTYPE html><base href="{root.as_uri()}/"><style>{style}</style>{page}'
+
+
 def main() -> int:
     folder = pathlib.Path(sys.argv[1]).resolve()
     (check.PICTURES / "rollback.svg").write_text(svg(shortened((folder / "rollback.txt").read_text())))
@@ -106,8 +118,15 @@ def main() -> int:
         f"{page}# {check.PICTURES / 'audit.png'} light",
         f"{page}# {check.PICTURES / 'audit-night.png'} dark",
     ]
-    # The drawn terminal as a picture to look at; it is not kept.
-    shots.append(f"{check.PICTURES / 'rollback.svg'} {folder / 'rollback.png'} light")
+    # The drawn terminal, the README and the site as pictures to look at; they are not kept.
+    (folder / "readme.html").write_text(readme())
+    site = check.fleet.ROOT / ".cache" / "docs" / "html" / "index.html"
+    shots += [
+        f"{check.PICTURES / 'rollback.svg'} {folder / 'rollback.png'} light",
+        f"{folder / 'readme.html'} {folder / 'readme.png'} light whole",
+        f"{site} {folder / 'site.png'} light whole",
+        f"{site} {folder / 'site-night.png'} dark",
+    ]
     command = ["node", str(HERE / "shoot.mjs"), *shots]
     return subprocess.run(command, env=variables, check=False, stdin=subprocess.DEVNULL).returncode
 

@@ -186,7 +186,7 @@ def check(pending: t.Sequence[PendingFile], target: Target, enabled: t.Collectio
             unit = file.read or read_unit(file.unit, file.text, file.path, file.dropin)
         except UnitSyntaxError as error:
             findings.append(
-                Finding("syntax", "error", file.unit, str(error), "write plain UTF-8 text", file.path, error.line)
+                Finding("syntax", "error", file.unit, error.message, "write plain UTF-8 text", file.path, error.line)
             )
             continue
         alone = file.merged == unit.settings  # no drop-in adds to it
@@ -256,8 +256,8 @@ def sentence(finding: Finding) -> str:
 
 def words(finding: Finding) -> str:
     """One finding without its place: assignment, what is wrong, what to write instead."""
-    assignment = ""
+    place = f"[{finding.section}] " if finding.section else ""
     if finding.directive and not finding.message.startswith(f"{finding.directive}="):
-        assignment = f"[{finding.section}] {finding.directive}={shorten(finding.value, 80)}: "
+        place += f"{finding.directive}={shorten(finding.value, 80)}: "
     hint = f"; {finding.hint}" if finding.hint else ""
-    return f"{assignment}{finding.message}{hint}"
+    return f"{place}{finding.message}{hint}"
