@@ -115,6 +115,11 @@ test-distributions: ## the examples on containers that are laid out as RHEL 9 an
 	python3 tests/run images python
 	PATH="$(CURDIR)/.venv/bin:$$PATH" python3 tests/lab/sandbox.py run molecule test -s distributions
 
+.PHONY: articles
+articles: ## what the two articles behind the examples show at their ends, from fresh containers (RELEASES="252 262")
+	python3 tests/run images python
+	for release in $${RELEASES:-247 252 257 262}; do $(IN_SANDBOX) tests/programs/articles.py $$release || exit 1; done
+
 .PHONY: reading
 reading: ## what unit_info and adopt make of every unit of the four images, against systemctl cat and show
 	python3 tests/run images python
