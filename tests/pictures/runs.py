@@ -45,6 +45,7 @@ def terminal(folder: pathlib.Path, commands: tuple[str, ...]) -> str:
     """What a terminal shows of these commands, with its colours."""
     variables = {
         **os.environ,
+        "PATH": os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]),
         "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".ansible" / "collections"),
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
         "ANSIBLE_FORCE_COLOR": "1",
