@@ -14,7 +14,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import typing as t
+
+from ..module_utils._lint.values import looks_secret
 
 MAX_UNITS = 5000
 MAX_FINDINGS = 5000
@@ -23,6 +26,10 @@ MAX_SIZE = 20_000_000  # characters of all values of one host; a number or an it
 MAX_NUMBER = 2**63
 MAX_PROBLEMS = 5  # that are described
 _ITEM_SIZE = 8
+# The quote stands before the name or before the value.
+_ASSIGNED = re.compile(r"""(?P<quote>["']?)\b(?P<name>[A-Za-z][A-Za-z0-9_-]{0,100})=(?=(?P<opened>["']?))""")
+_END = {"": re.compile(r"[\s\"']"), '"': re.compile('"'), "'": re.compile("'")}
+_MAY_BE_SECRET = re.compile("pass|pwd|secret|token|key|credential|://", re.IGNORECASE)
 
 Shape = t.Callable[["HostReader", t.Any, str], t.Any]
 
@@ -77,9 +84,22 @@ def text(limit: int) -> Shape:
             return _wrong(reader, value, where, "text")
         value = value if len(value) <= limit else value[:limit] + " [cut]"
         reader.spend(_ITEM_SIZE + len(value))
-        return value.encode("utf-8", "backslashreplace").decode()
+        return without_secrets(value.encode("utf-8", "backslashreplace").decode())
 
     return read
+
+
+def without_secrets(value: str) -> str:
+    """A text without what is assigned to names such as ``DB_PASSWORD``: in a diff, a wrong line, a log, an argument."""
+    parts, end = [], 0
+    for match in _ASSIGNED.finditer(value) if _MAY_BE_SECRET.search(value) else ():
+        start = match.end() + len(match["opened"])
+        closing = _END[match["quote"] or match["opened"]].search(value, start)
+        stop = closing.start() if closing else len(value)
+        if match.start() >= end and looks_secret(match["name"].replace("-", "_"), value[start:stop]):
+            parts += [value[end:start], "********"]
+            end = stop
+    return "".join([*parts, value[end:]])
 
 
 def number(reader: HostReader, value: t.Any, where: str) -> float | None:

@@ -17,6 +17,8 @@ import sys
 import pytest
 import yaml
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report, _report_fixes, _report_page
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils._report_input import without_secrets
+from case_files import load
 from report import fleet
 
 
@@ -30,6 +32,17 @@ def report(*units, findings=(), problem=""):
     return _report.build(
         [_report.Told("h", info, {"findings": list(findings), "systemd_version": 252}, problem)], "2026-11-21T06:00:00Z"
     )
+
+
+@pytest.mark.parametrize("case", load("plugin_utils/report/secrets"))
+def test_what_is_assigned_to_the_name_of_a_secret_is_not_shown(case):
+    assert without_secrets(case["text"]) == case["shown"]
+
+
+def test_no_secret_of_a_drift_is_on_the_page():
+    diff = "+Environment=DB_PASSWORD=hunter2\n"
+    made = report(unit(drift=[{"what": "added", "path": "/x", "message": "m", "diff": diff}]))
+    assert "hunter2" not in json.dumps(made)
 
 
 @pytest.mark.parametrize(
