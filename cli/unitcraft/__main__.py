@@ -29,15 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.stdout is None:
             raise InputError("there is no standard output to write to")
         return _run(options)
-    except (InputError, OSError) as error:
+    except InputError as error:
+        say(options.command, str(error))
+        return BAD_INPUT
+    except OSError as error:
+        # Python would write to it once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):  # of `unitcraft ... | head`
-            status = 0
-        else:
-            say(options.command, str(error))
-            status = BAD_INPUT
-        if not isinstance(error, InputError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would fail once more at its end
-        return status
+            return 0
+        say(options.command, str(error))
+        return BAD_INPUT
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 

@@ -63,6 +63,10 @@ def as_json(report: Report) -> str:
         "checked": list(report.checked),
         "findings": findings,
     }
+    return _dump(whole)
+
+
+def _dump(whole: dict[str, object]) -> str:
     return in_json(json.dumps(whole, indent=2)) + "\n"
 
 
@@ -87,7 +91,7 @@ def sarif(report: Report) -> str:
     results = [_sarif_result(each, report, ids) for each in report.found]
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
     schema = "https://json.schemastore.org/sarif-2.1.0.json"
-    return in_json(json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2)) + "\n"
+    return _dump({"$schema": schema, "version": "2.1.0", "runs": [run]})
 
 
 def _sarif_result(found: Found, report: Report, ids: list[str]) -> dict[str, object]:

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ._syntax.mapping import mapping_from_settings
+from ._syntax.mapping import TEMPLATE, mapping_from_settings
 from .errors import InputError
 from .unit_files import read_units
 
 # YAML 1.1 reads these as something else than text; so it does with what looks like a number.
 _NEEDS_NO_QUOTES = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ/_.-@0123456789")
-_TEMPLATE = re.compile("{[{%#]")  # of Jinja: Ansible would run it
 _OTHER_MEANING = frozenset(("yes", "no", "on", "off", "true", "false", "null", "y", "n", "~", ".inf", ".nan"))
 
 
@@ -68,7 +66,7 @@ def _scalar(value: Any) -> str:
     if isinstance(value, (bool, int)):
         return json.dumps(value)
     text = str(value)
-    tag = "!unsafe " if _TEMPLATE.search(text) else ""
+    tag = "!unsafe " if TEMPLATE.search(text) else ""
     looks_like_text = text[:1].isalpha() or text[:1] == "/"
     if looks_like_text and _NEEDS_NO_QUOTES.issuperset(text) and text.lower() not in _OTHER_MEANING:
         return text

@@ -9,12 +9,6 @@ class ModuleDocFragment:
     """How a change is carried out: options of unit, units and rollback."""
 
     DOCUMENTATION = r"""
-attributes:
-  action_group:
-    description: C(module_defaults) for C(group/unitcraft.systemd.all) apply.
-    support: full
-    membership:
-      - unitcraft.systemd.all
 options:
   confirm:
     description:

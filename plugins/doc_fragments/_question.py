@@ -12,11 +12,6 @@ class ModuleDocFragment:
 requirements:
   - Python 3.9 or later on the target
 attributes:
-  action_group:
-    description: C(module_defaults) for C(group/unitcraft.systemd.all) apply.
-    support: full
-    membership:
-      - unitcraft.systemd.all
   check_mode:
     description: Runs in check mode and returns the same result.
     support: full

@@ -54,6 +54,7 @@ options:
 extends_documentation_fragment:
   - unitcraft.systemd._health
   - unitcraft.systemd._course
+  - unitcraft.systemd._group
 seealso:
   - module: unitcraft.systemd.units
   - module: unitcraft.systemd.unit_info

@@ -34,6 +34,7 @@ extends_documentation_fragment:
   - unitcraft.systemd._health
   - unitcraft.systemd._set
   - unitcraft.systemd._course
+  - unitcraft.systemd._group
 seealso:
   - module: unitcraft.systemd.units
   - module: unitcraft.systemd.unit_lint

@@ -68,6 +68,7 @@ options:
     default: 10
 extends_documentation_fragment:
   - unitcraft.systemd._question
+  - unitcraft.systemd._group
 seealso:
   - module: ansible.builtin.service_facts
 """

@@ -67,6 +67,7 @@ options:
     default: []
 extends_documentation_fragment:
   - unitcraft.systemd._question
+  - unitcraft.systemd._group
 seealso:
   - module: unitcraft.systemd.unit
   - module: unitcraft.systemd.units

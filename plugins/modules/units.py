@@ -30,6 +30,7 @@ attributes:
 extends_documentation_fragment:
   - unitcraft.systemd._set
   - unitcraft.systemd._course
+  - unitcraft.systemd._group
 options:
   units:
     description:
@@ -73,8 +74,7 @@ options:
             without C(RemainAfterExit=true), and a unit whose conditions were not met. The task then reports a change.
           - V(stopped) is refused while a running unit would start it again at once (C(Upholds=), or C(Wants=) of what
             the task starts).
-          - V(reloaded) fails when the program does not accept its new configuration, and then puts the old state
-            back.
+          - V(reloaded) fails when the program does not accept its new configuration, and then puts the old state back.
           - V(absent) stops and disables the unit and removes its file, or removes only the drop-in.
             The versions of its O(units[].release) go as well, but for those that a rollback of the rest of the set
             needs.

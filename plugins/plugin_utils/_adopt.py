@@ -19,7 +19,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Se
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.diff import same_meaning
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.effective import Effective, Key, effective
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.lines import UnitText, parse
-from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.mapping import mapping_from_settings
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.mapping import TEMPLATE, mapping_from_settings
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import parse_unit_name
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.render import RenderError, settings_from_mapping
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.words import UnitSyntaxError
@@ -29,7 +29,6 @@ VENDOR_FOLDERS = ("/usr/lib/", "/lib/", "/usr/share/", "/usr/local/")
 _RUNNABLE = frozenset(("service", "socket", "timer", "path"))
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")  # NUL, and the surrogates that stand for bytes which are not UTF-8
-_TEMPLATED = re.compile(r"\{\{|\{%|\{#")
 
 
 class AdoptError(ValueError):
@@ -229,7 +228,7 @@ def _has_template(value: t.Any) -> bool:
         return any(_has_template(part) for pair in value.items() for part in pair)
     if isinstance(value, list):
         return any(map(_has_template, value))
-    return isinstance(value, str) and not isinstance(value, _Unsafe) and bool(_TEMPLATED.search(value))
+    return isinstance(value, str) and not isinstance(value, _Unsafe) and bool(TEMPLATE.search(value))
 
 
 def _printable(text: str) -> bool:
@@ -257,7 +256,7 @@ def _content(text: str) -> list[str]:
     """The text itself: as a block where YAML can hold it so, else quoted."""
     fits = text.endswith("\n") and not text.endswith("\n\n") and not text.startswith((" ", "\t", "\n"))
     if fits and _printable(text):
-        tag = " !unsafe" if _TEMPLATED.search(text) else ""
+        tag = " !unsafe" if TEMPLATE.search(text) else ""
         return [f"content:{tag} |", *["  " + line if line else "" for line in text[:-1].split("\n")]]
     return [f"content: {_scalar(text)}"]
 
@@ -294,9 +293,9 @@ def _flat(notes: t.Iterable[t.Iterable[str]]) -> list[str]:
 
 
 def _scalar(value: t.Any) -> str:
-    if isinstance(value, str) and (_TEMPLATED.search(value) or not value.isprintable()):
+    if isinstance(value, str) and (TEMPLATE.search(value) or not value.isprintable()):
         # In double quotes everything is escaped that is not ASCII.
-        tag = "!unsafe " if _TEMPLATED.search(value) else ""
+        tag = "!unsafe " if TEMPLATE.search(value) else ""
         return tag + yaml.safe_dump(value, default_style='"', width=10**9, allow_unicode=value.isprintable()).strip()
     text = yaml.safe_dump(value, width=10**9, allow_unicode=True)
     if "\n" in text.rstrip("\n").replace("\n...", ""):

@@ -92,7 +92,7 @@ def text(limit: int) -> Shape:
 def without_secrets(value: str) -> str:
     """A text without what is assigned to names such as ``DB_PASSWORD``: in a diff, a wrong line, a log, an argument."""
     parts, end = [], 0
-    for match in _ASSIGNED.finditer(value) if _MAY_BE_SECRET.search(value) else ():
+    for match in _ASSIGNED.finditer(value) if "=" in value and _MAY_BE_SECRET.search(value) else ():
         start = match.end() + len(match["opened"])
         closing = _END[match["quote"] or match["opened"]].search(value, start)
         stop = closing.start() if closing else len(value)

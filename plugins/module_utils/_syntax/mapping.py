@@ -13,6 +13,8 @@ from .effective import effective
 from .render import ENVIRONMENT_NAME
 from .words import NOT_UTF8, UnitSyntaxError, raw_words, split_words
 
+TEMPLATE = re.compile("{[{%#]")  # in a value: Ansible would take it for a template of its own
+
 
 def mapping_from_settings(settings: t.Sequence[Setting]) -> dict[str, dict[str, t.Any]]:
     """The shortest natural sections mapping that renders to the same meaning, in a fragment and in a drop-in.
