@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.state import is_restarting
@@ -29,12 +30,12 @@ class Told(t.NamedTuple):
 
 
 def build(
-    told: t.Iterable[Told], generated: str, earlier: t.Any = None, journals: t.Iterable[Journal] = ()
+    told: t.Iterable[Told], generated: str, earlier: str | None = None, journals: t.Iterable[Journal] = ()
 ) -> dict[str, t.Any]:
     """The report of a fleet.
 
     :param generated: time in ISO 8601.
-    :param earlier: another report, to compare with.
+    :param earlier: JSON text of another report, to compare with.
     :param journals: those of rollouts, the latest first.
     :returns: ``{format, generated, summary, hosts: [...], groups: [...], rollouts: [...],
         graphs: {id: {dot, mermaid, hosts}}, compared}``; see ``_report_groups.group`` and ``_report_rollouts.read``.
@@ -43,14 +44,14 @@ def build(
     :raises ValueError: when ``earlier`` is not a report, or one of another format.
     """
     graphs: dict[str, dict[str, t.Any]] = {}
-    known = None if earlier is None else _earlier(earlier)
+    compared_with, known = ("", None) if earlier is None else _earlier(earlier)
     hosts = [_host(item, graphs) for item in sorted(told, key=lambda item: item.host)]
     groups = _report_groups.group(hosts, generated, known)
     return {
         "format": FORMAT,
         "generated": generated,
         "summary": _summary(hosts),
-        "compared": None if known is None else {"with": str(earlier["generated"]), **_compared(groups)},
+        "compared": None if known is None else {"with": compared_with, **_compared(groups)},
         "hosts": hosts,
         "groups": groups,
         "rollouts": read_rollouts(journals, hosts),
@@ -58,15 +59,24 @@ def build(
     }
 
 
-def _earlier(report: t.Any) -> _report_groups.Known:
+def _earlier(text: str) -> tuple[str, _report_groups.Known]:
+    """The time of an earlier report, and what it knows."""
+    if not text.strip():
+        raise ValueError("the earlier report is empty")
+    try:
+        report = json.loads(text)
+    except RecursionError:
+        raise ValueError("the earlier report is damaged: lists within lists without end") from None
+    except ValueError as error:
+        raise ValueError(f"the earlier report is not JSON: {error}") from None
     if not isinstance(report, t.Mapping) or "format" not in report:
         raise ValueError("the earlier report is not a JSON report of the playbook audit")
     if report["format"] != FORMAT:
         raise ValueError(f"the earlier report has format {report['format']!r}, and this release reads format {FORMAT}")
     try:
-        return _report_groups.known(report["hosts"])
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"the earlier report is damaged: {error!r}") from error
+        return str(report["generated"]), _report_groups.known(report["hosts"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the earlier report is damaged: {error!r}") from None
 
 
 def _compared(groups: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, int]:
@@ -90,7 +100,7 @@ def _host(told: Told, graphs: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
         )
     host = {
         "host": told.host,
-        "problem": _report_input.problem_text(told.problem, answer.problem),
+        "problem": _report_input.problem_text(told.problem or _silence(told.info), answer.problem),
         "systemd": answer.systemd_version,
         "units": [_unit(unit) for unit in sorted(units, key=lambda u: u["name"])],
         "generations": answer.generations,
@@ -98,6 +108,10 @@ def _host(told: Told, graphs: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
         "graph": graph["id"] if graph else None,
     }
     return {**host, "counts": counts(host)}
+
+
+def _silence(info: t.Any) -> str:
+    return "" if isinstance(info, t.Mapping) and info.get("units") is not None else "unit_info returned no units"
 
 
 def _rank(finding: t.Mapping[str, t.Any]) -> int:

@@ -24,7 +24,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.mapping 
 HOSTS = "<hosts>"  # the page puts names in: those that the filter leaves
 _MODULE_UTILS = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
 _CACHED = 10_000  # hosts ask for the same again and again
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9:_.@-]+\Z")
+_PLAIN_NAME = re.compile(r"([A-Za-z0-9:_.@-]|\\x[0-9a-f]{2})+\Z")
 _EXAMPLE = re.compile(r"^```ini\n(.*?)^```", re.DOTALL | re.MULTILINE)
 # What systemd-analyze security(1) counts -> a value that nearly every program works with.
 _CONFINED: dict[str, t.Any] = {
@@ -56,9 +56,10 @@ def restart(unit: str) -> str:
     """Commands that show why a unit failed and start it again."""
     if not _PLAIN_NAME.match(unit):
         return ""
+    escaped = unit.replace("\\", r"\\")  # Ansible takes one backslash for the begin of an escape, within quotes too
     return (
-        f"ansible {HOSTS} --become -m ansible.builtin.command -a 'journalctl --no-pager --lines=50 --unit={unit}'\n"
-        f"ansible {HOSTS} --become -m ansible.builtin.systemd_service -a 'name={unit} state=restarted'"
+        f"ansible {HOSTS} --become -m ansible.builtin.command -a 'journalctl --no-pager --lines=50 --unit={escaped}'\n"
+        f"ansible {HOSTS} --become -m ansible.builtin.systemd_service -a 'name={escaped} state=restarted'"
     )
 
 

@@ -202,9 +202,16 @@ Known = dict[str, dict[Identity, Item]]  # by host
 def known(hosts: t.Iterable[t.Mapping[str, t.Any]]) -> Known:
     """What an earlier report knows of each host that answered.
 
-    :raises KeyError, TypeError, AttributeError: when these are not the hosts of a report.
+    :raises KeyError, TypeError, ValueError, AttributeError: when these are not the hosts of a report.
     """
-    return {host["host"]: _by_identity(items(host)) for host in hosts if host["units"]}
+    return {host["host"]: _by_identity(map(_sound, items(host))) for host in hosts if host["units"]}
+
+
+def _sound(item: Item) -> Item:
+    texts = [*item.same[:6], *item.same.notes, item.same.fix, item.detail, *item.restarts]
+    if not all(isinstance(text, str) for text in texts) or not isinstance(item.same.value, (int, float, type(None))):
+        raise ValueError(f"{item.same.kind} of {item.same.unit} has a value of another type")
+    return item
 
 
 def group(hosts: t.Iterable[t.Mapping[str, t.Any]], generated: str, earlier: Known | None) -> list[dict[str, t.Any]]:

@@ -310,8 +310,9 @@ def read(info: t.Any, lint: t.Any) -> Answer:
     version = None
     try:
         version = _part(reader, lint, "systemd_version", number)
-        for key, given in (("info", info), ("lint", lint)):
-            findings += _part(reader, given, "findings", list_of(_FINDING, MAX_FINDINGS), key) or []
+        findings = _findings(reader, "lint", lint)
+        known = {(finding["path"], finding["line"]) for finding in findings}
+        findings += [f for f in _findings(reader, "info", info) if (f["path"], f["line"]) not in known]
         generations = _part(reader, info, "generations", mapping_of(list_of(_GENERATION)), "info") or {}
         for name, unit in _units(reader, info):
             found = _UNIT(reader, unit, name)
@@ -320,6 +321,10 @@ def read(info: t.Any, lint: t.Any) -> Answer:
     except TooLarge:
         reader.problem("the answer", f"has more than {MAX_SIZE} characters; the rest is left out")
     return Answer(units, findings, generations, version, reader.summary())
+
+
+def _findings(reader: HostReader, where: str, result: t.Any) -> list[dict[str, t.Any]]:
+    return _part(reader, result, "findings", list_of(_FINDING, MAX_FINDINGS), where) or []
 
 
 def _units(reader: HostReader, info: t.Any) -> t.Iterator[tuple[str, t.Any]]:

@@ -203,7 +203,7 @@ def told(hosts: int, units: int, seed: int = 6) -> list[_report.Told]:
 
 def fleet(hosts: int, units: int, compare: bool = False) -> dict[str, t.Any]:
     """The report; compared with that of another day when asked for."""
-    earlier = _report.build(told(hosts, units, 5), "2026-11-20T06:00:00Z") if compare else None
+    earlier = json.dumps(_report.build(told(hosts, units, 5), "2026-11-20T06:00:00Z")) if compare else None
     return _report.build(told(hosts, units), GENERATED, earlier, journals(hosts))
 
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import typing as t
 
 from ansible.errors import AnsibleFilterError
@@ -45,7 +44,7 @@ def adopt_differences(units: t.Any, declared: t.Any, dropins: str = "keep", vend
         raise AnsibleFilterError(f"{error!r}") from error
 
 
-def audit_report(told: t.Any, generated: str, earlier: str = "", journals: t.Any = ()) -> dict[str, t.Any]:
+def audit_report(told: t.Any, generated: str, earlier: str | None = None, journals: t.Any = ()) -> dict[str, t.Any]:
     """What the hosts told -> the report of the fleet. The answers are not trusted, see ``_report_input``.
 
     :param told: For each host ``host``, and ``info`` and ``lint`` (results of the modules) or ``problem``.
@@ -58,8 +57,8 @@ def audit_report(told: t.Any, generated: str, earlier: str = "", journals: t.Any
             _report.Told(i["host"], i.get("info") or {}, i.get("lint") or {}, i.get("problem") or "") for i in told
         ]
         found = [_report.Journal(j["name"], j["time"], j["text"]) for j in journals]
-        return _report.build(items, generated, json.loads(earlier) if earlier else None, found)
-    except ValueError as error:  # also that of json.loads
+        return _report.build(items, generated, earlier, found)
+    except ValueError as error:
         raise AnsibleFilterError(f"audit_compare: {error}") from error
     except (AttributeError, KeyError, TypeError) as error:
         raise AnsibleFilterError(f"this is not what unit_info and unit_lint return: {error!r}") from error

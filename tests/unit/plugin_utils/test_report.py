@@ -11,11 +11,13 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
 import pytest
 import yaml
+from ansible.parsing.splitter import parse_kv
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report, _report_fixes, _report_page
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils._report_input import without_secrets
 from case_files import load
@@ -32,6 +34,19 @@ def report(*units, findings=(), problem=""):
     return _report.build(
         [_report.Told("h", info, {"findings": list(findings), "systemd_version": 252}, problem)], "2026-11-21T06:00:00Z"
     )
+
+
+@pytest.mark.parametrize("info", [{}, {"skipped": True}, "text", {"units": None}])
+def test_a_host_that_tells_of_no_units_is_not_one_without_units(info):
+    made = _report.build([_report.Told("h", info, {})], "")
+    assert made["summary"]["not_asked"] == 1
+
+
+def test_a_line_that_is_found_when_it_is_read_and_by_lint_counts_once():
+    found = {"rule": "syntax", "severity": "warning", "path": "/x", "line": 3, "message": "/x:3: m"}
+    more = [found | {"line": 4}, found | {"path": "/y"}]
+    made = _report.build([_report.Told("h", {"units": {}, "findings": [found, *more]}, {"findings": [found]})], "")
+    assert made["summary"]["warnings"] == 3
 
 
 @pytest.mark.parametrize("case", load("plugin_utils/report/secrets"))
@@ -196,8 +211,15 @@ def test_timers_that_elapse_together(origins, expected):
 # --- what mends it ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["run-t\\x2dm.mount", "a@b\\x20c.service", "plain.service"])
+def test_a_command_to_copy_has_the_name_of_the_unit(name):
+    journal, restart = _report_fixes.restart(name).splitlines()
+    words = shlex.split(parse_kv(shlex.split(journal)[-1], check_raw=True)["_raw_params"])  # as Ansible does it
+    assert [words[-1], parse_kv(shlex.split(restart)[-1])["name"]] == [f"--unit={name}", name]
+
+
 @pytest.mark.parametrize(
-    "name", ["a b", "$(reboot).service", "{{ x }}.service", "a'.service", "a\n.service", "a\\x2d.service"]
+    "name", ["a b", "$(reboot).service", "{{ x }}.service", "a'.service", "a\n.service", "a\\.service", "a\\x2"]
 )
 def test_a_name_that_is_more_than_a_name_stands_in_no_command(name):
     fixes = [_report_fixes.restart(name), _report_fixes.deploy(name), _report_fixes.spread((name,))]
@@ -226,12 +248,15 @@ def test_the_example_of_a_rule(rule, expected):
 
 
 def since(before, now):
-    found = grouped(now, json.loads(json.dumps(grouped(before))))
+    found = grouped(now, json.dumps(grouped(before)))
     numbers = {key: found["compared"][key] for key in ("new", "still", "gone")}
     return {key: number for key, number in numbers.items() if number}
 
 
 BROKEN, FINE = unit(**FAILED), unit()
+DAMAGED = json.dumps(grouped({"h": [FINE]}, findings=[FINDING])).replace(
+    '"unit": "a.service", "path"', '"unit": 3, "path"'
+)
 
 
 @pytest.mark.parametrize(
@@ -260,12 +285,20 @@ def test_a_report_that_is_not_compared():
 @pytest.mark.parametrize(
     ("earlier", "says"),
     [
-        ([], "not a JSON report"),
-        ({"hosts": []}, "not a JSON report"),
-        ({"format": 2}, "has format 2, and this release reads format 1"),
-        ({"format": 1}, "is damaged: KeyError('hosts')"),
-        ({"format": 1, "hosts": [{"host": "h", "units": [{"name": "a"}], "findings": []}]}, "is damaged"),
-        ({"format": 1, "hosts": 3}, "is damaged"),
+        ("", "is empty"),
+        (" \n", "is empty"),
+        ("{", "is not JSON: Expecting property name"),
+        ("[" * 100_000, "lists within lists without end"),
+        ("null", "not a JSON report"),
+        ('"text"', "not a JSON report"),
+        ("[]", "not a JSON report"),
+        ('{"hosts": []}', "not a JSON report"),
+        ('{"format": 2}', "has format 2, and this release reads format 1"),
+        ('{"format": 1}', "is damaged: KeyError('generated')"),
+        ('{"format": 1, "generated": ""}', "is damaged: KeyError('hosts')"),
+        ('{"format": 1, "generated": "", "hosts": 3}', "is damaged"),
+        ('{"format": 1, "generated": "", "hosts": [{"host": "h", "units": [{"name": "a"}]}]}', "is damaged"),
+        (DAMAGED, "is damaged: ValueError('start-limit of 3 has a value of another type')"),
     ],
 )
 def test_what_is_no_earlier_report(earlier, says):
