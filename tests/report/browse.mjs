@@ -101,6 +101,13 @@ try {
   expect(await said() === filtered && await page.locator('#unit').inputValue() === unit, 'the address does not filter');
   await page.locator('#clear').click();
   await changed(filtered);
+  // what no list offers filters nothing
+  await page.evaluate(() => new Promise(done => {
+    addEventListener('hashchange', done, {once: true});  // after the page's own
+    location.hash = 'kind=__proto__&level=none';
+  }));
+  expect(await said() === before, 'an address with a kind that is not there hides things');
+  await page.locator('#clear').click();
 
   if (measured.shown.todo) {
     for (const [kind, content] of [['hosts', 'ul > li'], ['', 'button.copy']]) {

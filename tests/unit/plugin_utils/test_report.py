@@ -282,28 +282,15 @@ def test_a_report_that_is_not_compared():
     assert made["groups"][0]["since"] == ""
 
 
-@pytest.mark.parametrize(
-    ("earlier", "says"),
-    [
-        ("", "is empty"),
-        (" \n", "is empty"),
-        ("{", "is not JSON: Expecting property name"),
-        ("[" * 100_000, "lists within lists without end"),
-        ("null", "not a JSON report"),
-        ('"text"', "not a JSON report"),
-        ("[]", "not a JSON report"),
-        ('{"hosts": []}', "not a JSON report"),
-        ('{"format": 2}', "has format 2, and this release reads format 1"),
-        ('{"format": 1}', "is damaged: KeyError('generated')"),
-        ('{"format": 1, "generated": ""}', "is damaged: KeyError('hosts')"),
-        ('{"format": 1, "generated": "", "hosts": 3}', "is damaged"),
-        ('{"format": 1, "generated": "", "hosts": [{"host": "h", "units": [{"name": "a"}]}]}', "is damaged"),
-        (DAMAGED, "is damaged: ValueError('start-limit of 3 has a value of another type')"),
-    ],
-)
-def test_what_is_no_earlier_report(earlier, says):
-    with pytest.raises(ValueError, match=re.escape(says)):
-        grouped({"h": [BROKEN]}, earlier)
+@pytest.mark.parametrize("case", load("plugin_utils/report/earlier"))
+def test_what_is_no_earlier_report(case):
+    with pytest.raises(ValueError, match=re.escape(case["says"])):
+        grouped({"h": [BROKEN]}, case["text"] * case.get("times", 1))
+
+
+def test_an_earlier_report_with_a_value_of_another_type():
+    with pytest.raises(ValueError, match="start-limit of 3 has a value of another type"):
+        grouped({"h": [BROKEN]}, DAMAGED)
 
 
 def test_small_pictures_show_the_same_unit_in_the_same_place():
