@@ -11,13 +11,13 @@ import os
 import re
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 import typing as t
 from pathlib import Path
 
 from lab import containers
+from lab.playbook import PROGRAM, ROOT, environment
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -59,19 +59,13 @@ class Controller:
 
         :raises BenchError: when it fails.
         """
-        environment = {
-            **os.environ,
-            "ANSIBLE_CONFIG": str(CHECKOUT / "playbooks" / "ansible.cfg"),
-            "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".ansible" / "collections"),
-            "ANSIBLE_NOCOLOR": "1",
-        }
-        program = str(Path(sys.executable).with_name("ansible-playbook"))
-        command = [program, "--inventory", str(self.folder / "inventory.json"), f"--forks={forks}", str(playbook)]
+        command = [PROGRAM, "--inventory", str(self.folder / "inventory.json"), f"--forks={forks}", str(playbook)]
         command += ["--limit", ",".join(hosts)] if hosts else []
+        configured = environment(ANSIBLE_CONFIG=str(ROOT / "playbooks" / "ansible.cfg"))
         with tempfile.TemporaryFile() as output:
             begun = time.perf_counter()
             process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                command, env=configured, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
             )
             _pid, status, usage = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - begun

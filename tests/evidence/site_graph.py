@@ -9,11 +9,8 @@ tests/lab/sandbox.py run python3 tests/evidence/site_graph.py
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +18,7 @@ sys.path[:0] = [str(ROOT / ".ansible/collections"), str(ROOT / "tests")]
 
 from ansible_collections.unitcraft.systemd.plugins.filter.unit_graph import unit_graph
 from lab import containers
+from lab.playbook import play
 
 HOST, RELEASE = "graph", "257"
 GROUPS = ("rot13", "worker", "linked")
@@ -29,12 +27,7 @@ GROUPS = ("rot13", "worker", "linked")
 def deploy() -> None:
     """Run site.yml with the host in all groups."""
     hosts = containers.inventory({HOST: RELEASE})["systemd_hosts"]
-    with tempfile.TemporaryDirectory() as folder:
-        inventory = Path(folder, "inventory.json")
-        inventory.write_text(json.dumps(dict.fromkeys(GROUPS, hosts)))
-        command = [Path(sys.executable).parent / "ansible-playbook", "-i", inventory, ROOT / "playbooks/site.yml"]
-        environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible/collections")}
-        subprocess.run(command, env=environment, check=True, cwd=ROOT)
+    play(dict.fromkeys(GROUPS, hosts), ROOT / "playbooks/site.yml")
 
 
 def on_host(*command: str) -> list[str]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests")]
 
-from lab import containers
+from lab import containers, playbook
 
 FAULTS = ("deploy", "later", "gone", "kill")
 RELEASES = ("252", "257", "262", "247")
@@ -100,18 +99,16 @@ class Fleet:
             **{"rollout_set": "echo", "rollout_scope": "user", "rollout_max_parallel": "33%"},
             **{"rollout_min_healthy_time": 5, **variables},
         }
-        environment = {
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_PIPELINING": "1",
-            "ANSIBLE_FORKS": "8",
-        }
-        program = str(Path(sys.executable).with_name("ansible-playbook"))
-        command = [program, "-i", str(self.folder / "inventory.json"), book, "-e", json.dumps(given)]
+        variables_of_ansible = playbook.environment(ANSIBLE_PIPELINING="1", ANSIBLE_FORKS="8")
+        command = [playbook.PROGRAM, "-i", str(self.folder / "inventory.json"), book, "-e", json.dumps(given)]
         with (self.folder / "log").open("w+", encoding="utf-8") as log:
             process = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=variables_of_ansible,
+                start_new_session=True,
             )
             self.write("pid", str(process.pid))
             process.wait()

@@ -7,13 +7,11 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
-import subprocess
 import sys
 
 import pytest
-from lab import containers
+from lab import containers, playbook
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ITEM = {
@@ -40,11 +38,6 @@ def play(target, tmp_path):
     (tmp_path / "files/run").chmod(0o750)
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates/conf.j2").write_text("{{ template_destpath }} port={{ number }}\n")
-    environment = {
-        **os.environ,
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
-        "ANSIBLE_NOCOLOR": "1",
-    }
 
     def run(*options, **task):
         result = tmp_path / "result.json"
@@ -60,11 +53,8 @@ def play(target, tmp_path):
         names = {"number": 7, "password": "geheim{{ '123' }}", "ansible_python_interpreter": "/usr/bin/python3"}
         plays = [{"hosts": "all", "gather_facts": False, "vars": names, "tasks": tasks}]
         (tmp_path / "play.yml").write_text(json.dumps(plays))
-        command = [pathlib.Path(sys.executable).with_name("ansible-playbook"), "play.yml", "-vvv", *options]
-        host = ["--inventory", f"{containers.full_name(target.name)},", "--connection", "containers.podman.podman"]
-        done = subprocess.run(
-            [*command, *host], capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
-        )
+        groups = containers.inventory({target.name: containers.running()[target.name]})
+        done = playbook.play(groups, "play.yml", "-vvv", *options, capture_output=True, check=False, cwd=tmp_path)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return done.stdout + done.stderr, json.loads(result.read_text())
 

@@ -7,15 +7,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 from lab import containers
+from lab.playbook import play
 from live.deploying import deploy, send
 from live.target import ROOT, said
 
@@ -284,15 +282,9 @@ def test_the_playbook_goes_back_without_the_files(installed, program):
     installed.wait_for("test $(systemctl show --property=NRestarts --value t-rel) -gt 2")
     for version in ("1", "2"):
         shutil.rmtree(program(version))
-    playbook = [Path(sys.executable).with_name("ansible-playbook"), ROOT / "playbooks" / "rollback.yml"]
     options = ["-e", "rollback_set=t-rel.service", "-e", "rollback_hosts=all"]
-    host = ["--inventory", f"{containers.full_name(installed.name)},", "--connection", "containers.podman.podman"]
-    environment = {
-        **os.environ,
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
-        "ANSIBLE_NOCOLOR": "1",
-    }
-    done = subprocess.run([*playbook, *options, *host], capture_output=True, text=True, check=False, env=environment)
+    groups = containers.inventory({installed.name: containers.running()[installed.name]})
+    done = play(groups, ROOT / "playbooks" / "rollback.yml", *options, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "t-rel.service: from generation 2 to 1" in done.stdout
     assert installed.sh("readlink /opt/t-rel/current; cat /etc/systemd/system/t-rel.service") == before

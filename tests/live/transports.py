@@ -10,11 +10,10 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
 import tempfile
 import typing as t
 
-from lab import ssh
+from lab import playbook, ssh
 from live.target import ROOT, Target
 
 # What each transport sets in Ansible's environment.
@@ -67,18 +66,15 @@ class AnsibleTarget(Target):
         pathlib.Path(self._path("play.json")).write_text(json.dumps([play]), encoding="utf-8")
         results = pathlib.Path(self._path("results"))
         results.write_text("", encoding="utf-8")
-        environment = {
-            **os.environ,
+        environment = playbook.environment(
             **self.environment,
-            "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests" / "live" / "callbacks"),
-            "ANSIBLE_CALLBACKS_ENABLED": "results",
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible" / "collections"),
-            "ANSIBLE_DEPRECATION_WARNINGS": "false",
-            "ANSIBLE_HOST_KEY_CHECKING": "false",  # of a container that was made a moment ago
-            "RESULTS": str(results),
-        }
-        program = str(pathlib.Path(sys.executable).with_name("ansible-playbook"))
-        command = [program, "--diff", "--inventory", self._path("inventory.json"), self._path("play.json")]
+            ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tests" / "live" / "callbacks"),
+            ANSIBLE_CALLBACKS_ENABLED="results",
+            ANSIBLE_DEPRECATION_WARNINGS="false",
+            ANSIBLE_HOST_KEY_CHECKING="false",  # of a container that was made a moment ago
+            RESULTS=str(results),
+        )
+        command = [playbook.PROGRAM, "--diff", "--inventory", self._path("inventory.json"), self._path("play.json")]
         ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         found = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
         if not found or found[-1].get("unreachable"):

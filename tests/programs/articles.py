@@ -11,18 +11,14 @@ run.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lab import containers
-from tools.toolchain import CHECKOUT
+from lab.playbook import play
 
 FIRST, SECOND = "first", "second"
 PATIENCE_SECONDS = 300
@@ -35,17 +31,7 @@ ASK = "printf 'Hello, world!' | nc -u -w 1 127.0.0.1 10000"
 
 def deploy() -> None:
     """Run the playbook."""
-    with tempfile.TemporaryDirectory() as folder:
-        inventory = Path(folder, "inventory.json")
-        inventory.write_text(json.dumps(containers.inventory(containers.running())))
-        command = [
-            Path(sys.executable).parent / "ansible-playbook",
-            "-i",
-            inventory,
-            Path(__file__).with_suffix(".yml"),
-        ]
-        environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".ansible/collections")}
-        subprocess.run(command, env=environment, check=True, cwd=CHECKOUT)
+    play(containers.inventory(containers.running()), Path(__file__).with_suffix(".yml"))
 
 
 def told(name: str, command: str) -> str:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 from lab import containers
+from lab.playbook import play
 
 JOB_SECONDS = "0.02"
 STORY = "/root/worker_story.py"
@@ -42,26 +42,22 @@ BROKEN = {
 }
 
 
-def play(software: str, instances: int, files: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def release(software: str, instances: int, files: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Apply the role with the example of the software and other files in it, which make it another release."""
     with tempfile.TemporaryDirectory() as folder:
         application = Path(folder, "application")
         shutil.copytree(ROOT / "playbooks/files/worker" / software.partition("-")[0], application)
         for name, text in files.items():
             (application / name).write_text(text)
-        inventory = Path(folder, "inventory.json")
-        inventory.write_text(json.dumps(containers.inventory({software: containers.running()[software]})))
-        playbook = ROOT / "tests/programs/worker_storm.yml"
+        groups = containers.inventory({software: containers.running()[software]})
         variables = {"storm": software, "storm_application": str(application), "worker_instances": instances}
-        program = Path(sys.executable).parent / "ansible-playbook"
-        command = [program, "-i", inventory, playbook, "-e", json.dumps(variables)]
-        environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".ansible/collections")}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
+        playbook = Path(__file__).with_suffix(".yml")
+        return play(groups, playbook, "-e", json.dumps(variables), capture_output=True, check=False)
 
 
 def apply(software: str, instances: int, version: str = "1") -> None:
     """Apply the role; another version is another release."""
-    done = play(software, instances, {"VERSION": version})
+    done = release(software, instances, {"VERSION": version})
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)
 
@@ -71,7 +67,7 @@ def refuses(software: str) -> bool:
     name, text, why = BROKEN[software]
     show = ["systemctl", "show", "--property=MainPID,ActiveState,NRestarts", "worker@*"]
     before = containers.run(software, show).stdout
-    done = play(software, WORKERS, {name: text})
+    done = release(software, WORKERS, {name: text})
     good = done.returncode != 0 and why in done.stdout and before == containers.run(software, show).stdout
     print(f"{software}, release that cannot be loaded: {'refused' if good else done.stdout}", flush=True)
     return good

@@ -8,28 +8,14 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from lab import containers
-
-from report import fleet
+from lab.playbook import ROOT, environment, play
 
 RELEASES = ("262",)
-PLAYBOOKS = fleet.ROOT / "playbooks"
-
-
-def play(inventory: pathlib.Path, playbook: str, *options: str) -> None:
-    variables = {
-        **os.environ,
-        "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(fleet.ROOT / ".ansible" / "collections"),
-    }
-    command = ["ansible-playbook", "--inventory", str(inventory), *options, playbook]
-    subprocess.run(command, check=True, env=variables, stdin=subprocess.DEVNULL)
 
 
 def main() -> int:
@@ -38,11 +24,10 @@ def main() -> int:
     hosts = containers.inventory({containers.start(release, f"report{release}"): release for release in RELEASES})
     for name in hosts["systemd_hosts"]["hosts"]:
         containers.keep_compiled(name)
-    inventory = page.with_suffix(".inventory.json")
-    # The groups of site.yml.
-    inventory.write_text(json.dumps(dict.fromkeys(("rot13", "linked"), hosts["systemd_hosts"])))
-    play(inventory, "unitcraft.systemd.site")
-    play(inventory, "unitcraft.systemd.audit", "--extra-vars", json.dumps({"audit_dest": str(page)}))
+    groups = dict.fromkeys(("rot13", "linked"), hosts["systemd_hosts"])  # of site.yml
+    configured = environment(ANSIBLE_CONFIG=str(ROOT / "playbooks" / "ansible.cfg"))
+    play(groups, "unitcraft.systemd.site", env=configured)
+    play(groups, "unitcraft.systemd.audit", "--extra-vars", json.dumps({"audit_dest": str(page)}), env=configured)
     return 0
 
 
