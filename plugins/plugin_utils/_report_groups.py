@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import datetime
 import math
-import re
 import typing as t
 
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.confirm import UNIT_PREFIX
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _report_fixes as fixes
 
 START_LIMIT_RULE = "start-limit-gives-up"
@@ -32,7 +32,6 @@ _ORDER = (
     "info",
 )
 _FACTS = ("exposure", "timer", "deployment")  # nothing that comes and goes
-_CONFIRM = re.compile(r"unitcraft-confirm-.*\.service\Z")  # the unit that waits for a confirmation
 
 
 class Same(t.NamedTuple):
@@ -116,7 +115,7 @@ def _reload(unit: t.Mapping[str, t.Any]) -> t.Iterator[Item]:
 
 
 def _unconfirmed(unit: t.Mapping[str, t.Any]) -> t.Iterator[Item]:
-    if _CONFIRM.match(unit["name"]) and unit["active_state"] == "active":
+    if unit["name"].startswith(UNIT_PREFIX) and unit["active_state"] == "active":
         title = "a deployment waits for its confirmation; without it the host puts the old state back"
         yield Item(Same("unconfirmed", "warning", unit["name"], "", title))
 

@@ -36,6 +36,7 @@ from .plan import Plan
 from .snapshot import Snapshot, old_limits
 from .store import Store, TransactionError
 
+UNIT_PREFIX = "unitcraft-confirm-"  # of the guard's unit
 _TICK = 0.5  # seconds between two looks for the intent
 _RESERVE = 1 << 20  # bytes kept free for the undo, beside what it puts back
 # Exit status, of Python too when our archive is gone: nobody waits any more.
@@ -100,7 +101,7 @@ class Guard:
     def __init__(self, store: Store, run_id: str) -> None:
         self.store = store
         self.run_id = run_id
-        self.unit = f"unitcraft-confirm-{run_id}.service"
+        self.unit = f"{UNIT_PREFIX}{run_id}.service"
         self._archive = store.path(f"confirm-{run_id}.zip")
         self._reserve = store.path(f"confirm-{run_id}.reserve")
         self._link = f"{_FOLDER}/multi-user.target.wants/{self.unit}"
