@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The filters, which stand in the address so that a view can be shared, and what happens when one changes.
 
-const FACTS = ['exposure', 'timer', 'deployment'];
+const FACTS = ['exposure', 'timer', 'deployment', 'queue'];
 const todo = list('todo-list', 'row', group), sets = list('deployment-list', 'set', deployment), rolled = list('rollout-list', 'rollout', rollout);
-const bars = list('exposure-list', 'row', exposure), timers = list('timer-list', 'schedule', schedule);
+const bars = list('exposure-list', 'row', exposure), timers = list('timer-list', 'schedule', schedule), queues = list('queue-list', 'queue', queue);
 let shownHosts = hosts.map(() => true);
 const lowerNames = new Map([...data.unitNames, ...data.groups.map(row => row[G.unit]), ...data.rollouts.map(one => one.unit)].map(index => [index, T[index].toLowerCase()]));
 
@@ -37,6 +37,7 @@ function update() {
   sets.set(setsOf(of('deployment')));
   rolled.set(rollouts(fits, isShown));
   timers.set(schedules(of('timer'), meetings(here)));
+  queues.set(of('queue'));
   clearTimeout(later);
   later = setTimeout(() => draw(shownHosts, data.unitNames.map(fits)));  // the lists first
   [...$('fleet-table').tBodies[0].rows].forEach((line, index) => { line.hidden = !shownHosts[index]; });
@@ -84,6 +85,7 @@ const kinds = new Set(data.groups.map(row => text(row, G.kind)).filter(kind => !
 $('kind').append(...[...kinds].map(kind => el('option', {}, kind)));
 $('since').parentNode.hidden = !data.compared;
 $('rollouts').hidden = !data.rollouts.length;
+if (!data.groups.some(row => text(row, G.kind) === 'queue')) document.querySelectorAll('#queues, [data-at=queues]').forEach(node => { node.hidden = true; });
 const graphs = Object.entries(data.graphs);
 graphs.forEach(([id, graph]) => $('graph').append(el('option', {value: id}, graph.hosts.length > 3 ? graph.hosts[0] + ' and ' + (graph.hosts.length - 1) + ' more' : graph.hosts.join(', '))));
 $('no-graph').hidden = graphs.length > 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the sections show: what to do, the hosts as small pictures, exposure, timers.
+// What the sections show: what to do, the hosts as small pictures, exposure, timers, jobs.
 
 // --- one group: what it is, where, and what mends it -----------------------------------------------------------------
 
@@ -167,4 +167,12 @@ function axis() {
   const hours = Number($('range').value), unit = hours >= 48 ? [24, ' d'] : [1, ' h'];
   const words = [-1, -0.5, 0, 0.5, 1].map(part => part === 0 ? 'report' : (part > 0 ? '+' : '−') + Math.abs(part * hours / unit[0]) + unit[1]);
   $('axis').replaceChildren(el('span'), el('div', {}, ...words.map(word => el('span', {}, word))));
+}
+
+// --- jobs of workers: hosts with one broker tell the same of its queues ----------------------------------------------
+
+function queue(one) {
+  const row = one.row;
+  return el('li', {}, el('div', {}, code(text(row, G.unit)), ' queue ', code(text(row, G.name)), ': ', text(row, G.title)),
+    el('div', {class: 'folds'}, hostsOf(one)));
 }

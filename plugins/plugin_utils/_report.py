@@ -21,12 +21,16 @@ _SEVERITIES = ("error", "warning", "info")
 
 
 class Told(t.NamedTuple):
-    """What one host told: results of ``unit_info`` and ``unit_lint``, or why it could not be asked."""
+    """What one host told: results of ``unit_info`` and ``unit_lint``, or why it could not be asked.
+
+    :ivar workers: the template of its workers, and ``worker_status`` of the role worker; None: their jobs were not counted.
+    """
 
     host: str
     info: t.Mapping[str, t.Any]
     lint: t.Mapping[str, t.Any]
     problem: str = ""
+    workers: tuple[str, t.Any] | None = None
 
 
 def build(
@@ -88,7 +92,8 @@ def _compared(groups: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, int]:
 
 
 def _host(told: Told, graphs: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
-    answer = _report_input.read(told.info, told.lint)
+    template, status = told.workers or ("", None)
+    answer = _report_input.read(told.info, told.lint, status)
     units = [u for u in answer.units if u["exists"] and u["id"] in (None, u["name"])]
     findings = sorted(
         answer.findings, key=lambda f: (_rank(f), f["unit"] or "", f["path"] or "", f["line"] or 0, f["rule"] or "")
@@ -104,6 +109,7 @@ def _host(told: Told, graphs: dict[str, dict[str, t.Any]]) -> dict[str, t.Any]:
         "systemd": answer.systemd_version,
         "units": [_unit(unit) for unit in sorted(units, key=lambda u: u["name"])],
         "generations": answer.generations,
+        "queues": [{"unit": template, **queue} for queue in answer.queues],
         "findings": findings,
         "graph": graph["id"] if graph else None,
     }

@@ -26,28 +26,29 @@ _ORDER = (
     "unconfirmed",
     "drift",
     "reload",
+    "failed-jobs",
     "warning",
     "restarted",
     "collision",
     "info",
 )
-_FACTS = ("exposure", "timer", "deployment")  # nothing that comes and goes
+_FACTS = ("exposure", "timer", "deployment", "queue")  # nothing that comes and goes
 
 
 class Same(t.NamedTuple):
     """What is equal on all hosts of a group.
 
     :ivar kind: ``failed``, ``crash-looping``, ``restarted``, ``start-limit``, ``finding``, ``drift``, ``reload``,
-        ``unconfirmed``, ``collision``, ``exposure``, ``timer`` or ``deployment``.
+        ``unconfirmed``, ``collision``, ``failed-jobs``, ``exposure``, ``timer``, ``deployment`` or ``queue``.
     :ivar level: ``error``, ``warning`` or ``info``.
     :ivar unit: its name; for a collision the names of all its timers, for a deployment those of all units of its set.
     :ivar name: what tells it from others of this kind and unit, also in an earlier report: a rule, a path, a schedule;
-        for a deployment its set.
+        for a deployment its set, for jobs their queue.
     :ivar title: what it is, in words.
     :ivar hint: what to do, in words.
     :ivar notes: further lines.
     :ivar fix: text to copy.
-    :ivar value: the exposure, 0.0 to 10.0; the number of a generation.
+    :ivar value: the exposure, 0.0 to 10.0; the number of a generation; how many jobs wait.
     """
 
     kind: str
@@ -81,6 +82,8 @@ def items(host: t.Mapping[str, t.Any]) -> t.Iterator[Item]:
             yield from look(unit)
     for set_name, generations in host["generations"].items():
         yield from _deployments(set_name, generations)
+    for queue in host.get("queues") or ():  # an earlier report may have none
+        yield from _jobs(queue)
     yield from _collisions(host["units"])
     yield from map(_finding, host["findings"])
 
@@ -159,6 +162,16 @@ def _deployments(set_name: str, generations: t.Sequence[t.Mapping[str, t.Any]]) 
         level = "warning" if title == "reverted" else "info"
         same = Same("deployment", level, " ".join(kept["units"] or ()), set_name, title, "", notes, "", number)
         yield Item(same, " ".join(filter(None, (kept["time"], kept["by"] and f"by {kept['by']}"))))
+
+
+def _jobs(queue: t.Mapping[str, t.Any]) -> t.Iterator[Item]:
+    """What waits in a queue of workers, and what has failed; a number is None when nobody can tell."""
+    numbers = {what: queue[what] for what in ("waiting", "running", "failed") if queue[what] is not None}
+    title = ", ".join(f"{number:,} {what}" for what, number in numbers.items())
+    yield Item(Same("queue", "info", queue["unit"], queue["name"], title, value=queue["waiting"]))
+    if queue["failed"]:
+        title = f"{queue['failed']:,} jobs of queue {queue['name']} have failed and were set aside"
+        yield Item(Same("failed-jobs", "warning", queue["unit"], queue["name"], title))
 
 
 def _collisions(units: t.Sequence[t.Mapping[str, t.Any]]) -> t.Iterator[Item]:

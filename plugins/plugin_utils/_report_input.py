@@ -276,12 +276,17 @@ _GENERATION = fields(
     files=list_of(LINE),
     actions=list_of(fields(required=("action",), action=NAME, unit=NAME, reason=LINE)),
 )
+_QUEUES = fields(
+    required=("queues",),
+    queues=mapping_of(fields(waiting=number, running=number, failed=number)),
+)
 
 
 class Answer(t.NamedTuple):
     """The valid part of what one host returned."""
 
     units: list[dict[str, t.Any]]
+    queues: list[dict[str, t.Any]]
     findings: list[dict[str, t.Any]]
     generations: dict[str, list[dict[str, t.Any]]]
     systemd_version: float | None
@@ -297,14 +302,16 @@ def problem_text(*problems: t.Any) -> str:
     return "; ".join(str(text) for text in found)
 
 
-def read(info: t.Any, lint: t.Any) -> Answer:
+def read(info: t.Any, lint: t.Any, status: t.Any = None) -> Answer:
     """Check the results of one host.
 
     :param info: result of ``unit_info``.
     :param lint: result of ``unit_lint``.
+    :param status: ``worker_status`` of the role worker; None when its jobs were not counted.
     """
     reader = HostReader()
     units: list[dict[str, t.Any]] = []
+    queues: list[dict[str, t.Any]] = []
     findings: list[dict[str, t.Any]] = []
     generations: dict[str, list[dict[str, t.Any]]] = {}
     version = None
@@ -314,13 +321,15 @@ def read(info: t.Any, lint: t.Any) -> Answer:
         known = {(finding["path"], finding["line"]) for finding in findings}
         findings += [f for f in _findings(reader, "info", info) if (f["path"], f["line"]) not in known]
         generations = _part(reader, info, "generations", mapping_of(list_of(_GENERATION)), "info") or {}
+        counted = None if status is None else _QUEUES(reader, status, "worker_status")
+        queues = [{"name": name, **numbers} for name, numbers in (counted or {"queues": {}})["queues"].items()]
         for name, unit in _units(reader, info):
             found = _UNIT(reader, unit, name)
             if found is not None:
                 units.append(found)
     except TooLarge:
         reader.problem("the answer", f"has more than {MAX_SIZE} characters; the rest is left out")
-    return Answer(units, findings, generations, version, reader.summary())
+    return Answer(units, queues, findings, generations, version, reader.summary())
 
 
 def _findings(reader: HostReader, where: str, result: t.Any) -> list[dict[str, t.Any]]:

@@ -60,7 +60,7 @@ try {
     text => [...document.querySelectorAll('main [role=status]')].map(node => node.textContent).join('; ') !== text, text);
   measured.shown = {todo: await count('#todo-list > .list > li'), bars: await count('#exposure-list > .list > li'),
     schedules: await count('#timer-list > .list > li'), sets: await count('#deployment-list > .list > li'),
-    rollouts: await count('#rollout-list > .list > li'), pictures: await count('#pictures > li')};
+    rollouts: await count('#rollout-list > .list > li'), queues: await count('#queue-list > .list > li'), pictures: await count('#pictures > li')};
   expect(measured.shown.bars > 0, 'no exposure is shown');
   const before = await said();
 
@@ -128,6 +128,7 @@ try {
   }
   // a set: its generations, then what one of them did; a rollout: its table
   expect(measured.shown.sets > 0, 'no set is shown');
+  expect(measured.shown.queues > 0, 'no queue is shown');
   const open = async (within, path) => {
     for (const step of path) {
       within = within.locator(step).first();

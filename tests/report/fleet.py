@@ -162,6 +162,13 @@ def generations(chance: random.Random, host: int) -> dict[str, t.Any]:
     return sets
 
 
+def workers(chance: random.Random, host: int) -> tuple[str, t.Any] | None:
+    """What role worker counts on every tenth host; they have one broker."""
+    jobs = {"mail": {"waiting": 1200, "running": 8, "failed": 3}, "slow": {"waiting": 0, "running": 1, "failed": None}}
+    own = {HOSTILE: {"waiting": chance.randrange(9), "running": 0, "failed": 0}}
+    return None if host % 10 else ("jobs@.service", {"queues": {**jobs, **own}, "workers": []})
+
+
 def journals(hosts: int) -> list[_report.Journal]:
     """Those of three rollouts: done, reverted because of a sick host, and in the middle of it; and a damaged one."""
     courses = {
@@ -197,7 +204,7 @@ def told(hosts: int, units: int, seed: int = 6) -> list[_report.Told]:
         found = [finding(chance, index) for index in range(1, units + 1) if index % 3 and chance.random() < 0.7]
         units_of = {item["name"]: item for item in made}
         info = {"units": units_of, "findings": [], "generations": generations(chance, number)}
-        answers.append(_report.Told(f"host{number:03}.example", info, {"findings": found, "systemd_version": 252}))
+        answers.append(_report.Told(f"host{number:03}.example", info, {"findings": found, "systemd_version": 252}, "", workers(chance, number)))
     return [*answers, _report.Told("gone.example", {}, {}, "unreachable")]
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Deployments and rollouts in the audit report, of cases/plugin_utils/report."""
+"""Deployments, rollouts and queues in the audit report, of cases/plugin_utils/report."""
 
 from __future__ import annotations
 
@@ -43,6 +43,16 @@ def test_rollouts(case):
     for rollout in found:
         rollout["hosts"] = [[*host.values()] for host in rollout["hosts"]]
         assert {key: rollout[key] for key in case["expect"]} == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("plugin_utils/report/queues"))
+def test_queues(case):
+    told = _report.Told("web1", {"units": {}}, {}, workers=("jobs@.service", case["status"]))
+    made = _report.build([told], NOW)
+    keys = ("kind", "name", "level", "title", "value")
+    assert [[group[key] for key in keys] for group in made["groups"]] == case["expect"]
+    assert {group["unit"] for group in made["groups"]} <= {"jobs@.service"}
+    assert case.get("says", "") in made["hosts"][0]["problem"]
 
 
 def test_generations_are_not_compared():
