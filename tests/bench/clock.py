@@ -17,7 +17,7 @@ import typing as t
 from pathlib import Path
 
 from lab import containers
-from lab.playbook import PROGRAM, ROOT, environment
+from lab.playbook import PROGRAM, environment
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -61,7 +61,7 @@ class Controller:
         """
         command = [PROGRAM, "--inventory", str(self.folder / "inventory.json"), f"--forks={forks}", str(playbook)]
         command += ["--limit", ",".join(hosts)] if hosts else []
-        configured = environment(ANSIBLE_CONFIG=str(ROOT / "playbooks" / "ansible.cfg"))
+        configured = environment(ANSIBLE_CONFIG=str(CHECKOUT / "playbooks" / "ansible.cfg"))
         with tempfile.TemporaryFile() as output:
             begun = time.perf_counter()
             process = subprocess.Popen(

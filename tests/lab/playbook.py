@@ -6,21 +6,21 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import typing as t
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tools.toolchain import CHECKOUT, tool_environment
+
 PROGRAM = str(Path(sys.executable).with_name("ansible-playbook"))
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The environment of a run, with further variables."""
-    collections = str(ROOT / ".ansible" / "collections")
-    return {**os.environ, "ANSIBLE_COLLECTIONS_PATH": collections, "ANSIBLE_NOCOLOR": "1", **variables}
+    """The environment of a run, with further variables. Ansible is compiled once, as where a user has installed it."""
+    collections = str(CHECKOUT / ".ansible" / "collections")
+    return {**tool_environment(Path(sys.prefix)), "ANSIBLE_COLLECTIONS_PATH": collections, **variables}
 
 
 def play(
@@ -35,5 +35,5 @@ def play(
         inventory = Path(folder, "inventory.json")
         inventory.write_text(json.dumps(groups))
         command = [PROGRAM, "--inventory", str(inventory), str(playbook), *options]
-        given = {"text": True, "cwd": ROOT, "env": environment(), "stdin": subprocess.DEVNULL, "check": True, **how}
+        given = {"text": True, "cwd": CHECKOUT, "env": environment(), "stdin": subprocess.DEVNULL, "check": True, **how}
         return subprocess.run(command, **given)

@@ -70,8 +70,6 @@ class AnsibleTarget(Target):
             **self.environment,
             ANSIBLE_CALLBACK_PLUGINS=str(ROOT / "tests" / "live" / "callbacks"),
             ANSIBLE_CALLBACKS_ENABLED="results",
-            ANSIBLE_DEPRECATION_WARNINGS="false",
-            ANSIBLE_HOST_KEY_CHECKING="false",  # of a container that was made a moment ago
             RESULTS=str(results),
         )
         command = [playbook.PROGRAM, "--diff", "--inventory", self._path("inventory.json"), self._path("play.json")]

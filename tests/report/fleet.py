@@ -204,7 +204,15 @@ def told(hosts: int, units: int, seed: int = 6) -> list[_report.Told]:
         found = [finding(chance, index) for index in range(1, units + 1) if index % 3 and chance.random() < 0.7]
         units_of = {item["name"]: item for item in made}
         info = {"units": units_of, "findings": [], "generations": generations(chance, number)}
-        answers.append(_report.Told(f"host{number:03}.example", info, {"findings": found, "systemd_version": 252}, "", workers(chance, number)))
+        answers.append(
+            _report.Told(
+                f"host{number:03}.example",
+                info,
+                {"findings": found, "systemd_version": 252},
+                "",
+                workers(chance, number),
+            )
+        )
     return [*answers, _report.Told("gone.example", {}, {}, "unreachable")]
 
 

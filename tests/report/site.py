@@ -13,7 +13,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from lab import containers
-from lab.playbook import ROOT, environment, play
+from lab.playbook import environment, play
+from tools.toolchain import CHECKOUT
 
 RELEASES = ("262",)
 WORKER = {"worker_software": "rq", "worker_app": "jobs"}  # in the inventory, so that the audit counts its jobs
@@ -27,7 +28,7 @@ def main() -> int:
         containers.keep_compiled(name)
     groups = dict.fromkeys(("rot13", "linked", "worker"), hosts["systemd_hosts"])  # of site.yml
     groups["worker"] = {**groups["worker"], "vars": {**groups["worker"]["vars"], **WORKER}}
-    configured = environment(ANSIBLE_CONFIG=str(ROOT / "playbooks" / "ansible.cfg"))
+    configured = environment(ANSIBLE_CONFIG=str(CHECKOUT / "playbooks" / "ansible.cfg"))
     play(groups, "unitcraft.systemd.site", env=configured)
     play(groups, "unitcraft.systemd.audit", "--extra-vars", json.dumps({"audit_dest": str(page)}), env=configured)
     return 0
