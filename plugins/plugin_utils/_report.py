@@ -23,7 +23,7 @@ _SEVERITIES = ("error", "warning", "info")
 class Told(t.NamedTuple):
     """What one host told: results of ``unit_info`` and ``unit_lint``, or why it could not be asked.
 
-    :ivar workers: the template of its workers, and ``worker_status`` of the role worker; None: their jobs were not counted.
+    :ivar workers: the template of its workers, and ``worker_status`` of role worker; None when jobs were not counted.
     """
 
     host: str

@@ -24,16 +24,16 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def play(
-    groups: t.Mapping[str, t.Any], playbook: str | Path, *options: str, **how: t.Any
+    groups: t.Mapping[str, t.Any], playbook: str | Path, *options: str, check: bool = True, **how: t.Any
 ) -> subprocess.CompletedProcess[str]:
     """Run a playbook, by its path or its name in a collection.
 
     :param groups: the inventory; ``containers.inventory`` makes one.
-    :param how: arguments of ``subprocess.run``.
+    :param how: further arguments of ``subprocess.run``.
     """
     with tempfile.TemporaryDirectory() as folder:
         inventory = Path(folder, "inventory.json")
         inventory.write_text(json.dumps(groups))
         command = [PROGRAM, "--inventory", str(inventory), str(playbook), *options]
-        given = {"text": True, "cwd": CHECKOUT, "env": environment(), "stdin": subprocess.DEVNULL, "check": True, **how}
-        return subprocess.run(command, **given)
+        given = {"text": True, "cwd": CHECKOUT, "env": environment(), "stdin": subprocess.DEVNULL, **how}
+        return subprocess.run(command, check=check, **given)

@@ -47,8 +47,8 @@ def adopt_differences(units: t.Any, declared: t.Any, dropins: str = "keep", vend
 def audit_report(told: t.Any, generated: str, earlier: str | None = None, journals: t.Any = ()) -> dict[str, t.Any]:
     """What the hosts told -> the report of the fleet. The answers are not trusted, see ``_report_input``.
 
-    :param told: For each host ``host``, and ``info`` and ``lint`` (results of the modules) or ``problem``; ``workers``: the template of its
-        workers and ``worker_status``.
+    :param told: For each host ``host``, and ``info`` and ``lint`` (results of the modules) or ``problem``; ``workers``:
+        the template of its workers and ``worker_status``.
     :param generated: Time of the report, in ISO 8601.
     :param earlier: JSON text of an earlier report, to compare with.
     :param journals: ``name``, ``time`` and ``text`` of each journal of a rollout, the latest first.

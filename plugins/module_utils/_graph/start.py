@@ -81,14 +81,16 @@ class _Jobs:
             if matters and with_dependents and by in self.pulled:
                 self.delete(by, True)
 
-    def collect_garbage(self) -> None:
-        """Delete jobs that nothing pulls in any more."""
-        idle = [job for job, by in self.pulled_by.items() if not by and job != self.anchor]
-        while idle:
+    def idle(self, hidden: t.Container[Job] = ()) -> list[Job]:
+        """Jobs that nothing pulls in any more."""
+        return [job for job, by in self.pulled_by.items() if not by and job != self.anchor and job not in hidden]
+
+    def collect_garbage(self, hidden: t.Container[Job] = ()) -> None:
+        """Delete idle jobs, and those that become idle."""
+        while idle := self.idle(hidden):
             for job in idle:
                 if job in self.pulled:
                     self.delete(job, True)
-            idle = [job for job, by in self.pulled_by.items() if not by and job != self.anchor]
 
     def mattering(self) -> set[Job]:
         """Jobs that links which matter lead to from the anchor."""
@@ -195,14 +197,21 @@ def start(adjacency: Adjacency, anchor: str) -> Verdict:
     for name, types in jobs.types().items():
         if types == {STOP}:
             jobs.delete((name, STOP), False)
-    jobs.collect_garbage()
+    # What nothing pulls in any more systemd overlooks when it has added another job of the unit later.
+    hidden = [job for job in jobs.idle() if len(jobs.types()[job[0]]) > 1 and job[0] != anchor]
+    overlooked = _verdicts(adjacency, jobs, mattering, hidden) if hidden else []
+    verdicts = _verdicts(adjacency, jobs, mattering, ()) + overlooked
+    same = len({verdict[:2] for verdict in verdicts}) == 1 and len(verdicts) < _MOST_CHOICES
+    return verdicts[0] if same else verdicts[0]._replace(certain=False)
+
+
+def _verdicts(adjacency: Adjacency, jobs: _Jobs, mattering: set[Job], hidden: t.Container[Job]) -> list[Verdict]:
+    jobs.collect_garbage(hidden)
     started = tuple(sorted(name for name, job_type in jobs.pulled if job_type == START))
     matter = {name for name, _type in jobs.pulled if (name, _type) in mattering}
     # a unit with a start and a stop job is ordered by whichever systemd added last: each choice is tried
     choices = _choices(jobs.types())
-    verdicts = [_judge(_order(adjacency, chosen), jobs, mattering, matter, started) for chosen in choices]
-    same = len({verdict[:2] for verdict in verdicts}) == 1 and len(verdicts) < _MOST_CHOICES
-    return verdicts[0] if same else verdicts[0]._replace(certain=False)
+    return [_judge(_order(adjacency, chosen), jobs, mattering, matter, started) for chosen in choices]
 
 
 def _choices(types: t.Mapping[str, set[str]]) -> list[dict[str, str]]:
@@ -236,8 +245,11 @@ def _judge(
     if hard:
         return Verdict(REFUSED, "cycle", started, hard, (), True)
     for name, types in jobs.types().items():
-        both = (name, STOP) in mattering and any((name, other) in mattering for other in types - {STOP})
-        if both:
+        if (
+            STOP in types
+            and len({(name, job_type) for job_type in types} & mattering) > 1
+            and (name, STOP) in mattering
+        ):
             return Verdict(REFUSED, "conflict", started, (name,), (), True)
     if cycle:
         candidates = tuple(name for name in cycle if name not in matter)
