@@ -17,6 +17,8 @@ html_theme_options = {
     "top_of_page_buttons": [],
 }
 html_title = "unitcraft.systemd"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
 highlight_language = "yaml"

@@ -85,7 +85,7 @@ const kinds = new Set(data.groups.map(row => text(row, G.kind)).filter(kind => !
 $('kind').append(...[...kinds].map(kind => el('option', {}, kind)));
 $('since').parentNode.hidden = !data.compared;
 $('rollouts').hidden = !data.rollouts.length;
-if (!data.groups.some(row => text(row, G.kind) === 'queue')) document.querySelectorAll('#queues, [data-at=queues]').forEach(node => { node.hidden = true; });
+if (!data.groups.some(row => text(row, G.kind) === 'queue')) [$('queues'), document.querySelector('[data-at=queues]').parentNode].forEach(node => { node.hidden = true; });
 const graphs = Object.entries(data.graphs);
 graphs.forEach(([id, graph]) => $('graph').append(el('option', {value: id}, graph.hosts.length > 3 ? graph.hosts[0] + ' and ' + (graph.hosts.length - 1) + ' more' : graph.hosts.join(', '))));
 $('no-graph').hidden = graphs.length > 0;
