@@ -48,8 +48,7 @@ function update() {
 
 function readAddress() {
   const given = new URLSearchParams(location.hash.slice(1));
-  for (const key of Object.keys(filter)) filter[key] = given.get(key) || '';
-  for (const key of Object.keys(filter)) { $(key).value = filter[key]; filter[key] = $(key).value; }  // a list has no other values
+  for (const key of Object.keys(filter)) { $(key).value = given.get(key) || ''; filter[key] = $(key).value; }  // a list has no other values
   update();
   const section = given.get('at') && $(given.get('at'));
   if (section) { section.scrollIntoView(); section.querySelector('h2').focus({preventScroll: true}); }

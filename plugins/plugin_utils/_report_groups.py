@@ -118,9 +118,10 @@ def _reload(unit: t.Mapping[str, t.Any]) -> t.Iterator[Item]:
 
 
 def _unconfirmed(unit: t.Mapping[str, t.Any]) -> t.Iterator[Item]:
-    if unit["name"].startswith(UNIT_PREFIX) and unit["active_state"] == "active":
+    name = unit["name"]
+    if name.startswith(UNIT_PREFIX) and name.endswith(".service") and unit["active_state"] == "active":
         title = "a deployment waits for its confirmation; without it the host puts the old state back"
-        yield Item(Same("unconfirmed", "warning", unit["name"], "", title))
+        yield Item(Same("unconfirmed", "warning", name, "", title))
 
 
 def _drift(unit: t.Mapping[str, t.Any]) -> t.Iterator[Item]:

@@ -99,16 +99,11 @@ class Fleet:
             **{"rollout_set": "echo", "rollout_scope": "user", "rollout_max_parallel": "33%"},
             **{"rollout_min_healthy_time": 5, **variables},
         }
-        variables_of_ansible = playbook.environment(ANSIBLE_PIPELINING="1", ANSIBLE_FORKS="8")
+        environment = playbook.environment(ANSIBLE_PIPELINING="1", ANSIBLE_FORKS="8")
         command = [playbook.PROGRAM, "-i", str(self.folder / "inventory.json"), book, "-e", json.dumps(given)]
         with (self.folder / "log").open("w+", encoding="utf-8") as log:
             process = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-                env=variables_of_ansible,
-                start_new_session=True,
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
             )
             self.write("pid", str(process.pid))
             process.wait()

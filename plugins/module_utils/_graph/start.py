@@ -86,7 +86,7 @@ class _Jobs:
         return [job for job, by in self.pulled_by.items() if not by and job != self.anchor and job not in hidden]
 
     def collect_garbage(self, hidden: t.Container[Job] = ()) -> None:
-        """Delete idle jobs, and those that become idle."""
+        """Delete jobs that are or become idle."""
         while idle := self.idle(hidden):
             for job in idle:
                 if job in self.pulled:
@@ -197,10 +197,11 @@ def start(adjacency: Adjacency, anchor: str) -> Verdict:
     for name, types in jobs.types().items():
         if types == {STOP}:
             jobs.delete((name, STOP), False)
-    # What nothing pulls in any more systemd overlooks when it has added another job of the unit later.
-    hidden = [job for job in jobs.idle() if len(jobs.types()[job[0]]) > 1 and job[0] != anchor]
-    overlooked = _verdicts(adjacency, jobs, mattering, hidden) if hidden else []
-    verdicts = _verdicts(adjacency, jobs, mattering, ()) + overlooked
+    # An idle job is overlooked when systemd has added another one of the unit later.
+    left = jobs.types()
+    hidden = [job for job in jobs.idle() if len(left[job[0]]) > 1 and job[0] != anchor]
+    verdicts = _verdicts(adjacency, jobs, mattering, hidden) if hidden else []
+    verdicts = _verdicts(adjacency, jobs, mattering, ()) + verdicts
     same = len({verdict[:2] for verdict in verdicts}) == 1 and len(verdicts) < _MOST_CHOICES
     return verdicts[0] if same else verdicts[0]._replace(certain=False)
 
@@ -245,11 +246,8 @@ def _judge(
     if hard:
         return Verdict(REFUSED, "cycle", started, hard, (), True)
     for name, types in jobs.types().items():
-        if (
-            STOP in types
-            and len({(name, job_type) for job_type in types} & mattering) > 1
-            and (name, STOP) in mattering
-        ):
+        both = {(name, job_type) for job_type in types} & mattering
+        if (name, STOP) in both and len(both) > 1:
             return Verdict(REFUSED, "conflict", started, (name,), (), True)
     if cycle:
         candidates = tuple(name for name in cycle if name not in matter)

@@ -67,6 +67,7 @@ def test_generations_are_not_compared():
     [
         ("unitcraft-confirm-3f2a.service", "active", ["unconfirmed"]),
         ("unitcraft-confirm-3f2a.service", "inactive", []),
+        ("unitcraft-confirm-3f2a.timer", "active", []),
         ("shop.service", "active", []),
     ],
 )
