@@ -48,7 +48,6 @@ class Verdict(t.NamedTuple):
 
     outcome: str  # OK, BROKEN or REFUSED
     reason: str  # "", "cycle" or "conflict"
-    jobs: tuple[str, ...]  # units that a start job was made for, sorted
     cycle: tuple[str, ...]  # one ordering cycle, each unit ordered after the one before it; empty without
     candidates: tuple[str, ...]  # units of that cycle whose job systemd may delete; which one it takes is chance
     certain: bool  # False when systemd's own answer depends on the order in which it happens to look
@@ -65,15 +64,13 @@ class _Jobs:
     def link(self, by: Job, job: Job, matters: bool) -> bool:
         """Record that ``by`` pulls in ``job``; True when the job is new."""
         new = job not in self.pulled
-        if new:
-            self.pulled[job] = {}
-            self.pulled_by[job] = set()
+        self.pulled.setdefault(job, {})
         self.pulled[by][job] = self.pulled[by].get(job, False) or matters
-        self.pulled_by[job].add(by)
+        self.pulled_by.setdefault(job, set()).add(by)
         return new
 
     def delete(self, job: Job, with_dependents: bool) -> None:
-        """Delete a job and, when asked, those that cannot do without it."""
+        """Delete a job and, when asked, those that need it."""
         for other in self.pulled.pop(job):
             self.pulled_by[other].discard(job)
         for by in self.pulled_by.pop(job):
@@ -133,12 +130,8 @@ def moves(adjacency: Adjacency, anchor: str, runs: t.Callable[[str], bool]) -> M
     jobs = _collect(adjacency, anchor, runs)
     mattering = jobs.mattering()
     _drop_redundant(jobs, runs)
-    for name, types in jobs.types().items():
-        if {START, STOP} <= types and {(name, START), (name, STOP)} <= jobs.pulled.keys():
-            lost = _weaker(jobs, name, mattering)
-            if not lost:
-                return Moves({}, {})  # systemd refuses it
-            jobs.delete(lost, True)
+    if not _resolve(jobs, mattering):
+        return Moves({}, {})  # systemd refuses it
     _drop_redundant(jobs, runs)
     found = Moves({}, {})
     for name, job_type in sorted(jobs.pulled):
@@ -159,14 +152,24 @@ def _drop_redundant(jobs: _Jobs, runs: t.Callable[[str], bool]) -> None:
     jobs.collect_garbage()
 
 
+def _resolve(jobs: _Jobs, mattering: set[Job]) -> bool:
+    """Give up the start or the stop of each unit that has both; False when one is left where both matter."""
+    for name in jobs.types():
+        if {(name, START), (name, STOP)} <= jobs.pulled.keys():
+            lost = _weaker(jobs, name, mattering)
+            if lost:
+                jobs.delete(lost, True)
+    jobs.collect_garbage()
+    return not any({START, STOP} <= types for types in jobs.types().values())
+
+
 def _weaker(jobs: _Jobs, name: str, mattering: set[Job]) -> Job | None:
     """Which of the start and the stop of a unit systemd gives up; None when both matter."""
     start_job, stop_job = (name, START), (name, STOP)
     if start_job in mattering:
         return None if stop_job in mattering else stop_job
-    if stop_job in mattering or any(job_type == START for _unit, job_type in jobs.pulled_by[stop_job]):
-        return start_job
-    return stop_job
+    conflicted = stop_job in mattering or any(by[1] == START for by in jobs.pulled_by[stop_job])
+    return start_job if conflicted else stop_job
 
 
 def _kind(adjacency: Adjacency, by: Job, job: Job) -> str:
@@ -193,7 +196,7 @@ def start(adjacency: Adjacency, anchor: str) -> Verdict:
     """What ``systemctl start`` of ``anchor`` would do while all units of the set are stopped."""
     jobs = _collect(adjacency, anchor)
     mattering = jobs.mattering()
-    # a stop job for a unit that does not run is redundant, unless the unit has another job as well
+    # a stop of what does not run is redundant, unless the unit has another job as well
     for name, types in jobs.types().items():
         if types == {STOP}:
             jobs.delete((name, STOP), False)
@@ -203,20 +206,19 @@ def start(adjacency: Adjacency, anchor: str) -> Verdict:
     verdicts = _verdicts(adjacency, jobs, mattering, hidden) if hidden else []
     verdicts = _verdicts(adjacency, jobs, mattering, ()) + verdicts
     same = len({verdict[:2] for verdict in verdicts}) == 1 and len(verdicts) < _MOST_CHOICES
-    return verdicts[0] if same else verdicts[0]._replace(certain=False)
+    # systemd refuses what it cannot solve, unless what it happens to solve before takes that away
+    lucky = verdicts[0].reason == "conflict" and _resolve(jobs, mattering)
+    return verdicts[0]._replace(certain=same and not lucky)
 
 
 def _verdicts(adjacency: Adjacency, jobs: _Jobs, mattering: set[Job], hidden: t.Container[Job]) -> list[Verdict]:
     jobs.collect_garbage(hidden)
-    started = tuple(sorted(name for name, job_type in jobs.pulled if job_type == START))
-    matter = {name for name, _type in jobs.pulled if (name, _type) in mattering}
-    # a unit with a start and a stop job is ordered by whichever systemd added last: each choice is tried
-    choices = _choices(jobs.types())
-    return [_judge(_order(adjacency, chosen), jobs, mattering, matter, started) for chosen in choices]
+    matter = {name for name, _type in jobs.pulled.keys() & mattering}
+    return [_judge(_order(adjacency, chosen), jobs, mattering, matter) for chosen in _choices(jobs.types())]
 
 
 def _choices(types: t.Mapping[str, set[str]]) -> list[dict[str, str]]:
-    """Unit -> type of the job that its order goes by, for each way to choose; the first one prefers starts."""
+    """Unit -> type of its job that systemd added last and orders it by; the first choice prefers starts."""
     plain = {name: START if START in have else min(have) for name, have in types.items()}
     torn = sorted(name for name, have in types.items() if STOP in have and len(have) > 1)
     ways = itertools.islice(itertools.product((False, True), repeat=len(torn)), _MOST_CHOICES)
@@ -228,28 +230,23 @@ def _order(adjacency: Adjacency, chosen: t.Mapping[str, str]) -> dict[str, list[
     result: dict[str, list[str]] = {name: [] for name in chosen}
     for name, job_type in chosen.items():
         for earlier in adjacency.targets("After", name):
-            if earlier not in chosen or earlier == name:
-                continue
-            # whatever the order of start, a unit is stopped before the other one is started
-            if job_type == STOP:
-                result[name].append(earlier)
-            else:
-                result[earlier].append(name)
+            if earlier in chosen and earlier != name:
+                # whatever the order of start, a unit is stopped before the other one is started
+                first, then = (name, earlier) if job_type == STOP else (earlier, name)
+                result[first].append(then)
     return result
 
 
-def _judge(
-    order: dict[str, list[str]], jobs: _Jobs, mattering: set[Job], matter: set[str], started: tuple[str, ...]
-) -> Verdict:
+def _judge(order: dict[str, list[str]], jobs: _Jobs, mattering: set[Job], matter: set[str]) -> Verdict:
     cycle = find_cycle(order)
     hard = find_cycle({name: [o for o in others if o in matter] for name, others in order.items() if name in matter})
     if hard:
-        return Verdict(REFUSED, "cycle", started, hard, (), True)
+        return Verdict(REFUSED, "cycle", hard, (), True)
     for name, types in jobs.types().items():
         both = {(name, job_type) for job_type in types} & mattering
         if (name, STOP) in both and len(both) > 1:
-            return Verdict(REFUSED, "conflict", started, (name,), (), True)
+            return Verdict(REFUSED, "conflict", (name,), (), True)
     if cycle:
         candidates = tuple(name for name in cycle if name not in matter)
-        return Verdict(BROKEN, "cycle", started, cycle, candidates, True)
-    return Verdict(OK, "", started, (), (), True)
+        return Verdict(BROKEN, "cycle", cycle, candidates, True)
+    return Verdict(OK, "", (), (), True)
