@@ -68,7 +68,7 @@ class Finding(t.NamedTuple):
     section: str = ""
     directive: str = ""
     value: str = ""
-    source: str = "systemd"  # systemd: systemd says so too; lint: our own rule; verify: systemd-analyze said it
+    source: str = "systemd"  # it says so too; lint: our own rule; verify: systemd-analyze said it; read: nothing did
 
 
 UNIT_MODE = 0o644  # of every unit file
@@ -121,3 +121,6 @@ UP_OR_STARTING = UP | {"activating"}
 DOWN = frozenset(("inactive", "failed"))
 DOWN_OR_STOPPING = DOWN | {"deactivating"}
 RUNNING = UP_OR_STARTING | {"deactivating"}  # something of it may still run
+MOVING = frozenset(("activating", "reloading", "refreshing", "deactivating"))  # from one state to another one
+# The values of the option ``state`` after which a unit runs.
+WANTS_RUN = ("started", "restarted", "reloaded")

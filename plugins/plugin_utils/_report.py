@@ -42,8 +42,8 @@ def build(
     :param earlier: JSON text of another report, to compare with.
     :param journals: those of rollouts, the latest first.
     :returns: ``{format, generated, summary, hosts: [...], groups: [...], rollouts: [...],
-        graphs: {id: {dot, mermaid, hosts}}, compared}``; see ``_report_groups.group`` and ``_report_rollouts.read``.
-        ``compared`` is null, or the time of the earlier report (``with``)
+        graphs: {id: {dot, mermaid, hosts}}, compared}``; see ``_report_groups.group`` and
+        ``_report_rollouts.read_rollouts``. ``compared`` is null, or the time of the earlier report (``with``)
         and how many things on hosts are ``new``, ``still`` there and ``gone``.
     :raises ValueError: when ``earlier`` is not a report, or one of another format.
     """

@@ -56,7 +56,7 @@ def restart(unit: str) -> str:
     """Commands that show why a unit failed and start it again."""
     if not _PLAIN_NAME.match(unit):
         return ""
-    escaped = unit.replace("\\", r"\\")  # Ansible takes one backslash for the begin of an escape, within quotes too
+    escaped = unit.replace("\\", r"\\")  # Ansible takes one backslash for the start of an escape, within quotes too
     return (
         f"ansible {HOSTS} --become -m ansible.builtin.command -a 'journalctl --no-pager --lines=50 --unit={escaped}'\n"
         f"ansible {HOSTS} --become -m ansible.builtin.systemd_service -a 'name={escaped} state=restarted'"

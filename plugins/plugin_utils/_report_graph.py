@@ -13,13 +13,14 @@ import itertools
 import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.draw import dot, draw, mermaid
-from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import DEFAULT, Edge
+from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.edges import DECLARED, DEFAULT, Edge
 from ansible_collections.unitcraft.systemd.plugins.module_utils._graph.graph import Graph
 
 _MAX_DRAWN = 120  # units in one drawing; dot needs seconds for more, and nobody can read it
 _MAX_EDGES = 50_000  # of one host that are looked at
 _MAX_ARROWS = 1000  # in one drawing
-_TO = {
+# Keys of ``dependencies`` as ``unit_info`` returns them -> kind of edge, from the unit and to it.
+OUTGOING = {
     "requires": "Requires",
     "requisite": "Requisite",
     "wants": "Wants",
@@ -32,7 +33,7 @@ _TO = {
     "triggers": "Triggers",
     "propagates_stop_to": "PropagatesStopTo",
 }
-_FROM = {
+INCOMING = {
     "required_by": "Requires",
     "requisite_of": "Requisite",
     "bound_by": "BindsTo",
@@ -94,12 +95,12 @@ def drawing(units: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any] | None
 
 def _edges(units: t.Iterable[t.Mapping[str, t.Any]]) -> t.Iterator[Edge]:
     for unit in units:
-        for key, kind in _TO.items():
+        for key, kind in OUTGOING.items():
             yield from (_edge(kind, unit["name"], other) for other in unit["dependencies"].get(key) or ())
-        for key, kind in _FROM.items():
+        for key, kind in INCOMING.items():
             yield from (_edge(kind, other, unit["name"]) for other in unit["dependencies"].get(key) or ())
 
 
 def _edge(kind: str, source: str, target: str) -> Edge:
     common = source in _COMMON or target in _COMMON or target.endswith(".slice")
-    return Edge(kind, source, target, DEFAULT if common else "declared")
+    return Edge(kind, source, target, DEFAULT if common else DECLARED)

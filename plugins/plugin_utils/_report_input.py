@@ -18,6 +18,7 @@ import re
 import typing as t
 
 from ..module_utils._lint.values import looks_secret
+from ._report_graph import INCOMING, OUTGOING
 
 MAX_UNITS = 5000
 MAX_FINDINGS = 5000
@@ -194,26 +195,7 @@ NAME = text(300)  # a unit name has at most 255 characters
 LINE = text(4000)
 LONG = text(20_000)
 _NAMES = list_of(NAME)
-_DEPENDENCIES = [
-    "requires",
-    "requisite",
-    "wants",
-    "binds_to",
-    "part_of",
-    "upholds",
-    "after",
-    "on_failure",
-    "on_success",
-    "triggers",
-    "propagates_stop_to",
-    "required_by",
-    "requisite_of",
-    "bound_by",
-    "consists_of",
-    "upheld_by",
-    "stop_propagated_from",
-    "falls_with",
-]
+_DEPENDENCIES = [*OUTGOING, *INCOMING, "falls_with"]
 
 _STATE = fields(
     description=LINE,

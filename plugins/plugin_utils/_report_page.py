@@ -12,6 +12,8 @@ import collections
 import json
 import typing as t
 
+from ..module_utils._model import UP_OR_STARTING
+
 _MAX_NAMES = 5000  # of units in the small pictures of hosts; a host can make up as many as it likes
 GROUP_COLUMNS = (
     "kind",
@@ -118,7 +120,7 @@ def _states(host: t.Mapping[str, t.Any], names: t.Iterable[str]) -> str:
         else "l"
         if unit["crash_looping"]
         else "a"
-        if unit["active_state"] in ("active", "reloading", "activating", "refreshing")
+        if unit["active_state"] in UP_OR_STARTING
         else "i"
         for unit in host["units"]
     }

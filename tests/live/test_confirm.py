@@ -151,11 +151,12 @@ def test_the_module_is_killed_before_it_waits(target):
     """The lock is free then, and the guard does not wait for any time."""
     before = first_version(target)
     target.sh(
-        "touch /run/t-hold; (while ! systemctl is-active --quiet 'unitcraft-confirm-*'; do sleep 0.05; done;"
+        "touch /run/t-stay; (while ! systemctl is-active --quiet 'unitcraft-confirm-*'; do sleep 0.05; done;"
         " while ! grep -q 'Version 2' /etc/systemd/system/t-echo.service; do sleep 0.05; done;"
-        " kill -KILL $(sed -n 's/^pid \\([0-9]*\\),.*/\\1/p' /var/lib/unitcraft/lock)) >/dev/null 2>&1 &"
+        " kill -KILL $(sed -n 's/^pid \\([0-9]*\\),.*/\\1/p' /var/lib/unitcraft/lock); rm /run/t-stay)"
+        " >/dev/null 2>&1 &"
     )
-    fault = "import time; time.sleep(5)"
+    fault = "import os, time\nwhile os.path.exists('/run/t-stay'): time.sleep(0.1)"
     with pytest.raises(AssertionError, match="did not end with a result"):
         deploy(target, [echo("2", fault)], confirm={"within": 3000})
     wait_until_put_back(target, before)

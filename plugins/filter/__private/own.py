@@ -41,7 +41,7 @@ def adopt_differences(units: t.Any, declared: t.Any, dropins: str = "keep", vend
     try:
         return _adopt.differences(units, declared, dropins, vendor)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise AnsibleFilterError(f"{error!r}") from error
+        raise AnsibleFilterError(f"the declaration cannot be compared with the units: {error!r}") from error
 
 
 def audit_report(told: t.Any, generated: str, earlier: str | None = None, journals: t.Any = ()) -> dict[str, t.Any]:

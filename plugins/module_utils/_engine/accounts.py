@@ -260,5 +260,4 @@ def _delete_group(account: Account, run: Run) -> None:
 def _must(run: Run, argv: t.Sequence[str]) -> None:
     reply = run(argv, _TIMEOUT)
     if reply.code != 0:
-        words = reply.err.strip() or reply.out.strip() or f"it ended with exit status {reply.code}"
-        raise SystemdError(f"{argv[0]} {argv[-1]}: {words}")
+        raise SystemdError(f"{argv[0]} {argv[-1]}: {reply.words()}")

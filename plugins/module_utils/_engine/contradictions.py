@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 from .._graph.edges import declared as declared_edges
-from .._model import Unit
-from .desired import WANTS_RUN, Declared, PlanError
+from .._model import WANTS_RUN, Unit
+from .desired import Declared, PlanError
 from .sources import Sources
 
 _NEEDS = ("Requires", "Requisite", "BindsTo")  # a start starts or needs the other one too

@@ -15,8 +15,6 @@ from .._syntax.words import from_bytes
 if t.TYPE_CHECKING:
     from .release_plan import Release
 
-WANTS_RUN = ("started", "restarted", "reloaded")
-
 
 class PlanError(Exception):
     """The desired state cannot be reached; the message says which option to change."""

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .._model import DOWN_OR_STOPPING, UP_OR_STARTING
+from .._model import DOWN_OR_STOPPING, UP_OR_STARTING, WANTS_RUN
 
 Record = t.Mapping[str, t.Mapping[str, t.Any]]
-_WANTED_UP = ("started", "restarted", "reloaded")
 
 
 class DriftState(t.NamedTuple):
@@ -115,7 +114,7 @@ def _state_drift(path: str, entry: t.Mapping[str, t.Any], state: t.Mapping[str, 
         found.append(_drift("enablement", path, f"deployed {deployed}, now {present}"))
     active = state.get("active_state")
     brief = state.get("type") == "oneshot" and not state.get("remain_after_exit")
-    if entry.get("state") in _WANTED_UP and active in DOWN_OR_STOPPING and not (brief and active == "inactive"):
+    if entry.get("state") in WANTS_RUN and active in DOWN_OR_STOPPING and not (brief and active == "inactive"):
         found.append(_drift("run-state", path, f"deployed {entry['state']}, now {active}"))
     if entry.get("state") == "stopped" and active in UP_OR_STARTING:
         found.append(_drift("run-state", path, f"deployed stopped, now {active}"))

@@ -206,7 +206,7 @@ def _remove(folders: _Folders, change: Change) -> None:
 
 
 def remove_empty_folders(paths: t.Iterable[str], base: str = "") -> None:
-    """Remove the ``.d``, ``.wants`` and ``.requires`` folders of removed unit files, where nothing else is in them."""
+    """Remove the folders of drop-ins and links of removed unit files, where nothing else is in them."""
     for place in {os.path.dirname(path) for path in paths}:
         if place.endswith((".d", ".wants", ".requires", ".upholds")):
             outer, name = os.path.split(place)

@@ -8,6 +8,7 @@ import re
 import typing as t
 
 from .._host.systemd import SystemdError
+from .._model import MOVING
 from .host import Call, Target
 from .state import is_restarting
 
@@ -21,7 +22,6 @@ _COMPLAINT = re.compile(
     r"|(?:Unit |Operation on or unit type of )(?P<two>\S+) (?:was started|not supported|cannot)[^.]*"
     r"|(?P<three>\S+) is not active, cannot reload"
 )
-_ON_ITS_WAY = ("activating", "reloading", "refreshing", "deactivating")
 
 
 class Limits(t.NamedTuple):
@@ -39,7 +39,7 @@ def has_job(state: t.Mapping[str, str]) -> bool:
 
 def is_pending(state: t.Mapping[str, str]) -> bool:
     """Whether a unit has a job, or is on its way from one state to another."""
-    return has_job(state) or state.get("ActiveState") in _ON_ITS_WAY
+    return has_job(state) or state.get("ActiveState") in MOVING
 
 
 def wait_for_jobs(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
-from .._model import Setting
+from .._model import File, Setting
 from .._syntax.effective import effective
 from .._syntax.names import (
     IN_UNIT_NAMES,
@@ -22,6 +22,11 @@ from .._syntax.names import (
 MASK_TARGET = "/dev/null"
 LINK_FOLDERS = (".wants", ".requires", ".upholds")
 _FOLDERS = {"WantedBy": ".wants", "RequiredBy": ".requires", "UpheldBy": ".upholds", "Alias": ""}
+
+
+def is_mask(file: File) -> bool:
+    """Whether it is the link that ``systemctl mask`` makes."""
+    return file.kind == "link" and file.target == MASK_TARGET
 
 
 def install_links(unit: str, settings: t.Sequence[Setting]) -> set[str] | None:

@@ -44,8 +44,8 @@ def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: 
     refuse_contradictions(declared, sources)
     if live_manager:
         add_run_states(plan, state, declared, sources)
-        keep_sockets_working(plan, state, declared.groups)
-        add_propagated(plan, state, declared.groups)
+        keep_sockets_working(plan, state, declared)
+        add_propagated(plan, state, declared)
         add_pulled(plan, state, declared, sources)
         _refuse_own_end(plan, state.own_unit)
         _reset_failed(plan, state)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Probes: questions to a service that is up. What may be asked for is checked in ``desired.py``."""
+"""Probes: questions to a service that is up. What may be asked for is checked in ``probe_rules.py``."""
 
 from __future__ import annotations
 

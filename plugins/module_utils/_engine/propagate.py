@@ -7,21 +7,18 @@ from __future__ import annotations
 import typing as t
 
 from .._graph.edges import STOP_DIRECTIVES, STOP_PROPERTIES, declared, flag, spread, stop_passes, triggered
-from .._model import Setting, Unit
+from .._model import WANTS_RUN, Setting, Unit
 from .._syntax.effective import is_set
-from .._syntax.names import template_of
 from .._syntax.words import to_bytes
-from .desired import WANTS_RUN, DesiredUnit
+from .desired import Declared, DesiredUnit
 from .plan import Plan
 from .sources import read_settings
 from .state import HostState
 
 _STOPS_TOO = "PropagatesStopTo"  # new in release 249
 
-_Groups = t.Mapping[str, list[DesiredUnit]]
 
-
-def keep_sockets_working(plan: Plan, state: HostState, groups: _Groups) -> None:
+def keep_sockets_working(plan: Plan, state: HostState, items: Declared) -> None:
     """A socket can only be bound while its service is down: take the service down and up with it.
 
     systemd refuses to start a socket whose service runs ("Socket service already active").
@@ -30,7 +27,7 @@ def keep_sockets_working(plan: Plan, state: HostState, groups: _Groups) -> None:
         if not socket.endswith(".socket"):
             continue
         starts = socket in plan.start
-        services = _services_of(socket, state, groups)
+        services = _services_of(socket, state, items)
         running = [service for service in services if state.active(service) and service not in plan.stop]
         if not running:
             continue
@@ -41,9 +38,9 @@ def keep_sockets_working(plan: Plan, state: HostState, groups: _Groups) -> None:
             plan.stop_start[service] = f"its socket {socket} is {'started' if starts else 'restarted'}"
 
 
-def _services_of(socket: str, state: HostState, groups: _Groups) -> list[str]:
+def _services_of(socket: str, state: HostState, items: Declared) -> list[str]:
     """The services that a socket starts: as it is declared, else as systemd tells, else by its name."""
-    for item in groups.get(socket, []):
+    for item in items.groups.get(socket, []):
         unit = Unit(socket, _settings_of(item))
         if flag(unit, "Socket", "Accept", False):
             return []
@@ -58,21 +55,21 @@ def _settings_of(item: DesiredUnit) -> list[Setting]:
     return read_settings(item.name, to_bytes(item.text or ""))
 
 
-def add_propagated(plan: Plan, state: HostState, groups: _Groups) -> None:
+def add_propagated(plan: Plan, state: HostState, items: Declared) -> None:
     """Add who is taken along by a stop or restart: the blast radius.
 
     A restart job takes followers along and systemd brings them back; after a stop and start, or a stop for good,
     nobody does. So followers of a stopped-and-started unit join it, and followers of a stopped one are named.
     """
-    _Propagation(plan, state, groups).add()
+    _Propagation(plan, state, items).add()
 
 
 class _Propagation:
-    def __init__(self, plan: Plan, state: HostState, groups: _Groups) -> None:
+    def __init__(self, plan: Plan, state: HostState, items: Declared) -> None:
         self.plan = plan
         self.state = state
-        self.groups = groups
-        self.declared = _declared_followers(groups, state)
+        self.items = items
+        self.followers = _declared_followers(items, state)
 
     def add(self) -> None:
         plan = self.plan
@@ -122,20 +119,17 @@ class _Propagation:
 
     def _runs_without(self, unit: str, stopped: str) -> bool:
         """Whether a unit that goes down with another one shall run all the same: so the task or its new text says."""
-        items = [
-            *self.groups.get(unit, []),
-            *(item for item in self.groups.get(template_of(unit), []) if unit in item.instance_names()),
-        ]
+        items = self.items.naming(unit)
         if any(item.state in WANTS_RUN for item in items):
             return True
         names = {item.name for item in items if item.text and not item.dropin}
         rewritten = names & {change.unit for change in self.plan.changes}
-        return bool(rewritten) and names.isdisjoint(self.declared.get(stopped, []))
+        return bool(rewritten) and names.isdisjoint(self.followers.get(stopped, []))
 
     def _followers(self, unit: str) -> list[str]:
         """Running units that go down when one does."""
         names = [name for key in STOP_PROPERTIES for name in self.state.value(unit, key).split()]
-        return [name for name in dict.fromkeys([*names, *self.declared.get(unit, [])]) if self.state.active(name)]
+        return [name for name in dict.fromkeys([*names, *self.followers.get(unit, [])]) if self.state.active(name)]
 
     def _closure(self, roots: t.Mapping[str, str]) -> list[tuple[str, str]]:
         """Every unit that follows a root, directly or not, with the one it follows; roots that follow roots too."""
@@ -152,11 +146,11 @@ def _only_in_circle(unit: str, source: str, roots: t.Mapping[str, str], found: t
     return source == unit or (source in found and list(roots).index(unit) < list(roots).index(source))
 
 
-def _declared_followers(groups: _Groups, state: HostState) -> dict[str, list[str]]:
+def _declared_followers(items: Declared, state: HostState) -> dict[str, list[str]]:
     """Who the declared texts say follows whom, for what the running manager has not loaded yet."""
     followers: dict[str, list[str]] = {}
-    for name, items in groups.items():
-        for item in items:
+    for name, group in items.groups.items():
+        for item in group:
             if item.text and any(directive in item.text for directive in STOP_DIRECTIVES):
                 for edge in declared(Unit(name, _settings_of(item)), installed=False):
                     stopped, follower = stop_passes(edge)

@@ -8,9 +8,9 @@ from .._graph.edges import PULL_PROPERTIES, SHOW_PROPERTIES, STOP_PROPERTIES, TI
 from .._graph.edges import declared as edges_of_text
 from .._graph.graph import Adjacency
 from .._graph.start import moves
-from .._model import RUNNING, Unit
+from .._model import RUNNING, WANTS_RUN, Unit
 from .._syntax.names import template_of
-from .desired import WANTS_RUN, Declared, PlanError
+from .desired import Declared, PlanError
 from .links import LINK_FOLDERS, install_links
 from .plan import Plan
 from .sources import Sources

@@ -17,7 +17,7 @@ from .desired import DesiredUnit
 from .file_plan import differs
 from .host import Host
 from .image import UNIT_FOLDERS
-from .links import MASK_TARGET, aliases, enables
+from .links import aliases, enables, is_mask
 from .places import entries_below, missing_parents, read_place
 from .sources import is_linked, read_settings
 from .state import HostState
@@ -211,14 +211,14 @@ class _Reading:
 
     def _fragment_below(self, name: str) -> str:
         """The fragment that a unit has below its masks; empty when there is none."""
-        found = [path for path, file in self._places(name).items() if not _is_mask(file)]
+        found = [path for path, file in self._places(name).items() if not is_mask(file)]
         template = template_of(name)
         return found[0] if found else self._fragment_below(template) if template else ""
 
     def _offline_state(self, name: str) -> dict[str, str]:
         """What can be said of a unit without a manager: where its file is, and whether links enable it."""
         for path, file in self._places(name).items():
-            if _is_mask(file):
+            if is_mask(file):
                 below = self._fragment_below(name)
                 return {"Id": name, "LoadState": "masked", "UnitFileState": "masked", "FragmentPath": below}
             enabled = any(enables(link, target, (name,)) for link, target in self.state.links.items())
@@ -232,10 +232,6 @@ def _alias_paths(item: DesiredUnit, folder: str) -> list[str]:
     if not item.text or "Alias" not in item.text:
         return []
     return [f"{folder}/{alias}" for alias in aliases(item.name, read_settings(item.name, to_bytes(item.text)))]
-
-
-def _is_mask(file: File) -> bool:
-    return file.kind == "link" and file.target == MASK_TARGET
 
 
 def _is_plain_socket(name: str) -> bool:

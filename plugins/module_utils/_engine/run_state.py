@@ -10,10 +10,10 @@ import typing as t
 from .. import _catalog
 from .._graph.edges import declared as edges_of
 from .._graph.edges import flag, triggered
-from .._model import Setting, Unit
+from .._model import WANTS_RUN, Setting, Unit
 from .._syntax.effective import is_set, value_of
 from .._syntax.names import is_template, unit_type
-from .desired import WANTS_RUN, Declared, DesiredUnit, PlanError, agreed
+from .desired import Declared, DesiredUnit, PlanError, agreed
 from .file_plan import changed_files
 from .plan import Plan
 from .sources import Changed, Sources

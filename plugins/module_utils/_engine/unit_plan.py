@@ -9,12 +9,12 @@ import posixpath
 import typing as t
 
 from .._graph.edges import spread
-from .._model import MISSING, UNIT_MODE, Change, File, Setting
+from .._model import MISSING, UNIT_MODE, WANTS_RUN, Change, File, Setting
 from .._syntax.header import read_header
 from .._syntax.names import is_template
 from .._syntax.words import from_bytes, to_bytes
-from .desired import WANTS_RUN, Declared, DesiredUnit, PlanError, agreed, is_ours
-from .links import MASK_TARGET, aliases, install_links
+from .desired import Declared, DesiredUnit, PlanError, agreed, is_ours
+from .links import MASK_TARGET, aliases, install_links, is_mask
 from .plan import Plan
 from .sources import Sources, changed_directives, read_settings
 from .state import HostState
@@ -77,7 +77,7 @@ class UnitPlan:
             )
 
     def _is_masked(self, own: File) -> bool:
-        return _is_mask(own) or (own.kind == "missing" and self.now.value(self.name, "LoadState") == "masked")
+        return is_mask(own) or (own.kind == "missing" and self.now.value(self.name, "LoadState") == "masked")
 
     def _check_masked(self, own: File, wants_text: bool) -> None:
         if self.state in WANTS_RUN:
@@ -130,7 +130,7 @@ class UnitPlan:
             self._write(item, item.text, before)
 
     def _remove(self, item: DesiredUnit, before: File) -> None:
-        if before.kind == "file" or (_is_mask(before) and not item.dropin):
+        if before.kind == "file" or (is_mask(before) and not item.dropin):
             self._change(item.path, before, MISSING, "remove", item.reason)
         if not item.dropin:
             self._remove_own_dropins(item)
@@ -166,18 +166,18 @@ class UnitPlan:
 
     def _add_mask(self) -> None:
         own = self.now.files.get(self.own_path, MISSING)
-        if self.masked and not _is_mask(own):
+        if self.masked and not is_mask(own):
             self._change(self.own_path, own, File("link", target=MASK_TARGET), "mask", "masked: true")
         if self.masked is False:
             written = any(change.path == self.own_path for change in self.plan.changes)
-            if _is_mask(own) and not written:
+            if is_mask(own) and not written:
                 self._change(self.own_path, own, MISSING, "unmask", "masked: false")
-            elif _is_mask(own):
+            elif is_mask(own):
                 # The write below takes the link's place in one rename; only the report needs the step.
                 self.plan.changes.insert(0, Change(self.name, "", own, own, "unmask", "masked: false"))
             for path, file in self.now.files.items():
                 # Masks in the folder that we do not write to (``systemctl mask --runtime``).
-                if path != self.own_path and posixpath.basename(path) == self.name and _is_mask(file):
+                if path != self.own_path and posixpath.basename(path) == self.name and is_mask(file):
                     self._change(path, file, MISSING, "unmask", "masked: false")
 
     def _change(self, path: str, before: File, after: File, action: str, reason: str) -> None:
@@ -329,10 +329,6 @@ def listed(names: t.Sequence[str]) -> str:
     return ", ".join(names)
 
 
-def _is_mask(file: File) -> bool:
-    return file.kind == "link" and file.target == MASK_TARGET
-
-
 def _is_also(setting: Setting) -> bool:
     return (setting.section, setting.directive) == ("Install", "Also")
 
@@ -340,7 +336,7 @@ def _is_also(setting: Setting) -> bool:
 def _refuse_foreign_kinds(item: DesiredUnit, before: File) -> None:
     """A link or a folder in the place of a unit file is not ours to follow or to replace."""
     option = "dropin" if item.dropin else "name"
-    if before.kind == "link" and (item.dropin or not _is_mask(before)):
+    if before.kind == "link" and (item.dropin or not is_mask(before)):
         raise PlanError(
             f"{option}: {item.path} is a link to {before.target}, and files are never written or removed through a"
             " link; name the unit it points to, or remove the link first (systemctl disable removes it)"

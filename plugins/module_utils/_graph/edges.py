@@ -16,7 +16,7 @@ from .._syntax.names import IN_UNIT_NAMES, expand_specifiers, is_template, split
 from .._syntax.words import UnitSyntaxError
 from .._values.numbers import parse_bool
 
-DECLARED = "declared"  # written in [Unit] or [Service]
+DECLARED = "declared"  # written in [Unit]
 INSTALL = "install"  # written in [Install]: holds once the unit is enabled
 IMPLICIT = "implicit"  # follows from another setting
 DEFAULT = "default"  # DefaultDependencies=
@@ -33,15 +33,12 @@ class Edge(t.NamedTuple):
     origin: str = DECLARED
 
 
-# directive of [Unit]: (kind, True when it is the inverse of that kind)
-UNIT_DIRECTIVES = {
+# directive of [Unit], which is a property as well: (kind, True when it is the inverse of that kind)
+_DIRECTIVES = {
     "Requires": ("Requires", False),
-    "RequiresOverridable": ("Requires", False),
     "Requisite": ("Requisite", False),
-    "RequisiteOverridable": ("Requisite", False),
     "Wants": ("Wants", False),
     "BindsTo": ("BindsTo", False),
-    "BindTo": ("BindsTo", False),
     "PartOf": ("PartOf", False),
     "Upholds": ("Upholds", False),
     "Conflicts": ("Conflicts", False),
@@ -54,6 +51,12 @@ UNIT_DIRECTIVES = {
     "PropagatesStopTo": ("PropagatesStopTo", False),
     "StopPropagatedFrom": ("PropagatesStopTo", True),
     "JoinsNamespaceOf": ("JoinsNamespaceOf", False),
+}
+UNIT_DIRECTIVES = {
+    **_DIRECTIVES,
+    "RequiresOverridable": ("Requires", False),
+    "RequisiteOverridable": ("Requisite", False),
+    "BindTo": ("BindsTo", False),
 }
 # A stop travels from the unit that is named to the one that names it (systemd.unit(5)) ...
 STOPPED_WITH = ("BindsTo", "Requires", "Requisite", "PartOf")
@@ -86,7 +89,7 @@ def stop_passes(edge: Edge) -> tuple[str, str]:
 
 # Properties of ``systemctl show`` as edges: kind, and whether the named unit is the source.
 SHOW_PROPERTIES = {
-    **UNIT_DIRECTIVES,
+    **_DIRECTIVES,
     "RequiredBy": ("Requires", True),
     "RequisiteOf": ("Requisite", True),
     "WantedBy": ("Wants", True),

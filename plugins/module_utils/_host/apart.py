@@ -19,7 +19,7 @@ _KEPT_OUTPUT = 1 << 16  # bytes of a program that may write for hours
 
 @contextlib.contextmanager
 def decompress(argv: t.Sequence[str], source: t.BinaryIO) -> t.Iterator[t.Callable[[int], bytes]]:
-    """A function that reads what a program makes of a file, which it reads from its begin.
+    """A function that reads what a program makes of a file, which it reads from its start.
 
     At the end the function raises SystemdError when the program has failed.
 

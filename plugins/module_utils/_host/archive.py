@@ -32,7 +32,7 @@ class ArchiveError(Exception):
 def unpack(stream: t.BinaryIO, writer: TreeWriter) -> None:
     """Unpack an archive of any known format, told by its first bytes.
 
-    :param stream: a file at its begin.
+    :param stream: a file at its start.
     :raises ArchiveError: when it is damaged.
     :raises TreeError: when it holds what a version may not.
     :raises OSError: when an entry cannot be written, with its name in ``filename``.

@@ -125,7 +125,7 @@ class FactCollector:
         asked = [name for name in names if not name.isdigit()]
         found = {name: True for name in names if name.isdigit()}
         if self._systemd.root:
-            known = self._names_in(f"/etc/{database}")
+            known = self._reader.accounts(database)
             return {**found, **{name: name in known for name in asked}} if known else found
         for name in asked:
             try:
@@ -134,11 +134,6 @@ class FactCollector:
             except KeyError:
                 found[name] = False
         return found
-
-    def _names_in(self, path: str) -> set[str]:
-        content = self._reader.read(path)
-        lines = (content.data or b"").decode("utf-8", "replace").split("\n")
-        return {line.partition(":")[0] for line in lines}
 
     def path(self, path: str) -> PathFact | None:
         """What is at a path; None when that cannot be told."""

@@ -81,8 +81,7 @@ class Manager:
         def answer() -> str:
             reply = end()
             if reply.code != 0:
-                words = (reply.err or reply.out).strip() or f"it ended with exit status {reply.code}"
-                raise SystemdError(f"{shown(argv)}: {words}")
+                raise SystemdError(f"{shown(argv)}: {reply.words()}")
             return reply.out
 
         return answer

@@ -11,6 +11,7 @@ import functools
 import re
 import typing as t
 
+from .._graph.edges import SHOW_PROPERTIES
 from .._syntax.words import split_words
 from .._values.typed import boolean, limit, seconds
 
@@ -97,44 +98,11 @@ _OF_OTHERS = [
     "Triggers",
     "TriggeredBy",
 ]
-DEPENDENCIES = [
-    "Requires",
-    "Requisite",
-    "Wants",
-    "BindsTo",
-    "PartOf",
-    "Upholds",
-    "Conflicts",
-    "Before",
-    "After",
-    "OnFailure",
-    "OnSuccess",
-    "Triggers",
-    "PropagatesReloadTo",
-    "PropagatesStopTo",
-    "JoinsNamespaceOf",
-]
-DEPENDENCIES_ON_IT = [
-    "RequiredBy",
-    "RequisiteOf",
-    "WantedBy",
-    "BoundBy",
-    "ConsistsOf",
-    "UpheldBy",
-    "ConflictedBy",
-    "OnFailureOf",
-    "OnSuccessOf",
-    "TriggeredBy",
-    "ReloadPropagatedFrom",
-    "StopPropagatedFrom",
-]
 STATE_PROPERTIES = tuple(dict.fromkeys([*_OF_ALL, *_OF_SERVICE, *_OF_OTHERS]))
-GRAPH_PROPERTIES = tuple(
-    dict.fromkeys(["Id", "Names", *DEPENDENCIES, *DEPENDENCIES_ON_IT, "Slice", "RequiresMountsFor"])
-)
+GRAPH_PROPERTIES = ("Id", "Names", *SHOW_PROPERTIES, "Slice", "RequiresMountsFor")
 
 _MANY_LINES = frozenset(("ExecStart", "Listen", "TimersCalendar", "TimersMonotonic", "Paths", "EnvironmentFiles"))
-_LISTS = frozenset(("Names", "DropInPaths", "Documentation", *DEPENDENCIES, *DEPENDENCIES_ON_IT))
+_LISTS = frozenset(("Names", "DropInPaths", "Documentation", *SHOW_PROPERTIES))
 _TIMESTAMPS = frozenset(("NextElapseUSecRealtime", "LastTriggerUSec"))
 _NUMBERS = re.compile(r"[0-9]+\Z")
 _STAMP = re.compile(r"(?:[A-Z][a-z]{2} )?(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d+)? UTC\Z")

@@ -14,6 +14,7 @@ import typing as t
 
 from .._model import ERROR, WARNING, Finding
 from .._syntax.names import parse_unit_name
+from .._syntax.words import from_bytes
 from .below import opened, real_path
 from .manager import Manager
 from .systemd import SystemdError
@@ -118,6 +119,11 @@ class Reader:
                         listing[place] = dict.fromkeys(self._names(place), Entry(FILE))
                         resolved[place] = self.real(place)
         return UnitFiles(path, listing, resolved)
+
+    def accounts(self, database: str) -> dict[str, int]:
+        """``{name: number}`` of the users (``passwd``) or groups (``group``) of an image."""
+        lines = [line.split(":") for line in from_bytes(self.read(f"/etc/{database}").data or b"").split("\n")]
+        return {line[0]: int(line[2]) for line in lines if line[2:] and line[2].isdecimal()}
 
     def read(self, path: str) -> Content:
         """The bytes of a unit file, links followed as systemd follows them."""

@@ -8,6 +8,7 @@ import fnmatch
 import time
 import typing as t
 
+from .._graph.edges import SHOW_PROPERTIES
 from .._graph.graph import Graph
 from .._graph.live import from_show
 from .._model import WARNING, Finding
@@ -16,8 +17,6 @@ from .._syntax.words import shorten
 from .journal_lines import JOURNAL_FIELDS, iso_time, told_by_unit
 from .manager import Manager
 from .properties import (
-    DEPENDENCIES,
-    DEPENDENCIES_ON_IT,
     GRAPH_PROPERTIES,
     STATE_PROPERTIES,
     listen_items,
@@ -33,21 +32,6 @@ from .systemd import Reply, SystemdError
 _MAX_JOURNAL_ENTRIES = 20000  # one call reads at most so many of the newest entries
 _JOURNAL_BY_UNIT = 60  # for more units the newest entries of the whole journal are read and sorted here
 _ANALYZE_TIMEOUT = 300.0  # seconds
-_INVERSE = {
-    "Requires": "required_by",
-    "Requisite": "requisite_of",
-    "Wants": "wanted_by",
-    "BindsTo": "bound_by",
-    "PartOf": "consists_of",
-    "Upholds": "upheld_by",
-    "Conflicts": "conflicted_by",
-    "After": "before",
-    "OnFailure": "on_failure_of",
-    "OnSuccess": "on_success_of",
-    "Triggers": "triggered_by",
-    "PropagatesReloadTo": "reload_propagated_from",
-    "PropagatesStopTo": "stop_propagated_from",
-}
 
 Properties = dict[str, list[str]]
 
@@ -86,7 +70,7 @@ class RuntimeInfo:
             self._properties += [p for p in GRAPH_PROPERTIES if p not in self._properties]
             patterns = ["*"]  # who falls with a unit can only be told from all units that are loaded
         asked = [name for name in names if not is_template(name)] + patterns
-        if asked and (globs or _aspects(what)):
+        if asked and (globs or any(aspect in what for aspect in ("state", "dependencies", "drift"))):
             options = ["--timestamp=us+utc", "--property=" + ",".join(self._properties)]
             self._state_call = self._systemd.runner.begin(
                 self._systemd.systemctl("show", *options, "--", *asked), _ANALYZE_TIMEOUT
@@ -98,8 +82,7 @@ class RuntimeInfo:
             if self._state_call is not None:
                 reply = self._state_call()
                 if reply.code != 0 and not reply.out.strip():
-                    words = reply.err.strip() or f"it ended with exit status {reply.code}"
-                    raise SystemdError(f"systemctl show: {words}")
+                    raise SystemdError(f"systemctl show: {reply.words()}")
                 self._units = parse_show(reply.out, self._properties)
                 self._clocks = (time.time(), time.monotonic())
             for unit_id, properties in self._units.items():
@@ -166,7 +149,7 @@ class RuntimeInfo:
             )
         unit_id = shown["Id"][0]
         result: dict[str, t.Any] = {}
-        for name_of in (*DEPENDENCIES, *DEPENDENCIES_ON_IT):
+        for name_of in SHOW_PROPERTIES:
             others = typed_property(name_of, shown.get(name_of, ()))
             if others:
                 result[result_key(name_of)] = sorted(others)
@@ -224,12 +207,8 @@ class RuntimeInfo:
         return self._journal.get(name, {"journal": [], "restarts": []})
 
     def _complain(self, program: str, reply: Reply) -> None:
-        words = reply.err.strip() or f"no output, exit status {reply.code}"
-        self.findings.append(Finding("no-answer", WARNING, "", f"{program}: {shorten(words, 500)}", source="read"))
-
-
-def _aspects(what: t.Container[str]) -> list[str]:
-    return [aspect for aspect in ("state", "dependencies", "drift") if aspect in what]
+        words = shorten(reply.words(), 500)
+        self.findings.append(Finding("no-answer", WARNING, "", f"{program}: {words}", source="read"))
 
 
 def _falls_with(name: str, graph: Graph) -> dict[str, t.Any]:
@@ -242,8 +221,8 @@ def _falls_with(name: str, graph: Graph) -> dict[str, t.Any]:
 def dependencies_of(name: str, graph: Graph) -> dict[str, t.Any]:
     """Dependencies both ways and who falls with a unit, of a graph that was made from files."""
     result: dict[str, t.Any] = {}
-    for kind, inverse in _INVERSE.items():
-        for key, others in ((result_key(kind), graph.targets(kind, name)), (inverse, graph.sources(kind, name))):
-            if others:
-                result[key] = sorted(others)
+    for key, (kind, inverse) in SHOW_PROPERTIES.items():
+        others = graph.sources(kind, name) if inverse else graph.targets(kind, name)
+        if others:
+            result[result_key(key)] = sorted(others)
     return {**result, **_falls_with(name, graph)}

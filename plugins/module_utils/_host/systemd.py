@@ -27,6 +27,10 @@ class Reply(t.NamedTuple):
     out: str
     err: str
 
+    def words(self) -> str:
+        """Why it failed, by its own words where it has any."""
+        return self.err.strip() or self.out.strip() or f"it ended with exit status {self.code}"
+
 
 def popen(argv: t.Sequence[str], options: dict[str, t.Any]) -> subprocess.Popen[bytes]:
     """Start a program, by default with all that it writes in one pipe.

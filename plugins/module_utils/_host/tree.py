@@ -65,7 +65,7 @@ def _parts(name: bytes) -> list[bytes]:
 
 
 def _check_target(parts: t.Sequence[bytes], target: bytes) -> None:
-    """Check where a link leads. With '..' at its begin alone, no other link can turn it to the outside.
+    """Check where a link leads. With '..' at its start alone, no other link can turn it to the outside.
 
     :raises TreeError: for one that leads out of the tree, or may.
     """

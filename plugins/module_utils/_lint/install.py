@@ -39,8 +39,6 @@ def nearest_target(name: str) -> str:
 LEGACY = {
     "StartLimitInterval": "StartLimitIntervalSec= in [Unit]",
     "BindTo": "BindsTo=",
-    "RequiresOverridable": "Requires=",
-    "RequisiteOverridable": "Requisite=",
     "PropagateReloadTo": "PropagatesReloadTo=",
     "PropagateReloadFrom": "ReloadPropagatedFrom=",
     "OnFailureIsolate": "OnFailureJobMode=isolate",
@@ -61,19 +59,6 @@ LEGACY_VALUES = {
     ("StandardError", "syslog"): "journal",
     ("StandardOutput", "syslog+console"): "journal+console",
     ("StandardError", "syslog+console"): "journal+console",
-}
-
-# systemd.resource-control(5), "Deprecated options": what the old control group hierarchy had
-CGROUP_V1 = {
-    "CPUShares": "CPUWeight= (1 to 10000, 100 is usual; 1024 shares are weight 100)",
-    "StartupCPUShares": "StartupCPUWeight=",
-    "MemoryLimit": "MemoryMax=",
-    "BlockIOAccounting": "IOAccounting=",
-    "BlockIOWeight": "IOWeight=",
-    "StartupBlockIOWeight": "StartupIOWeight=",
-    "BlockIODeviceWeight": "IODeviceWeight=",
-    "BlockIOReadBandwidth": "IOReadBandwidthMax=",
-    "BlockIOWriteBandwidth": "IOWriteBandwidthMax=",
 }
 
 
@@ -253,18 +238,3 @@ def legacy_directive(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
             yield Diagnostic(
                 f"{old} is an old form that systemd accepts for old units only", f"write {successor}", setting
             )
-
-
-@RULES.rule("cgroup-v1-directive", WARNING, lines_only=True)
-def cgroup_v1_directive(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
-    """The directive belongs to the old hierarchy of control groups."""
-    for setting in unit.settings:
-        successor = CGROUP_V1.get(setting.directive)
-        if successor is None:
-            continue
-        what = "has no effect any more" if context.release >= 258 else "belongs to control groups v1 and is deprecated"
-        yield Diagnostic(
-            f"{setting.directive}= {what} (systemd {context.release})",
-            f"write {successor}",
-            setting,
-        )

@@ -244,6 +244,16 @@ def stops(findings: t.Sequence[Finding], fail_on: str) -> list[Finding]:
     return [finding for finding in findings if SEVERITIES.index(finding.severity) <= SEVERITIES.index(fail_on)]
 
 
+def refusal(findings: t.Sequence[Finding], fail_on: str) -> str:
+    """Why these findings stop the task, a line for each that is severe enough; empty when none is."""
+    stopping = stops(findings, fail_on)
+    if not stopping:
+        return ""
+    lines = "\n".join(sentence(finding) for finding in stopping)
+    count = "1 finding" if len(stopping) == 1 else f"{len(stopping)} findings"
+    return f"{count} (fail_on: {fail_on})\n{lines}"
+
+
 def sentence(finding: Finding) -> str:
     """One finding as a line of a message: place, assignment, what is wrong, what to write instead, the rule's id."""
     place = finding.unit

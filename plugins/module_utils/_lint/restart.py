@@ -236,7 +236,7 @@ def _ways_out(policy: Policy, release: int) -> str:
         wider = "a finite StartLimitIntervalSec= in [Unit] starts the count anew"
     else:
         wider = f"RestartSec={_just_over(policy.interval, policy.burst)} or more spreads the retries over the interval"
-    steps = " or let the pauses grow (RestartSteps=, RestartMaxDelaySec=)" if release >= 254 else ""
+    steps = " or let the pauses grow (RestartSteps=, RestartMaxDelaySec=)" if release >= STEPS_SINCE else ""
     return f"{never}; {wider}{steps}; a larger StartLimitBurst= allows for more failures before it gives up"
 
 
@@ -260,7 +260,8 @@ def restart_storm(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     yield Diagnostic(
         f"a program that fails is restarted without end, every {format_span(longest)} or so: {limit} and "
         f"RestartSec is {format_span(policy.delay)}",
-        "set RestartSec=1s or more" + (", or RestartSteps= with RestartMaxDelaySec=" if context.release >= 254 else ""),
+        "set RestartSec=1s or more"
+        + (", or RestartSteps= with RestartMaxDelaySec=" if context.release >= STEPS_SINCE else ""),
         found.delay or found.interval or found.burst or found.restart,
     )
 
@@ -305,7 +306,7 @@ def _needed_interval(policy: Policy) -> str:
     return format_span(None if None in delays else sum(delay for delay in delays if delay is not None))
 
 
-def _action(unit: Unit) -> t.Any:
+def _action(unit: Unit) -> Setting | None:
     found = last_setting(unit, "Unit", "StartLimitAction") or last_setting(unit, "Service", "StartLimitAction")
     return found if found is not None and found.value != "none" else None
 

@@ -341,7 +341,7 @@ def sudo_or_su_in_exec(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
 
 
 _COMMENT = re.compile(r"\s#(?:\s|\w)")
-_FREE_TEXT = frozenset(("Description", "Environment", "SetCredential", "StandardInputText", "X-"))
+_FREE_TEXT = frozenset(("Description", "Environment", "SetCredential", "StandardInputText"))
 
 
 @RULES.rule("inline-comment-in-value", WARNING, lines_only=True)

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import typing as t
 
 from .._model import INFO, WARNING, Setting, Unit
-from .._syntax.effective import effective_settings
+from .._syntax.effective import all_effective, effective_settings
 from .._syntax.names import expand_specifiers
 from .._values.base import is_bool
 from .._values.numbers import parse_bool, parse_size
@@ -191,9 +192,9 @@ PATH_CONDITIONS = ("PathExists", "PathIsDirectory", "FileNotEmpty", "FileIsExecu
 
 def conditions(unit: Unit) -> t.Iterator[tuple[str, bool, bool, str, Setting]]:
     """``(kind, trigger, negated, value, assignment)`` of each Condition*= and Assert*= that counts."""
-    for setting in unit.settings:
+    for setting in itertools.chain.from_iterable(all_effective(unit).values()):
         kind = setting.directive.removeprefix("Condition").removeprefix("Assert")
-        if kind in ("", setting.directive) or setting.section != "Unit" or not setting.value:
+        if kind in ("", setting.directive) or setting.section != "Unit":
             continue
         text = setting.value
         trigger = text.startswith("|")

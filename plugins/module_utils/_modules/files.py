@@ -21,6 +21,7 @@ from .._engine.plan import Plan
 from .._engine.state import HostState
 from .._engine.store import STATE_FOLDER, TransactionError
 from .._host.credentials import encrypted, is_encrypted
+from .._host.reader import Reader
 from .._host.systemd import SystemdError
 from .._model import Change, File
 from .options import ContentsNeeded, DeclarationError, Sent
@@ -130,7 +131,7 @@ def _desired_file(place: str, entry: Item, sent: Sent, host: Host, accounts: Acc
         size=size,
         target=entry.get("target") or "",
         uid=_owner(entry, host, accounts),
-        gid=_number(entry.get("group"), "group", host.root, accounts.gid),
+        gid=_number(entry.get("group"), "group", host, accounts.gid),
         mode=entry.get("mode"),
         on_change=entry.get("on_change") or "restart",
         validate=tuple(entry.get("validate") or ()),
@@ -169,22 +170,20 @@ def _owner(entry: Item, host: Host, accounts: Accounts) -> int | None:
 
     :raises ValueError: when there is none, or when it is one whom the user of the units cannot give a file.
     """
-    uid, account = _number(entry.get("owner"), "owner", host.root, accounts.uid), host.manager.account
+    uid, account = _number(entry.get("owner"), "owner", host, accounts.uid), host.manager.account
     if account and uid not in (None, account.pw_uid):
         raise ValueError(f"owner: with scope: user, everything belongs to {account.pw_name}; leave it out")
     return uid
 
 
-def _number(name: str | None, option: str, root: str, made: t.Callable[[str], int | None]) -> int | None:
+def _number(name: str | None, option: str, host: Host, made: t.Callable[[str], int | None]) -> int | None:
     """The id of a user or group."""
     if name is None or name.isdigit():
         return None if name is None else int(name)
-    if root:
-        with contextlib.suppress(OSError), open(f"{root}/etc/{'passwd' if option == 'owner' else 'group'}") as stream:
-            for line in stream:
-                words = line.split(":")
-                if words[0] == name:
-                    return int(words[2])
+    if host.root:
+        known = Reader(host.manager).accounts("passwd" if option == "owner" else "group")
+        if name in known:
+            return known[name]
     else:
         with contextlib.suppress(KeyError):
             return pwd.getpwnam(name).pw_uid if option == "owner" else grp.getgrnam(name).gr_gid

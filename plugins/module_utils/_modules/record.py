@@ -55,7 +55,7 @@ def record_after(
     new = {path: entry for path, entry in record.items() if after.get(path, File("file")).kind != "missing"}
     for unit in desired:
         old = record.get(unit.path, {})
-        if unit.state == "absent" and (unit.dropin or not unit.instances):
+        if unit.removes:
             new.pop(unit.path, None)
         elif unit.state == "absent" and old:
             left = [instance for instance in old.get("instances", ()) if instance not in unit.instances]

@@ -89,15 +89,6 @@ def _pending_files(plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit
     ]
 
 
-def refusal(findings: t.Sequence[Finding], fail_on: str) -> str:
-    """Why these findings stop the task, a line for each that is severe enough; empty when none is."""
-    stopping = stops(findings, fail_on)
-    if not stopping:
-        return ""
-    lines = "\n".join(sentence(finding) for finding in stopping)
-    return f"nothing was written: {len(stopping)} finding{'s' * (len(stopping) > 1)} (fail_on: {fail_on})\n{lines}"
-
-
 def warnings(findings: t.Iterable[Finding]) -> list[str]:
     """A sentence for each finding that Ansible shows as a warning."""
     return [sentence(finding) for finding in findings if finding.severity == "warning"]

@@ -248,15 +248,15 @@ class Task:
         if not any(change.action == "write" for change in plan.changes):
             return
         # Only now: an unchanged run needs none of the grammar, the rules and the catalogue's details.
-        from .._lint.judge import unknown_rules
-        from .review import refusal, review, warnings
+        from .._lint.judge import refusal, unknown_rules
+        from .review import review, warnings
 
         self.warnings += unknown_rules(self.params["ignore"])
         findings = review(plan, host.manager, state, desired, self.params)
         self.result["findings"] = [finding._asdict() for finding in findings]
         problem = refusal(findings, self.params["fail_on"])
         if problem:
-            raise FindingsError(problem)
+            raise FindingsError(f"nothing was written: {problem}")
         self.warnings += warnings(findings)
 
     def _carry_out(

@@ -12,7 +12,7 @@ from ansible.module_utils.basic import AnsibleModule
 from .._catalog import LAST_RELEASE
 from .._host.systemd import Runner, SystemdError
 from .._host.unit_files import PathProblem, UnitFile, find_unit_files, place_of, read_unit_file, unit_sets
-from .._lint import judge as _check
+from .._lint import judge
 from .._model import ERROR, SEVERITIES, Finding
 from .._syntax.names import declared_unit_name
 
@@ -61,12 +61,11 @@ def _run_task() -> None:
         result = lint(module.params)
     except (LintError, SystemdError) as error:
         module.fail_json(msg=str(error))
-    for words in _check.unknown_rules(module.params["ignore"]):
+    for words in judge.unknown_rules(module.params["ignore"]):
         module.warn(words)
-    stopping = _check.stops(result.pop("stopping"), module.params["fail_on"])
-    if stopping:
-        lines = "\n".join(_check.sentence(finding) for finding in stopping)
-        module.fail_json(msg=f"{len(stopping)} findings (fail_on: {module.params['fail_on']})\n{lines}", **result)
+    problem = judge.refusal(result.pop("stopping"), module.params["fail_on"])
+    if problem:
+        module.fail_json(msg=problem, **result)
     module.exit_json(**result)
 
 
@@ -86,15 +85,15 @@ def lint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     # Another release than this host's: the host can then tell neither its keys nor what its verify would say.
     known = runner.known_directives() if release == here else None
     sets = unit_sets(texts)
-    for candidates in map(_check.pending_files, sets):
-        found = _check.check(candidates, _check.Target(release, known))
+    for candidates in map(judge.pending_files, sets):
+        found = judge.check(candidates, judge.Target(release, known))
         if params["verify"]:
             # Here, as in _declared: what few tasks need is loaded by those.
             from .._host.verify import unreported
 
             found += unreported(candidates, runner, here, found)
         findings += found
-    findings = _check.ignored(findings, params["ignore"])
+    findings = judge.ignored(findings, params["ignore"])
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return {
         "changed": False,
@@ -106,8 +105,8 @@ def lint(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _check_release(release: int | None) -> None:
-    if release is not None and not _check.OLDEST_RELEASE <= release <= LAST_RELEASE:
-        raise LintError(f"systemd_version: {release} is not a release from {_check.OLDEST_RELEASE} to {LAST_RELEASE}")
+    if release is not None and not judge.OLDEST_RELEASE <= release <= LAST_RELEASE:
+        raise LintError(f"systemd_version: {release} is not a release from {judge.OLDEST_RELEASE} to {LAST_RELEASE}")
 
 
 def _release_here(runner: Runner, needed: bool) -> int:

@@ -103,12 +103,17 @@ def _family(key: Key, known: _catalog.Directive | None) -> Key:
 # ------------------------------------------------------------------------------------------------- of a whole unit
 
 
-def effective_settings(unit: Unit, section: str, directive: str) -> t.Sequence[Setting]:
-    """The assignments of a directive that count, in order. A unit is read once; its settings may only grow."""
+def all_effective(unit: Unit) -> t.Mapping[Key, list[Setting]]:
+    """The assignments that count, in order. A unit is read once; its settings may only grow."""
     if unit.index is None or unit.index[0] != len(unit.settings):
         found = effective(unit.settings)
         unit.index = (len(unit.settings), {key: entry.settings for key, entry in found.items()})
-    return unit.index[1].get((section, directive), ())
+    return unit.index[1]
+
+
+def effective_settings(unit: Unit, section: str, directive: str) -> t.Sequence[Setting]:
+    """The assignments of a directive that count, in order."""
+    return all_effective(unit).get((section, directive), ())
 
 
 def last_setting(unit: Unit, section: str, directive: str) -> Setting | None:

@@ -144,7 +144,7 @@ class _Judge:
         self, unit: Unit, release: int, known_directives: t.AbstractSet[tuple[str, str]] | None, scope: str
     ) -> None:
         self.unit = unit
-        self.release = release
+        self.release = min(release, _catalog.LAST_RELEASE)  # of a newer one the catalogue knows nothing
         self.known_directives = known_directives
         self.scope = scope
         self.findings: list[Finding] = []

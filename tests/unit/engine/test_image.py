@@ -98,6 +98,15 @@ def test_an_absolute_link_leads_within_the_image(image, host):
     assert host.unit_folder.read_through(f"{image}/etc/link").data == b"inside"
 
 
+def test_users_of_an_image_are_read_within_it(image):
+    """security-5: and lines that are no users are none."""
+    (image / "etc/passwd").symlink_to("/etc/users")
+    (image / "etc/users").write_bytes(b"web:x:1000:1000::/:/bin/sh\nodd\n+::::::\nhalf:x\n\xff:x:\xb2:\n")
+    (image.parent / "users").write_text("web:x:0:0::/:/bin/sh\n")
+    assert Reader(Manager(root=str(image))).accounts("passwd") == {"web": 1000}
+    assert Reader(Manager(root=str(image))).accounts("group") == {}
+
+
 def test_a_reader_opens_by_handles(image, monkeypatch):
     """security-5: the path is resolved, then the owner swaps a part of it."""
     reader = Reader(Manager(root=str(image)))

@@ -97,8 +97,9 @@ def test_dependencies_from_files(root):
     write(
         root,
         VENDOR + "/part.service",
-        "[Unit]\nBindsTo=main.service\nAfter=main.service\n[Service]\nExecStart=/bin/true\n",
+        "[Unit]\nBindsTo=main.service\nAfter=main.service\nJoinsNamespaceOf=main.service\n[Service]\nExecStart=/bin/true\n",
     )
+    assert ask(root, "part.service").units["part.service"]["dependencies"]["joins_namespace_of"] == ["main.service"]
     dependencies = ask(root, "main.service").units["main.service"]["dependencies"]
     assert dependencies["bound_by"] == ["part.service"]
     assert dependencies["falls_with"] == ["part.service"]
