@@ -18,6 +18,7 @@ from .._syntax.names import (
     split_unit_name,
     template_of,
 )
+from .._syntax.words import raw_words
 
 MASK_TARGET = "/dev/null"
 LINK_FOLDERS = (".wants", ".requires", ".upholds")
@@ -59,7 +60,7 @@ def aliases(unit: str, settings: t.Sequence[Setting]) -> list[str]:
 def _install_values(settings: t.Iterable[Setting]) -> dict[str, list[str]]:
     """The words of each directive in [Install] that count."""
     return {
-        directive: [word for setting in entry.settings for word in setting.value.split()]
+        directive: [word for setting in entry.settings for word in raw_words(setting.value)]
         for (section, directive), entry in effective(settings).items()
         if section == "Install"
     }

@@ -12,7 +12,7 @@ from .._graph.edges import spread
 from .._model import MISSING, UNIT_MODE, WANTS_RUN, Change, File, Setting
 from .._syntax.header import read_header
 from .._syntax.names import is_template
-from .._syntax.words import from_bytes, to_bytes
+from .._syntax.words import from_bytes, raw_words, to_bytes
 from .desired import Declared, DesiredUnit, PlanError, agreed, is_ours
 from .links import MASK_TARGET, aliases, install_links, is_mask
 from .plan import Plan
@@ -309,7 +309,7 @@ def _enabled_with(sources: Sources, after: bool, unit: str) -> list[str]:
 
 def also_of(settings: t.Iterable[Setting]) -> list[str]:
     """The units that ``Also=`` names."""
-    return [name for setting in settings if _is_also(setting) for name in setting.value.split()]
+    return [name for setting in settings if _is_also(setting) for name in raw_words(setting.value)]
 
 
 def removal_of(unit: str, declared: Declared, sources: Sources) -> DesiredUnit | None:

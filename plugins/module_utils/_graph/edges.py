@@ -13,7 +13,7 @@ import typing as t
 from .._model import Unit
 from .._syntax.effective import effective_settings, is_set, unit_names_in, value_of
 from .._syntax.names import IN_UNIT_NAMES, expand_specifiers, is_template, split_unit_name, unit_escape, unit_type
-from .._syntax.words import UnitSyntaxError
+from .._syntax.words import UnitSyntaxError, raw_words
 from .._values.numbers import parse_bool
 
 DECLARED = "declared"  # written in [Unit]
@@ -271,7 +271,7 @@ def paths_needed(unit: Unit) -> list[tuple[str, str]]:
     found = [("Requires", path) for path in (*_paths_of_processes(unit), *_paths_of_type(unit))]
     for directive, kind in (("RequiresMountsFor", "Requires"), ("WantsMountsFor", "Wants")):
         for setting in effective_settings(unit, "Unit", directive):
-            found += [(kind, word) for word in setting.value.split()]
+            found += [(kind, word) for word in raw_words(setting.value)]
     return [(kind, expand_specifiers(path, unit.name)) for kind, path in found if path.startswith("/")]
 
 
@@ -283,7 +283,7 @@ def _paths_of_processes(unit: Unit) -> t.Iterator[str]:
         yield value_of(unit, section, directive)
     for directive, base in _STATE_DIRECTORIES.items():
         for setting in effective_settings(unit, section, directive):
-            for word in setting.value.split():
+            for word in raw_words(setting.value):
                 yield f"{base}/{word.partition(':')[0]}"
     if flag(unit, section, "PrivateTmp", False):
         yield "/var/tmp"  # noqa: S108  what PrivateTmp= needs mounted

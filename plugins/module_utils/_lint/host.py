@@ -12,6 +12,7 @@ from .._graph.edges import declared, flag, triggered
 from .._model import INFO, WARNING, Setting, Unit
 from .._syntax.effective import effective_settings, is_set, last_setting
 from .._syntax.names import template_of, unit_type
+from .._syntax.words import raw_words
 from .core import (
     INSTALL,
     Command,
@@ -61,7 +62,7 @@ def groups_of(unit: Unit) -> list[tuple[str, Setting]]:
         result += _people([last_setting(unit, "Socket", "SocketGroup")], False)
     if section:
         for setting in effective_settings(unit, section, "SupplementaryGroups"):
-            result += [(word, setting) for word in setting.value.split() if literal(word)]
+            result += [(word, setting) for word in raw_words(setting.value) if literal(word)]
     return result
 
 
@@ -90,7 +91,7 @@ def working_directory_of(unit: Unit) -> Setting | None:
         f"{base}/{word.partition(':')[0]}"
         for directive, base in zip(_DIRECTORIES, ("/run", "/var/lib", "/var/cache", "/var/log", "/etc"))
         for setting in effective_settings(unit, section, directive)
-        for word in setting.value.split()
+        for word in raw_words(setting.value)
     ]
     return None if any((found.value + "/").startswith(path + "/") for path in made) else found
 

@@ -11,6 +11,7 @@ from .._graph.edges import STOPPED_WITH, UNIT_DIRECTIVES
 from .._model import INFO, WARNING, Setting, Unit
 from .._syntax.effective import unit_names_in, value_of
 from .._syntax.names import IN_UNIT_NAMES, expand_specifiers, unit_type
+from .._syntax.words import raw_words
 from .core import Context, Diagnostic, RuleTable, exec_commands, service_type
 
 RULES = RuleTable()
@@ -216,7 +217,7 @@ def self_dependency(unit: Unit, context: Context) -> t.Iterator[Diagnostic]:
     for setting in unit.settings:
         if setting.section != "Unit" or setting.directive not in UNIT_DIRECTIVES:
             continue
-        for word in setting.value.split():
+        for word in raw_words(setting.value):
             if expand_specifiers(word, unit.name, IN_UNIT_NAMES) == unit.name:
                 yield Diagnostic(
                     f"{setting.directive}={unit.name} names the unit itself, and systemd drops it",

@@ -32,6 +32,7 @@ from .._values.typed import TypedValues
 
 ASPECTS = ("definition", "files", "state", "security", "dependencies", "journal", "drift", "generations")
 _GLOB = re.compile(r"[*?\[]")
+_BLOCK = 1 << 20  # bytes
 
 
 class Question(t.NamedTuple):
@@ -169,9 +170,10 @@ def _present(deployed: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
             found["target"] = os.readlink(path)
         if kind == "file" and info.st_size == deployed["size"]:
             digest = hashlib.sha256()
-            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
-                while block := stream.read(1 << 20):
-                    digest.update(block)
+            # By now it may be a FIFO, or grow without end.
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+                for _block in range(info.st_size // _BLOCK + 1):
+                    digest.update(stream.read(_BLOCK))
             found["digest"] = digest.hexdigest()
         return found
     except OSError:

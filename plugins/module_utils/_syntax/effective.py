@@ -13,6 +13,7 @@ import typing as t
 from .. import _catalog
 from .._model import Setting, Unit
 from .names import IN_UNIT_NAMES, expand_specifiers
+from .words import raw_words
 
 # Parsers whose directives form one list that an empty value of any of them clears.
 _RESET_TOGETHER = frozenset(("timer", "path_spec", "socket_listen", "load_credential", "set_credential"))
@@ -138,5 +139,5 @@ def unit_names_in(unit: Unit, section: str, directive: str) -> list[tuple[str, S
     return [
         (expand_specifiers(word, unit.name, IN_UNIT_NAMES), setting)
         for setting in effective_settings(unit, section, directive)
-        for word in setting.value.split()
+        for word in raw_words(setting.value)
     ]
