@@ -19,10 +19,10 @@ from .._host.systemd import SystemdError
 from .._model import DOWN, UP, UP_OR_STARTING, Failure
 from .accounts import make as make_accounts
 from .contents import Contents
-from .guard import guards, lift
 from .health import failures_in_words, failures_of, judge, limits_of
 from .host import Host, Target
 from .jobs import Limits, has_job, job_complaints, wait_for_jobs
+from .no_reboot import lift, shields
 from .plan import Plan
 from .snapshot import Snapshot, reset_failed, switch, undo
 from .store import Store, TransactionError
@@ -148,7 +148,7 @@ class _Run:
             host.make_version(release)
         self._jobs("stop", [*plan.stop, *plan.stop_start])
         self._enablement("disable", plan.disable)
-        placed = guards(plan, host)
+        placed = shields(plan, host)
         late = plan.late()
         host.change_files([*(change for change in plan.written() if change not in late), *placed], self.token)
         self._enablement("reenable", plan.reenable)

@@ -49,7 +49,7 @@ class Plan:
     :ivar displaced: units that systemd stops because of one that is started.
     :ivar left_running: running units with a change that takes effect later or needs nothing.
     :ivar changes: those of unit files; ``files``: those of all other files, which are nothing to the manager.
-    :ivar dangerous: the units that do something to the host, such as a reboot, when they fail; see ``guard``.
+    :ivar dangerous: the units that do something to the host, such as a reboot, when they fail; see ``no_reboot``.
     :ivar releases: ``{unit: the versions that are made and removed for it}``.
     :ivar held_timers: ``{timer: unit}``: the units of running timers whose schedule changes, which shall not start
         just because of that.

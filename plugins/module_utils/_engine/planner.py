@@ -10,7 +10,7 @@ from .._model import MISSING, Setting
 from .contradictions import refuse_contradictions
 from .desired import Declared, DesiredUnit, PlanError
 from .file_plan import file_changes
-from .guard import dangerous_units
+from .no_reboot import dangerous_units
 from .plan import Plan
 from .propagate import add_propagated, keep_sockets_working
 from .pulled import add_pulled

@@ -18,11 +18,11 @@ from .._syntax.names import is_template, template_of
 from .accounts import Account, Accounts
 from .accounts import remove as remove_accounts
 from .files import from_json, to_json
-from .guard import guards
 from .health import judge, limits_of
 from .host import Target
 from .jobs import Limits, has_job
 from .links import enables
+from .no_reboot import shields
 from .plan import Plan
 from .release_plan import CURRENT
 from .state import keeps_descriptors
@@ -62,7 +62,7 @@ def take_snapshot(
                 "unit": change.unit,
                 "place": change.place,
             }
-            for change in [*plan.written(), *guards(plan, host)]
+            for change in [*plan.written(), *shields(plan, host)]
         ],
         "versions": [[step.release.path, step.version] for step in plan.releases.values() if step.is_new],
         "names": related,

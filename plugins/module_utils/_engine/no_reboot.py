@@ -28,7 +28,7 @@ def dangerous_units(plan: Plan, sources: Sources) -> list[str]:
     ]
 
 
-def guards(plan: Plan, host: Target) -> list[Change]:
+def shields(plan: Plan, host: Target) -> list[Change]:
     """The drop-ins for the time of the transaction."""
     file = File("file", _TEXT, "", UNIT_MODE, host.uid, host.gid)
     paths = [f"{host.runtime_folder}/{unit}.d/{_NAME}" for unit in plan.dangerous]
