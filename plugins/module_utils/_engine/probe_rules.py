@@ -96,3 +96,4 @@ _PROBE_CHECKS: dict[str, t.Callable[[t.Any], str]] = {
     "command": _command_problem,
     "log": _pattern_problem,
 }
+PROBE_KINDS = tuple(_PROBE_CHECKS)

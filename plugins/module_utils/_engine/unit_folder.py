@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 import typing as t
 
@@ -15,9 +14,9 @@ from .._host.manager import Manager
 from .._host.regular import open_regular
 from .._host.systemd import SystemdError
 from .._model import File
+from .._syntax.names import parse_unit_name
 from .links import LINK_FOLDERS
 
-_UNIT_FILE = re.compile(r".\.(service|socket|timer|path|mount|automount|swap|target|slice)\Z")
 _MAX_BYTES = 4 << 20
 _MAX_TRIGGER = 1 << 30
 
@@ -82,7 +81,7 @@ class UnitFolder:
         paths = []
         for name, entry in self.entries(self.path).items():
             path = f"{self.path}/{name}"
-            if entry.kind == "file" and _UNIT_FILE.search(name):
+            if entry.kind == "file" and parse_unit_name(name) is not None:
                 paths.append(path)
             elif name.endswith(".d") and entry.kind == "folder":
                 inner = self.entries(path).items()

@@ -7,7 +7,8 @@ from __future__ import annotations
 import os
 import typing as t
 
-_PROBE_KINDS = ("tcp", "udp", "http", "socket", "command", "log")
+from .._engine.probe_rules import PROBE_KINDS
+
 _LONGEST_WAIT = 86400  # seconds
 _STATES = ("present", "started", "stopped", "restarted", "reloaded", "absent")
 
@@ -77,8 +78,8 @@ def health_option() -> dict[str, t.Any]:
             "type": "list",
             "elements": "dict",
             "options": probe,
-            "mutually_exclusive": [_PROBE_KINDS],
-            "required_one_of": [_PROBE_KINDS],
+            "mutually_exclusive": [PROBE_KINDS],
+            "required_one_of": [PROBE_KINDS],
         },
     }
     return {"type": "dict", "options": health}
