@@ -67,7 +67,7 @@ INSTALL_DIRECTIVES = {"WantedBy": "Wants", "RequiredBy": "Requires", "UpheldBy":
 
 # Unit types with processes.
 EXEC_SECTIONS = {"service": "Service", "socket": "Socket", "mount": "Mount", "swap": "Swap"}
-_STATE_DIRECTORIES = {
+STATE_DIRECTORIES = {
     "RuntimeDirectory": "/run",
     "StateDirectory": "/var/lib",
     "CacheDirectory": "/var/cache",
@@ -281,7 +281,7 @@ def _paths_of_processes(unit: Unit) -> t.Iterator[str]:
         return
     for directive in ("WorkingDirectory", "RootDirectory", "RootImage"):
         yield value_of(unit, section, directive)
-    for directive, base in _STATE_DIRECTORIES.items():
+    for directive, base in STATE_DIRECTORIES.items():
         for setting in effective_settings(unit, section, directive):
             for word in raw_words(setting.value):
                 yield f"{base}/{word.partition(':')[0]}"

@@ -8,7 +8,7 @@ import re
 import typing as t
 
 from .._graph.build import merge
-from .._graph.edges import declared, flag, triggered
+from .._graph.edges import STATE_DIRECTORIES, declared, flag, triggered
 from .._model import INFO, WARNING, Setting, Unit
 from .._syntax.effective import effective_settings, is_set, last_setting
 from .._syntax.names import template_of, unit_type
@@ -30,9 +30,6 @@ from .links import dependencies
 from .values import PATH_CONDITIONS, conditions, never_here
 
 RULES = RuleTable()
-
-
-_DIRECTORIES = ("RuntimeDirectory", "StateDirectory", "CacheDirectory", "LogsDirectory", "ConfigurationDirectory")
 
 
 def _rooted(unit: Unit) -> bool:
@@ -89,7 +86,7 @@ def working_directory_of(unit: Unit) -> Setting | None:
         return None
     made = [
         f"{base}/{word.partition(':')[0]}"
-        for directive, base in zip(_DIRECTORIES, ("/run", "/var/lib", "/var/cache", "/var/log", "/etc"))
+        for directive, base in STATE_DIRECTORIES.items()
         for setting in effective_settings(unit, section, directive)
         for word in raw_words(setting.value)
     ]
