@@ -24,9 +24,10 @@ from .host import Host, Target
 from .jobs import Limits, has_job, job_complaints, wait_for_jobs
 from .no_reboot import lift, shields
 from .plan import Plan
-from .snapshot import Snapshot, reset_failed, switch, undo
+from .snapshot import Snapshot
 from .store import Store, TransactionError
 from .timer_hold import daemon_reload
+from .undo import reset_failed, switch, undo
 
 _OVERDUE = 60.0  # seconds in which the host must have put back by itself what was not confirmed
 

@@ -15,8 +15,6 @@ from .plan import Plan
 from .sources import read_settings
 from .state import HostState
 
-_STOPS_TOO = "PropagatesStopTo"  # new in release 249
-
 
 def keep_sockets_working(plan: Plan, state: HostState, items: Declared) -> None:
     """A socket can only be bound while its service is down: take the service down and up with it.
@@ -154,6 +152,6 @@ def _declared_followers(items: Declared, state: HostState) -> dict[str, list[str
             if item.text and any(directive in item.text for directive in STOP_DIRECTIVES):
                 for edge in declared(Unit(name, _settings_of(item)), installed=False):
                     stopped, follower = stop_passes(edge)
-                    if stopped and (edge.kind != _STOPS_TOO or state.tells(_STOPS_TOO)):
+                    if stopped and state.knows(edge.kind):
                         followers.setdefault(stopped, []).append(follower)
     return followers

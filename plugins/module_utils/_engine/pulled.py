@@ -129,7 +129,7 @@ class _Pulled:
         links_gone, links_new = self._link_edges()
         # A dependency may be written in two places; what only one of them loses stays.
         after = (before - gone - links_gone) | new | links_new | (before & self._all_links() - links_gone)
-        known = [edge for edge in (self._by_id(edge) for edge in after) if self._understood(edge)]
+        known = [edge for edge in (self._by_id(edge) for edge in after) if self.state.knows(edge.kind)]
         return before, {edge for edge in known if edge.kind == "Conflicts" or self._may_start(edge.target)}
 
     def _edges_of(self, unit: str, after: bool) -> list[Edge]:
@@ -141,10 +141,6 @@ class _Pulled:
 
     def _by_id(self, edge: Edge) -> Edge:
         return edge._replace(source=self._id(edge.source), target=self._id(edge.target))
-
-    def _understood(self, edge: Edge) -> bool:
-        """Whether the systemd of the host knows a kind of dependency: it then tells the property of each unit."""
-        return edge.kind not in ("Upholds", "PropagatesStopTo") or self.state.tells(edge.kind)
 
     def _live_edges(self) -> set[Edge]:
         found = set()

@@ -96,9 +96,10 @@ class HostState:
         """One property of a unit; empty when it is not known."""
         return self.live.get(unit, {}).get(name, "")
 
-    def tells(self, name: str) -> bool:
-        """Whether the host's systemd has a property; of a host without any unit nobody knows."""
-        return any(name in properties for properties in self.live.values()) or not self.live
+    def knows(self, kind: str) -> bool:
+        """Whether the host's systemd knows a kind of dependency: it then tells the property of each unit, if any."""
+        newer = kind in ("Upholds", "PropagatesStopTo")  # 249
+        return not (newer and self.live) or any(kind in properties for properties in self.live.values())
 
     def active(self, unit: str) -> bool:
         """Whether something of a unit runs."""

@@ -27,6 +27,7 @@ def encrypted(runner: Runner, name: str, text: bytes) -> bytes:
     """
     reply = runner.command([_PROGRAM, "encrypt", f"--name={name}", "-", "-"], data=text)
     if reply.code != 0:
-        words = reply.err.strip() or f"it ended with exit status {reply.code}"
-        raise SystemdError(f"{_PROGRAM} cannot encrypt {name!r}: {words}. Nothing was changed; use credentials instead")
+        raise SystemdError(
+            f"{_PROGRAM} cannot encrypt {name!r}: {reply.words()}. Nothing was changed; use credentials instead"
+        )
     return reply.out.encode()

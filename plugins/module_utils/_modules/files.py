@@ -327,7 +327,7 @@ class TaskFiles:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         if reply.code != 0:
-            words = (reply.err.strip() or reply.out.strip() or "it said nothing").replace(path, file.path)[-2000:]
+            words = reply.words().replace(path, file.path)[-2000:]
             said = "its words are not shown, because the file is secret" if file.secret else words
             raise SystemdError(
                 f"{file.place}: {file.path}: validate: {file.validate[0]} refuses the new content with exit status"

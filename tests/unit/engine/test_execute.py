@@ -13,9 +13,10 @@ import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.execute import run
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.planner import make_plan
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.rolling import add_rolling
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.snapshot import take_snapshot, undo
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.snapshot import take_snapshot
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.store import Store, TransactionError
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.swap import plan_with_swaps
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.undo import undo
 from engine.simulated import SimulatedHost, desired_of, file_of
 
 RUNS = case_files.load("engine/transaction/runs")
