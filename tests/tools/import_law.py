@@ -24,7 +24,7 @@ STARTS_PROGRAMS = "_host/systemd.py"
 # How it starts one, for those beside it alone: programs that are not systemd's.
 STARTER = "module_utils._host.systemd.popen"
 STARTS_OTHERS = "_host/apart.py"
-CALLS_C = "_host/flush.py"  # syncfs(2), which Python does not have
+CALLS_C = ("_host/flush.py", "_host/apart.py")  # syncfs(2) and prctl(2), which Python does not have
 SEES_ANSIBLE = "_modules/"
 # Ways to start a program or a process; those of `os` by the beginning of their names.
 PROCESS_MODULES = frozenset(
@@ -133,8 +133,8 @@ def _problem_of(found: Import, tree: Tree) -> str:
         return "" if found.path.startswith(SEES_ANSIBLE) else f"only {SEES_ANSIBLE} may see Ansible"
     if first in PROCESS_MODULES or _starts_processes(found.target):
         return "" if found.path == STARTS_PROGRAMS else f"only {STARTS_PROGRAMS} may start programs"
-    if first == "ctypes" and found.path != CALLS_C:
-        return f"only {CALLS_C} may call C"
+    if first == "ctypes" and found.path not in CALLS_C:
+        return f"only {' and '.join(CALLS_C)} may call C"
     if first == "importlib":
         return "an import that is not written down cannot be checked"
     if first in sys.stdlib_module_names or first in NEWER_MODULES:

@@ -61,7 +61,7 @@ def _add_releases(plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]
         if item.release and item.release.path in left:
             versions = left.pop(item.release.path)  # several units may be of one release
             step = plan.releases[item.name] = plan_release(
-                item.release, versions, state.versions_in_use.get(item.release.path, ())
+                item.release, versions, *state.versions_in_use.get(item.release.path, ())
             )
             reasons.update({file.path: step.reason() for file in item.files if file.of_release})
     plan.files = [change._replace(reason=reasons.get(change.path, change.reason)) for change in plan.files]

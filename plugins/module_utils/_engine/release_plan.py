@@ -110,10 +110,16 @@ class ReleaseStep(t.NamedTuple):
         return f"release {self.release.path}: {change}"
 
 
-def plan_release(release: Release, versions: Versions, in_use: t.Collection[str] = ()) -> ReleaseStep:
+def plan_release(
+    release: Release,
+    versions: Versions,
+    in_use: t.Collection[str] = (),
+    in_use_after: t.Collection[str] | None = None,
+) -> ReleaseStep:
     """What leads from the versions on the host to the declared one. No I/O.
 
     :param in_use: versions that are kept for a rollback.
+    :param in_use_after: the same once this version has a generation, for which the oldest one may go.
     :raises ReleaseError: when the version is there with another content.
     """
     if release.gone:
@@ -129,7 +135,8 @@ def plan_release(release: Release, versions: Versions, in_use: t.Collection[str]
         )
     previous = versions.current if name != versions.current else _previous(versions)
     ranked = [version for version in dict.fromkeys([name, versions.current, previous, *versions.complete]) if version]
-    protected = {name, versions.current, previous, *in_use}
+    stays = name == versions.current or in_use_after is None
+    protected = {name, versions.current, previous, *(in_use if stays else in_use_after or ())}
     kept = f"{release.keep} version{'s are' if release.keep != 1 else ' is'} kept"
     removed = {
         version: f"release {path}: version {version}: {kept}"

@@ -21,15 +21,15 @@ import typing as t
 
 from .._host.apart import run_apart
 from .._host.archive import ArchiveError, unpack
-from .._host.below import open_folder
+from .._host.below import open_folder, opened
 from .._host.flush import flush_file_system
 from .._host.systemd import SystemdError, shown
 from .._host.tree import (
+    BLOCK,
     TreeError,
     TreeWriter,
     copy_tree,
     digest_of,
-    file_digest,
     give_tree,
     remove_tree,
     stream_digest,
@@ -130,7 +130,43 @@ def digest_source(path: str) -> str:
     :raises TreeError: for what a version may not hold.
     :raises OSError: when it cannot be read.
     """
-    return digest_of(path) if os.path.isdir(path) else file_digest(os.path.realpath(path)).hex()
+    with _opened_source(path) as handle:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            return digest_of(f"/proc/self/fd/{handle}")
+        with open(handle, "rb", closefd=False) as stream:
+            return stream_digest(stream).hex()
+
+
+@contextlib.contextmanager
+def _opened_source(path: str) -> t.Iterator[int]:
+    """The handle of a file or folder that is reached over no link, so that its owner cannot lead us elsewhere."""
+    folder, name = os.path.split(path)
+    try:
+        with opened(folder) as outer:
+            handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=outer)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from None
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode) and not stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is neither a file nor a folder", path)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _private_copy(handle: int, folder: int) -> t.BinaryIO:
+    """A copy of a file that its owner cannot change between the look at its digest and the unpacking."""
+    name = f"{TEMPORARY}{secrets.token_hex(4)}"
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    copy = open(os.open(name, flags, 0o600, dir_fd=folder), "w+b")  # noqa: SIM115  the caller closes it
+    os.unlink(name, dir_fd=folder)
+    left = os.fstat(handle).st_size  # it may grow
+    with open(handle, "rb", closefd=False) as stream:
+        while left > 0 and (block := stream.read(min(left, BLOCK))):
+            copy.write(block)
+            left -= len(block)
+    copy.seek(0)
+    return copy
 
 
 class ReleaseFolder:
@@ -196,7 +232,7 @@ class ReleaseFolder:
         try:
             owner = self._owner_of(release, release.prepare_user if release.prepare else "")
             writer = TreeWriter(handle, owner)
-            self._fill(writer, release)
+            self._fill(writer, release, folder)
             for link, target in release.shared:
                 writer.share(os.fsencode(link), target)
             os.fchown(handle, *owner)
@@ -206,23 +242,28 @@ class ReleaseFolder:
         self._mark(folder, name, release.checksum(), _MAKING)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
 
-    def _fill(self, writer: TreeWriter, release: Release) -> None:
+    def _fill(self, writer: TreeWriter, release: Release, folder: int) -> None:
         """Copy or unpack the source.
 
         :raises ReleaseError: when it is not what it was before.
         """
-        is_folder = not release.sent and os.path.isdir(release.source)
-        if is_folder:
-            copy_tree(release.source, writer)
-        else:
-            with self._as_root() if release.sent else contextlib.nullcontext():
-                stream = open(os.path.realpath(release.source), "rb")  # noqa: SIM115  closed below
-            with stream:
+        stream: t.BinaryIO | None = None
+        with contextlib.ExitStack() as stack:
+            if release.sent:
+                with self._as_root():
+                    stream = stack.enter_context(open(os.path.realpath(release.source), "rb"))
+            else:
+                handle = stack.enter_context(_opened_source(release.source))
+                if stat.S_ISDIR(os.fstat(handle).st_mode):
+                    copy_tree(f"/proc/self/fd/{handle}", writer)
+                else:
+                    stream = stack.enter_context(_private_copy(handle, folder))
+            if stream:
                 if not release.packed and stream_digest(stream).hex() != release.digest:
                     raise ReleaseError("the archive is not the one that was announced; copy it again")
                 stream.seek(0)
                 unpack(stream, writer)
-        if writer.finish() != release.digest and (is_folder or release.packed):
+        if writer.finish() != release.digest and (not stream or release.packed):
             raise ReleaseError("the folder has changed meanwhile; run the task again")
 
     def _mark(self, folder: int, name: str, checksum: str, state: str) -> None:
@@ -248,17 +289,16 @@ class ReleaseFolder:
             reply = run_apart(argv, account, place, release.prepare_timeout)
             if reply.err or reply.code != 0:
                 end = reply.err or (f"exit status {reply.code}" if reply.code > 0 else f"signal {-reply.code}")
-                words = "\n".join(reply.out.rstrip().splitlines()[-_LAST_LINES:]) or "it wrote nothing"
+                lines = ["".join(filter(_fits_a_terminal, line)) for line in reply.out.rstrip().splitlines()]
+                words = "\n".join(lines[-_LAST_LINES:]) or "it wrote nothing"
                 raise ReleaseError(
                     f"prepare: {shown(argv)} failed as {account.pw_name}: {end}. Its last words:\n{words}"
                 )
-        owner = self._owner_of(release)
-        if owner[0] != account.pw_uid:
-            handle = os.open(name, _OPEN, dir_fd=folder)
-            try:
-                give_tree(handle, owner)
-            finally:
-                os.close(handle)
+        handle = os.open(name, _OPEN, dir_fd=folder)
+        try:
+            give_tree(handle, self._owner_of(release), account.pw_uid)
+        finally:
+            os.close(handle)
 
     def _account_of(self, user: str) -> pwd.struct_passwd:
         try:
@@ -320,6 +360,10 @@ def _remove_version(folder: int, name: str) -> None:
             os.unlink(f".{name}.json", dir_fd=folder)
         name = temporary
     remove_tree(folder, name)
+
+
+def _fits_a_terminal(character: str) -> bool:
+    return character.isprintable() or character == "\t"
 
 
 def _words(error: BaseException) -> str:

@@ -30,7 +30,7 @@ class HostState:
     :ivar places: ``{path: File}`` for every path of the items' files.
     :ivar missing_folders: the parent folders of these that do not exist.
     :ivar releases: ``{path of a release: its versions}``.
-    :ivar versions_in_use: ``{path of a release: versions that are kept for a rollback}``.
+    :ivar versions_in_use: ``{path of a release: versions that are kept for a rollback, now and after this run}``.
     :ivar below: ``{folder to be removed: {path in it: File}}``.
     """
 
@@ -61,7 +61,7 @@ class HostState:
         self.missing_folders: set[str] = set()
         self.below: dict[str, dict[str, File]] = {}
         self.releases: dict[str, Versions] = {}
-        self.versions_in_use: dict[str, set[str]] = {}
+        self.versions_in_use: dict[str, tuple[set[str], set[str]]] = {}
         self._links_by_unit: dict[str, set[str]] | None = None
         self._dropins_by_folder: tuple[int, dict[str, list[str]]] = (0, {})
 

@@ -14,6 +14,7 @@ import typing as t
 
 from .systemd import QUERY_TIMEOUT, Reply, SystemdError, identity_of, popen, shown
 
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 _KEPT_OUTPUT = 1 << 16  # bytes of a program that may write for hours
 
 
@@ -49,7 +50,7 @@ def decompress(argv: t.Sequence[str], source: t.BinaryIO) -> t.Iterator[t.Callab
 def run_apart(argv: t.Sequence[str], account: pwd.struct_passwd, folder: str, timeout: float) -> Reply:
     """Run a program as a user in a folder, in a session of its own with an environment of its own.
 
-    Everything that it has started and that is still in its process group when it ends, or the time is up, is killed.
+    Everything that it has started and that still runs when it ends, or the time is up, is killed.
 
     :param timeout: seconds.
     :returns: with the end of what it wrote in ``out``, and in ``err`` what else there is to say.
@@ -65,6 +66,13 @@ def run_apart(argv: t.Sequence[str], account: pwd.struct_passwd, folder: str, ti
     }
     options: dict[str, t.Any] = {"env": environment, "cwd": folder, "start_new_session": True, "umask": 0o022}
     options.update(identity_of(account))
+    with _reaper() as others:
+        return _run(argv, account, options, timeout, others)
+
+
+def _run(
+    argv: t.Sequence[str], account: pwd.struct_passwd, options: dict[str, t.Any], timeout: float, others: set[int]
+) -> Reply:
     try:
         process = popen(argv, options)
     except OSError as error:
@@ -77,8 +85,47 @@ def run_apart(argv: t.Sequence[str], account: pwd.struct_passwd, folder: str, ti
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.kill()
+            process.wait()
+            _kill_children(others)
         err = f"it did not end within {timeout:.0f} s" if late else ""
         return Reply(process.wait(), out.decode("utf-8", "replace"), err)
+
+
+@contextlib.contextmanager
+def _reaper() -> t.Iterator[set[int]]:
+    """Become the parent of what a program leaves behind in sessions of its own, prctl(2); gives our other children."""
+    import ctypes
+
+    prctl = ctypes.CDLL(None).prctl
+    others = _children()
+    prctl(_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield others
+    finally:
+        prctl(_SUBREAPER, 0, 0, 0, 0)
+
+
+def _children() -> set[int]:
+    found = set()
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        with contextlib.suppress(OSError, IndexError), open(f"/proc/{name}/stat", "rb") as stream:
+            # The parent is the second word after the name, which may hold blanks and brackets.
+            if int(stream.read().rpartition(b")")[2].split()[1]) == os.getpid():
+                found.add(int(name))
+    return found
+
+
+def _kill_children(others: set[int]) -> None:
+    """Kill our children but those; what they have started becomes our child then, until nothing is left."""
+    while left := [child for child in _children() if child not in others]:
+        for child in left:
+            try:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+            except PermissionError:
+                others.add(child)  # it has other rights than we have
+            except (ProcessLookupError, ChildProcessError):
+                pass
 
 
 def _tail(process: t.Any, end: float) -> bytes:

@@ -357,16 +357,39 @@ def remove_tree(folder: int, name: str) -> None:
         os.rmdir(name, dir_fd=folder)
 
 
-def give_tree(folder: int, owner: tuple[int, int]) -> None:
-    """Give a folder and all that is in it to an owner, links themselves included."""
-    os.fchown(folder, *owner)
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                handle = os.open(entry.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-                try:
-                    give_tree(handle, owner)
-                finally:
-                    os.close(handle)
+_ACLS = ("system.posix_acl_access", "system.posix_acl_default")
+
+
+def give_tree(folder: int, owner: tuple[int, int], maker: int) -> None:
+    """Give a folder and all that is in it to an owner, links themselves included.
+
+    Nobody else may write to it then: ACLs, setuid bits and write access for group and others go.
+
+    :param maker: uid of the user who has made it.
+    :raises TreeError: for a file of somebody else, to which the maker has made a hard link.
+    """
+    _give(folder, owner)
+    for name in os.listdir(folder):
+        info = os.lstat(name, dir_fd=folder)
+        if info.st_uid not in (maker, owner[0]):
+            raise TreeError(f"prepare: {shown(os.fsencode(name))} belongs to another user; let prepare copy it")
+        is_folder = stat.S_ISDIR(info.st_mode)
+        if not is_folder and not stat.S_ISREG(info.st_mode):
+            os.chown(name, *owner, dir_fd=folder, follow_symlinks=False)
+            continue
+        handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            if is_folder:
+                give_tree(handle, owner, maker)
             else:
-                os.chown(entry.name, *owner, dir_fd=folder, follow_symlinks=False)
+                _give(handle, owner)
+        finally:
+            os.close(handle)
+
+
+def _give(handle: int, owner: tuple[int, int]) -> None:
+    for name in _ACLS:
+        with contextlib.suppress(OSError):  # it has none, or its file system knows none
+            os.removexattr(handle, name)
+    os.fchown(handle, *owner)
+    os.fchmod(handle, os.fstat(handle).st_mode & _FILE_MODE)

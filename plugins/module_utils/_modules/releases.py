@@ -11,12 +11,13 @@ import re
 import typing as t
 
 from .._engine.desired import DesiredFile, DesiredUnit
-from .._engine.generations import generations_of_all
+from .._engine.generations import Generations, generations_of_all
 from .._engine.host import Host
 from .._engine.places import path_problem, real_place
 from .._engine.release_plan import CURRENT, RELEASES, Release, version_problem
 from .._engine.releases import digest_source
 from .._engine.store import Store
+from .._host.below import own_path
 from .._host.tree import TreeError
 from .options import DeclarationError, Sent
 
@@ -68,17 +69,24 @@ def _add_links(desired: t.Sequence[DesiredUnit], listed: bool) -> None:
         unit.files.append(DesiredFile(_place(unit, listed), path, kind, target=target, of_release=True))
 
 
-def versions_in_use(store: Store, desired: t.Iterable[DesiredUnit], over: str = "") -> dict[str, set[str]]:
-    """The versions that generations on this host refer to, by the path of the release.
+def versions_in_use(
+    store: Store, desired: t.Iterable[DesiredUnit], own: Generations | None, keep: int, over: str = ""
+) -> dict[str, tuple[set[str], set[str]]]:
+    """The versions that generations on this host refer to, by the path of the release: now, and after this run.
 
+    :param own: the generations to which this run adds one, so that no more than *keep* are left.
     :param over: name of the set whose generations go.
     """
-    found: dict[str, set[str]] = {f"{unit.release.path}/{CURRENT}": set() for unit in desired if unit.release}
+    found = {f"{unit.release.path}/{CURRENT}": (set[str](), set[str]()) for unit in desired if unit.release}
     for generations in generations_of_all(store) if found else ():
-        for number in generations.numbers() if generations.set_name != over else ():
+        numbers = generations.numbers() if generations.set_name != over else []
+        is_own = own is not None and own.set_name == generations.set_name
+        going = numbers[: max(len(numbers) + 1 - keep, 0)] if is_own else []
+        for number in numbers:
             with contextlib.suppress(ValueError, LookupError, TypeError):
                 for file in (file for item in generations.read(number)["items"] for file in item["files"]):
-                    found.get(file["path"], set()).add(posixpath.basename(file["target"]))
+                    for versions in found.get(file["path"], ())[: 1 if number in going else 2]:
+                        versions.add(posixpath.basename(file["target"]))
     return {posixpath.dirname(path): versions for path, versions in found.items()}
 
 
@@ -195,8 +203,9 @@ def _source(options: Item, found: Item, sent: Sent, host: Host) -> tuple[str, st
             raise ValueError(f"remote_src: {path!r} is not an absolute path on the host")
         try:
             with host.manager.as_owner():
-                source, digest = path, digest_source(path)
-        except TreeError as error:
+                source = own_path(path)
+                digest = digest_source(source)
+        except (TreeError, ValueError) as error:
             raise ValueError(f"remote_src: {path}: {error}") from None
         except OSError as error:
             raise ValueError(f"remote_src: {error.filename or path} cannot be read: {error.strerror}") from None

@@ -106,7 +106,8 @@ class Task:
         if state.releases:
             from .releases import versions_in_use
 
-            state.versions_in_use = versions_in_use(self.store, desired, self._set_that_ends(desired))
+            ending, keep = self._set_that_ends(desired), params["keep_generations"]
+            state.versions_in_use = versions_in_use(self.store, desired, self._generations, keep, ending)
         state.deployed = {path: entry["text"] for path, entry in record.items() if entry.get("text") is not None}
         self.drift = drift_by_unit(state, desired, record)
         plan = self._plan(host, state, desired, files)

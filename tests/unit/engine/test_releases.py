@@ -11,6 +11,7 @@ import pwd
 import time
 
 import pytest
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import releases
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.release_plan import (
     Release,
     ReleaseError,
@@ -18,7 +19,11 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.release_
     plan_release,
     version_problem,
 )
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.releases import ReleaseFolder, read_versions
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.releases import (
+    ReleaseFolder,
+    digest_source,
+    read_versions,
+)
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import apart, tree
 from case_files import load
 from host import archives
@@ -28,7 +33,7 @@ def planned(case):
     release = Release("/opt/a", "d", **case["release"])
     complete = {name.split()[0]: "x" if " " in name else release.checksum() for name in case.get("versions", [])}
     versions = Versions(case.get("current", ""), complete, case.get("unfinished", ()), case.get("foreign", ()))
-    return plan_release(release, versions, case.get("in_use", ()))
+    return plan_release(release, versions, case.get("in_use", ()), case.get("in_use_after"))
 
 
 @pytest.mark.parametrize("case", load("engine/release_plan"))
@@ -203,6 +208,40 @@ def test_what_prepare_leaves_running_is_killed(program, place, tmp_path):
     wait_until_gone(int(started.read_text()))
 
 
+def test_what_prepare_leaves_running_in_a_session_of_its_own_is_killed(program, place, tmp_path):
+    started = tmp_path / "started"
+    commands = (("sh", "-c", f"setsid sh -c 'sleep 1000 & echo $! > {started}; wait' & sleep 1; test -s {started}"),)
+    ReleaseFolder(place).make(release_of(program, place, prepare=commands))
+    wait_until_gone(int(started.read_text()))
+
+
+def test_what_is_prepared_is_written_by_its_owner_alone(program, place):
+    commands = (("sh", "-c", "chmod 4777 bin/a; chmod 2777 bin; mkdir -m 1777 made; echo > made/b; chmod 666 made/b"),)
+    ReleaseFolder(place).make(release_of(program, place, prepare=commands))
+    found = {name: what.split()[0] for name, what in listing(place).items()}
+    wanted = {"releases/1/bin": "755", "releases/1/bin/a": "755", "releases/1/made": "755", "releases/1/made/b": "644"}
+    assert {name: found[name] for name in wanted} == wanted
+
+
+def test_a_file_of_another_user_that_is_linked_in(program, place, monkeypatch):
+    lstat = os.lstat
+
+    def of_another(name, **options):
+        info = lstat(name, **options)
+        return os.stat_result([*info[:4], info.st_uid + 1, *info[5:]]) if name == "foreign" else info
+
+    monkeypatch.setattr(tree.os, "lstat", of_another)
+    with pytest.raises(ReleaseError, match="prepare: foreign belongs to another user; let prepare copy it"):
+        ReleaseFolder(place).make(release_of(program, place, prepare=(("touch", "foreign"),)))
+    assert not os.path.exists(f"{place}/releases")
+
+
+def test_its_last_words_give_no_commands_to_a_terminal(program, place):
+    command = ("sh", "-c", "printf 'red \\033[31m\\ttext\\n'; false")
+    with pytest.raises(ReleaseError, match=r"red \[31m\ttext$"):
+        ReleaseFolder(place).make(release_of(program, place, prepare=(command,)))
+
+
 def wait_for(condition):
     end = time.monotonic() + 300
     while not condition():
@@ -250,6 +289,34 @@ def test_an_archive_that_is_another_one(program, place, tmp_path):
     (tmp_path / "a.tar").write_bytes(archives.make("tar", [{"name": "a", "text": "x"}]))
     with pytest.raises(ReleaseError, match="the archive is not the one that was announced"):
         ReleaseFolder(place).make(Release(place, "d", "1", source=str(tmp_path / "a.tar")))
+
+
+def test_an_archive_that_changes_after_the_look_at_it(program, place, tmp_path, monkeypatch):
+    archive = tmp_path / "a.tar"
+    archive.write_bytes(archives.make("tar", [{"name": "a", "text": "good"}]))
+    release = Release(place, tree.file_digest(str(archive)).hex(), "1", source=str(archive))
+
+    def swap_after(stream):
+        digest = tree.stream_digest(stream)
+        archive.write_bytes(archives.make("tar", [{"name": "a", "text": "evil"}]))
+        return digest
+
+    monkeypatch.setattr(releases, "stream_digest", swap_after)
+    ReleaseFolder(place).make(release)
+    assert listing(place)["releases/1/a"] == "644 good"
+
+
+@pytest.mark.parametrize("name", ["link", "link/bin"])
+def test_a_source_over_a_link(program, tmp_path, name):
+    (tmp_path / "link").symlink_to(program)
+    with pytest.raises(OSError, match=f"{tmp_path}/{name}"):
+        digest_source(f"{tmp_path}/{name}")
+
+
+def test_a_source_that_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(OSError, match="it is neither a file nor a folder"):
+        digest_source(str(tmp_path / "fifo"))
 
 
 def test_what_fails_leaves_the_other_versions(program, place):
