@@ -178,7 +178,7 @@ options:
             the version. It is sent only if the target lacks the version.
         type: str
       remote_src:
-        description: Absolute path of an archive or folder on the target.
+        description: Absolute path of an archive or folder on the target, over no link that others can change.
         type: str
       version:
         description:
