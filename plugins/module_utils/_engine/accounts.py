@@ -73,13 +73,16 @@ def _called(account: Account) -> str:
     return f"user {account.user}" if account.user else f"group {account.group}"
 
 
-def plan_accounts(declared: t.Iterable[t.Mapping[str, t.Any]], defs: str = "/etc/login.defs") -> Accounts:
+def plan_accounts(
+    declared: t.Iterable[t.Mapping[str, t.Any]], defs: str = "/etc/login.defs", of_others: t.Container[str] = ()
+) -> Accounts:
     """Which accounts to make or to remove.
 
     :param declared: ``{user, group, comments, state}`` each: ``group`` is the primary group, or empty for one of the
         user's name; ``comments`` tell a user that we made, without and with its group.
+    :param of_others: users and groups of other sets, which stay.
     """
-    return _Planning(defs).run(declared)
+    return _Planning(defs, of_others).run(declared)
 
 
 def accounts_after(
@@ -117,8 +120,9 @@ def _ids(entry: t.Mapping[str, t.Any], made: Accounts) -> tuple[int | None, int 
 
 
 class _Planning:
-    def __init__(self, defs: str) -> None:
+    def __init__(self, defs: str, of_others: t.Container[str]) -> None:
         self.limits = _limits(defs)
+        self.of_others = of_others
         self.taken: set[int] = set()
         self.accounts = Accounts()
 
@@ -151,9 +155,9 @@ class _Planning:
 
     def _remove(self, entry: t.Mapping[str, t.Any]) -> None:
         there = _user(entry["user"])
-        if there is None or there.pw_gecos not in entry["comments"]:
+        if there is None or there.pw_gecos not in entry["comments"] or entry["user"] in self.of_others:
             return
-        without_group = entry["group"] and there.pw_gecos == entry["comments"][0]
+        without_group = entry["group"] and (there.pw_gecos == entry["comments"][0] or entry["group"] in self.of_others)
         group = "" if without_group else entry["group"] or entry["user"]
         self.accounts.removed.append(Account(entry["user"], group, there.pw_uid, there.pw_gid, there.pw_gecos))
 

@@ -26,13 +26,20 @@ Item = t.Mapping[str, t.Any]  # values of ``unit_options``
 
 
 def add_releases(
-    desired: t.Sequence[DesiredUnit], items: t.Sequence[Item], sent: Sent, params: Item, host: Host, listed: bool
+    desired: t.Sequence[DesiredUnit],
+    items: t.Sequence[Item],
+    sent: Sent,
+    params: Item,
+    host: Host,
+    listed: bool,
+    of_others: t.Container[str] = (),
 ) -> None:
     """Give the desired units the releases that their items declare. Several may declare the same one.
 
     :param sent: for each item what the controller says of its ``src``.
     :param params: values of ``set_options``.
     :param listed: whether messages name the place in the list ``units``.
+    :param of_others: paths of the files of other sets.
     :raises DeclarationError: with every mistake.
     """
     mistakes: list[str] = []
@@ -46,7 +53,7 @@ def add_releases(
                     unit.release = _release(item["release"], found, sent, params, host)
             except ValueError as error:
                 mistakes.append(f"{_place(unit, listed)}: {error}")
-    _add_links(desired, listed)
+    _add_links(desired, listed, of_others)
     mistakes = mistakes or list(_collisions(desired))
     if mistakes:
         raise DeclarationError(mistakes)
@@ -56,16 +63,16 @@ def _place(unit: DesiredUnit, listed: bool) -> str:
     return f"units[{unit.position}].release" if listed else "release"
 
 
-def _add_links(desired: t.Sequence[DesiredUnit], listed: bool) -> None:
-    """Give the units the links to their current versions. A release goes with the last unit of the task that has it."""
+def _add_links(desired: t.Sequence[DesiredUnit], listed: bool, of_others: t.Container[str]) -> None:
+    """Give the units the links to their current versions. A release goes with the last unit that has it."""
     found = [(unit, unit.release) for unit in desired if unit.release]
     kept = [release.path for _unit, release in found if not release.gone]
     for unit, release in found:
-        if release.gone and release.path in kept:
+        path = f"{release.path}/{CURRENT}"
+        if release.gone and (release.path in kept or path in of_others):
             unit.release = None
             continue
         kind, target = ("missing", "") if release.gone else ("link", f"{RELEASES}/{release.name()}")
-        path = f"{release.path}/{CURRENT}"
         unit.files.append(DesiredFile(_place(unit, listed), path, kind, target=target, of_release=True))
 
 

@@ -11,7 +11,7 @@ from .._engine.accounts import Accounts, plan_accounts
 from .._engine.closing import Closing, close, closing_of, read_note, write_note, write_record
 from .._engine.contents import Contents
 from .._engine.desired import DesiredUnit, to_prune
-from .._engine.generations import Generations, files_of_others
+from .._engine.generations import Generations, files_of_others, generations_of_all
 from .._engine.host import Host
 from .._engine.plan import Plan
 from .._engine.planner import make_plan
@@ -123,8 +123,11 @@ class Task:
     def _declared(self, host: Host) -> list[DesiredUnit]:
         """What the task declares, with the files and releases that the units bring along."""
         desired = desired_units(self.items, host.folder, self.params["set_name"], self.listed)
+        own = self._generations_of(desired)
+        own_set = own.set_name if own else ""
         if self.sent.accounts:
-            self.accounts = plan_accounts(self.sent.accounts)
+            of_others = _accounts_of_others(self.store, own_set)
+            self.accounts = plan_accounts(self.sent.accounts, of_others=of_others)
         if any(item["files"] or item["swap"] for item in self.items) or any(self.sent.files):
             from .files import add_files
 
@@ -132,7 +135,8 @@ class Task:
         if any(item["release"] for item in self.items):
             from .releases import add_releases
 
-            add_releases(desired, self.items, self.sent, self.params, host, self.listed)
+            others = set(files_of_others(self.store, own_set))
+            add_releases(desired, self.items, self.sent, self.params, host, self.listed, others)
         return desired
 
     def _files(self, host: Host, desired: t.Sequence[DesiredUnit]) -> TaskFiles | None:
@@ -377,3 +381,9 @@ class Task:
         if unknown and not self.check_mode and host.has_manager:
             states = {**states, **host.show(unknown)}
         return describe_units(places, states, self.drift)
+
+
+def _accounts_of_others(store: Store, set_name: str) -> set[str]:
+    """The users and groups of every other set of this scope and user."""
+    others = [generations.accounts() for generations in generations_of_all(store) if generations.set_name != set_name]
+    return {entry[key] for entries in others for entry in entries for key in ("user", "group")}

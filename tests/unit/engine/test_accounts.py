@@ -87,10 +87,14 @@ def databases(monkeypatch):
     return make
 
 
+def plan_of(case):
+    return accounts.plan_accounts(declared(case), "/nonexistent", case.get("of_others", ()))
+
+
 @pytest.mark.parametrize("case", load("engine/accounts"))
 def test_accounts(case, databases):
     there = databases(case)
-    plan = accounts.plan_accounts(declared(case), "/nonexistent")
+    plan = plan_of(case)
     accounts.make(plan.made, there.run)
     problems = accounts.remove(plan.removed, there.run)
     assert (there.ran, problems) == (case["runs"], [])
@@ -99,10 +103,10 @@ def test_accounts(case, databases):
 @pytest.mark.parametrize("case", load("engine/accounts"))
 def test_second_run_has_nothing_to_do(case, databases):
     there = databases(case)
-    plan = accounts.plan_accounts(declared(case), "/nonexistent")
+    plan = plan_of(case)
     accounts.make(plan.made, there.run)
     accounts.remove(plan.removed, there.run)
-    assert not accounts.plan_accounts(declared(case), "/nonexistent")
+    assert not plan_of(case)
 
 
 @pytest.mark.parametrize("usergroups", [False, True])
@@ -110,7 +114,7 @@ def test_second_run_has_nothing_to_do(case, databases):
 def test_what_was_made_is_removed_again(case, usergroups, databases):
     there = databases({**case, "usergroups": usergroups})
     before = there.state()
-    plan = accounts.plan_accounts(declared(case), "/nonexistent")
+    plan = plan_of(case)
     kept = [accounts.Account(**account._asdict()) for account in plan.made]
     accounts.make(plan.made, there.run)
     assert accounts.remove(reversed(kept), there.run) == []
