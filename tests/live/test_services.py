@@ -108,6 +108,23 @@ def test_absent_leaves_nothing(target):
     assert not apply(target, {**app(secrets={"A": "x"}), "state": "absent"})["changed"]
 
 
+def test_a_user_of_two_sets_goes_with_the_last_one(target):
+    def apply_two(**more):
+        units = _services.apply({"t-two": {"command": ["/bin/sleep", "infinity"], "user": "t-app", **more}}, 257)[
+            "units"
+        ]
+        return deploy(target, units, set_name="t2", prune=True)
+
+    apply(target, app(group=""))
+    assert not apply_two().get("failed")
+    assert not apply(target, {**app(group=""), "state": "absent"}).get("failed")
+    assert target.sh("ps -o user= -C sleep | grep t-app; systemctl restart t-two && systemctl is-active t-two") == (
+        "t-app\nactive"
+    )
+    assert not apply_two(state="absent").get("failed")
+    assert accounts(target) == [""]
+
+
 def test_user_of_a_killed_run_is_removed_by_the_next(target):
     answer = _services.apply({"t-app": app(**NEVER_READY)})
     arguments = {"units": answer["units"], "_sent": {"accounts": [item.pop("_account") for item in answer["units"]]}}
