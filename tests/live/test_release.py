@@ -217,6 +217,13 @@ def test_old_versions_go(installed, program):
     ]
 
 
+def test_a_version_goes_with_the_last_generation_that_used_it(installed, program):
+    for version in ("2", "3", "4"):
+        deploy(installed, [service(program(version), version, keep=2)], keep_generations=2)
+    assert installed.sh("ls /opt/t-rel/releases").split() == ["3", "4"]
+    assert not deploy(installed, [service(program("4"), "4", keep=2)], keep_generations=2)["changed"]
+
+
 def test_shared_is_linked_into_every_version(installed, program):
     for version in ("2", "3"):
         result = deploy(installed, [service(program(version), version, shared={"uploads": "/run/t-rel-uploads"})])

@@ -240,6 +240,23 @@ def test_release_of_a_service_comes_and_goes(target, tmp_path):
     assert not apply(target, {**service, "state": "absent"})["changed"]
 
 
+def test_a_release_of_two_sets_goes_with_the_last_one(target, tmp_path):
+    (tmp_path / "serve").write_text("#!/bin/sh\nexec sleep infinity\n")
+    (tmp_path / "serve").chmod(0o755)
+    release = {"src": str(tmp_path), "version": "1", "path": "/opt/t-app"}
+    service = {"command": ["/opt/t-app/current/serve"], "release": release}
+
+    def apply_two(**more):
+        return deploy(target, _services.apply({"t-two": {**service, **more}}, 257)["units"], set_name="t2", prune=True)
+
+    apply(target, service)
+    assert not apply_two().get("failed")
+    assert not apply(target, {**service, "state": "absent"}).get("failed")
+    assert target.sh("systemctl restart t-two && readlink /opt/t-app/current").split() == ["releases/1"]
+    assert not apply_two(state="absent").get("failed")
+    assert target.sh("ls -d /opt/t-app 2>/dev/null; true") == ""
+
+
 def test_release_stays_for_a_rollback_of_the_others(target, tmp_path):
     (tmp_path / "serve").write_text("#!/bin/sh\nexec sleep infinity\n")
     (tmp_path / "serve").chmod(0o755)
