@@ -51,6 +51,31 @@ def test_what_is_refused_and_why(case):
     assert matches(said, case.get("refused", {})), said
 
 
+URLS = {
+    "redis://u:p@redis.example:6379/0": "redis://u:p@redis.example:6379",
+    "redis://redis.example/0/": "redis://redis.example",
+    "redis://redis.example/0?timeout=5": "redis://redis.example?timeout=5",
+    "rediss://u:p@redis.example:6380/12": "rediss://u:p@redis.example:6380?dbindex=12",
+    "redis://redis.example/2?timeout=5": "redis://redis.example?dbindex=2&timeout=5",
+    "redis://u:a/1@redis.example/3": "redis://u:a/1@redis.example?dbindex=3",
+    "redis://redis.example/jobs": "redis://redis.example/jobs",
+    "redis://redis.example/jobs/0": "redis://redis.example/jobs/0",
+    "redis:///run/redis/0": "redis:///run/redis/0",
+    "amqp://u:p@mq.example/0": "amqp://u:p@mq.example/0",
+    "": "redis://worker:secret@127.0.0.1:6390",
+}
+
+
+@pytest.mark.parametrize(("software", "variable"), [("messenger", "MESSENGER_TRANSPORT_DSN"), ("rq", "RQ_REDIS_URL")])
+@pytest.mark.parametrize("url", URLS)
+def test_workers_and_web_application_have_one_url(software, variable, url):
+    given = {"worker_software": software, "worker_app": "x", "worker_broker_url": url, "worker_broker_group": "www"}
+    variables, templar = worker({**given, "__worker_redis_password": "secret", "inventory_hostname": "a"})
+    service = templar.template(variables["__worker_service"])
+    expected = URLS[url] if software == "messenger" else url or "redis://worker:secret@127.0.0.1:6390/0"
+    assert (service["secrets"][variable], service["files"][0]["secret"]) == (expected, f"{expected}\n")
+
+
 @pytest.mark.parametrize("case", DISTRIBUTIONS)
 def test_which_file_is_loaded(case):
     names = read("roles/services/tasks/distribution.yml")[1]["vars"]["__services_data_files"]["files"]

@@ -64,7 +64,9 @@ def test_every_role_has_what_a_collection_needs(role):
 
 # --- secrets ----------------------------------------------------------------------------------------------------------
 
-SECRETS = re.compile(r"\b(?:service_secrets|worker_broker_url|worker_secrets|__worker_redis_password|__worker_url)\b")
+SECRETS = re.compile(
+    r"\b(?:service_secrets|worker_broker_url|worker_secrets|__worker_redis_password|__worker_(?:\w+_)?url)\b"
+)
 # Arguments of a task that do not reach a result: which names a task is for, and whether it runs.
 HARMLESS = {"when", "register", "name", "loop_control", "vars"}
 # These get no secret as an argument: they test it, or pass it on by name.
