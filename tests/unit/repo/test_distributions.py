@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,7 +101,65 @@ def test_packages_of_workers(case):
 @pytest.mark.parametrize("case", [case for case in OF_WORKER if "check" in case.values[0]])
 def test_last_check_of_a_new_version(case):
     variables, templar = worker(case["given"], case["file"])
-    assert templar.template(variables["__worker_release"])["prepare"][-1] == case["check"]
+    *words, code = templar.template(variables["__worker_release"])["prepare"][-1]
+    assert [*words, code.splitlines()[1].strip()] == case["check"]
+
+
+SETTING = "import os\nos.environ['COLOUR']\n"
+IMPORTS = {
+    "of the environment": (SETTING, {}, True),
+    "of the environment, with a name": (SETTING, {"version": "1"}, True),
+    "of a secret": ("import os\nint(os.environ['SECRET'])\n", {}, True),
+    "that leaves": ("raise SystemExit('SECRET is not set')\n", {}, True),
+    "of a module that only the environment shows": ("import extra\n", {}, True),
+    "the same with a name": ("import extra\n", {"version": "1"}, True),
+    "of a missing module": ("import no_such_module\n", {}, False),
+    "with a wrong name": ("import os\nprin()\n", {"version": "1"}, False),
+    "with an error of syntax": ("def (\n", {"version": "1"}, False),
+}
+
+
+@pytest.mark.parametrize("what", IMPORTS)
+def test_which_applications_pass_the_last_check(what, tmp_path):
+    text, release, passes = IMPORTS[what]
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/extra.py").write_text("")
+    (tmp_path / "tasks.py").write_text(text)
+    environment = {"COLOUR": "red and blue", "PYTHONPATH": "/opt/worker/current/lib", "YES": True}
+    given = {"worker_app": "tasks:app", "worker_environment": environment, "worker_release": {"src": "a", **release}}
+    variables, templar = worker({**given, "worker_python": sys.executable})
+    check = templar.template(variables["__worker_release"])["prepare"][-1]
+    assert "YES=yes" in check or release
+    done = subprocess.run(check, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == passes, done.stderr
+
+
+ANSWERS = {
+    "a broker that hangs": ({"rc": 124}, "celery has not answered within 60 s: look at its broker"),
+    "no systemd-run": ({"rc": 2, "msg": "No such file"}, "asking celery failed with exit status 2: No such file"),
+    "no words": ({"rc": 217, "stderr_lines": [""]}, "asking celery failed with exit status 217: it wrote nothing"),
+    "the last words": (
+        {"rc": 1, "stderr_lines": ["first", "a", "", " b", "c", "E: redis://u:pass@h/ {{ 1 + 1 }}"]},
+        "asking celery failed with exit status 1: a / b / c / E: redis://h/ {{ 1 + 1 }}",
+    ),
+    "one long word": (
+        {"rc": 1, "stderr_lines": ["x" * 9000]},
+        f"asking celery failed with exit status 1: {'x' * 500}",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+def test_why_jobs_are_not_counted(what):
+    task, said = ANSWERS[what]
+    variables, templar = worker({"worker_app": "tasks", "__worker_status_task": task})
+    assert templar.template(variables["__worker_status_problem"]) == said
+
+
+def test_jobs_are_counted_with_the_environment_and_in_time():
+    variables, templar = worker({"worker_app": "tasks", "worker_environment": {"A": "b c", "D": "1=2"}})
+    words = templar.template(variables["__worker_run"])
+    assert words[-6:] == ["--setenv=A=b c", "--setenv=D=1=2", "--", "/usr/bin/timeout", "--kill-after=5", "60"]
 
 
 @pytest.mark.parametrize("case", [case for case in OF_WORKER if "redis" in case.values[0]])
