@@ -139,8 +139,21 @@ ANSWERS = {
     "no systemd-run": ({"rc": 2, "msg": "No such file"}, "asking celery failed with exit status 2: No such file"),
     "no words": ({"rc": 217, "stderr_lines": [""]}, "asking celery failed with exit status 217: it wrote nothing"),
     "the last words": (
-        {"rc": 1, "stderr_lines": ["first", "a", "", " b", "c", "E: redis://u:pass@h/ {{ 1 + 1 }}"]},
-        "asking celery failed with exit status 1: a / b / c / E: redis://h/ {{ 1 + 1 }}",
+        {
+            "rc": 1,
+            "stderr_lines": [
+                *(
+                    "a",
+                    '  File "/opt/app/tasks.py", line 3',
+                    '  File "<stdin>", line 1, in main',
+                    "    b()",
+                    "",
+                    "    ~^^",
+                ),
+                "E: redis://u:pass@h/ {{ 1 + 1 }}",
+            ],
+        },
+        'asking celery failed with exit status 1: File "/opt/app/tasks.py", line 3 / b() / E: redis://h/ {{ 1 + 1 }}',
     ),
     "one long word": (
         {"rc": 1, "stderr_lines": ["x" * 9000]},
