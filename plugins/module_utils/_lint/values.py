@@ -245,17 +245,15 @@ def condition_never_true_here(unit: Unit, context: Context) -> t.Iterator[Diagno
             continue
         if demands.setdefault((kind, value), negated) != negated:
             yield Diagnostic(
-                f"{setting.directive}= is required both ways with '{value}': the unit can never start, and no error "
-                "says so",
+                f"{setting.directive}= is required both ways with '{value}': the unit can never start",
                 "remove one of the two, or put | before both when one of them is enough",
                 setting,
             )
-            continue
-        if never_here(kind, negated, value, context):
+        elif never_here(kind, negated, value, context):
+            outcome = "fails" if setting.directive.startswith("Assert") else "is skipped and counts as success"
             yield Diagnostic(
-                f"{setting.directive}={'!' if negated else ''}{value} is not met on this host now: a start is skipped "
-                "and counts as success",
-                "check the value; use Assert* instead of Condition* when the start must fail then",
+                f"{setting.directive}={'!' if negated else ''}{value} is not met on this host now: a start {outcome}",
+                "check the value; Assert* lets a start fail, Condition* skips it",
                 setting,
                 INFO,
             )

@@ -2,13 +2,20 @@
 """Counts jobs with the queue software's own functions, for tasks/status.yml. Arguments: software, application, queues.
 
 Prints ``{"queues": {NAME: {"waiting": 1, "running": 0, "failed": 0}}, "workers": [NAME]}``; null: nobody can tell.
+Of what the application writes meanwhile, the end goes to stderr when counting fails.
 """
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
+import traceback
+
+MOST_ANSWER = 1 << 20
+MOST_WORDS = 4000
 
 
 def of_celery(name, queues):
@@ -57,9 +64,11 @@ def of_rq(_name, queues):
 
 def of_messenger(console, _queues):
     """``messenger:stats`` draws a table with a line for each transport, that of failed messages among them."""
-    table = subprocess.run(
-        ["/usr/bin/php", console, "messenger:stats", "--no-interaction"], check=True, stdout=subprocess.PIPE, text=True
-    ).stdout
+    command = ["/usr/bin/php", console, "messenger:stats", "--no-interaction"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as stats:
+        table = stats.stdout.read(MOST_ANSWER)
+    if stats.returncode:
+        raise RuntimeError(f"messenger:stats failed: {' '.join(table.split())[-500:]}")
     lines = re.findall(r"^ +(\S+) +(\d+) *$", table, re.MULTILINE)
     return {
         "queues": {name: {"waiting": int(count), "running": None, "failed": None} for name, count in lines},
@@ -67,7 +76,64 @@ def of_messenger(console, _queues):
     }
 
 
+def answer(software, name, queues):
+    """The counts as JSON.
+
+    :raises ValueError: when there is more than anybody would read.
+    """
+    count = {"celery": of_celery, "rq": of_rq, "messenger": of_messenger}[software]
+    text = json.dumps(count(name, queues))
+    if len(text) > MOST_ANSWER:
+        raise ValueError(f"the counts have {len(text)} characters; at most {MOST_ANSWER} are read")
+    return text
+
+
+class Apart:
+    """While it lasts, both outputs go into a pipe of which the end is kept.
+
+    :ivar words: that end.
+    """
+
+    def __init__(self):
+        self.words = b""
+        self.saved = os.dup(1), os.dup(2)
+
+    def __enter__(self):
+        reader, writer = os.pipe()
+        os.dup2(writer, 1)
+        os.dup2(writer, 2)
+        os.close(writer)
+        self.thread = threading.Thread(target=self._read, args=(reader,), daemon=True)
+        self.thread.start()
+        return self
+
+    def _read(self, reader):
+        for data in iter(lambda: os.read(reader, 1 << 16), b""):
+            self.words = (self.words + data)[-MOST_WORDS:]
+
+    def __exit__(self, *_error):
+        for stream, number in zip((sys.stdout, sys.stderr), (1, 2)):
+            with contextlib.suppress(Exception):  # the application may have replaced or closed it
+                stream.flush()
+            os.dup2(self.saved[1], number)
+        self.thread.join(1)  # what the application has left running may hold the pipe open
+
+
+def main():
+    """Print the counts; when there are none the last words, and exit with 1."""
+    text = failure = ""
+    with Apart() as apart:
+        try:
+            text = answer(sys.argv[1], sys.argv[2], sys.argv[3:])
+        except BaseException:  # an application may even exit while it is imported
+            failure = traceback.format_exc()[-MOST_WORDS:]
+    with open(apart.saved[0], "w", encoding="utf-8") as stream:
+        stream.write(text)
+    if failure:
+        os.write(2, apart.words + b"\n" + failure.encode("utf-8", "replace"))
+    os._exit(1 if failure else 0)  # no thread of the application, and no more words of it
+
+
 if __name__ == "__main__":
     sys.path.insert(0, os.getcwd())
-    count = {"celery": of_celery, "rq": of_rq, "messenger": of_messenger}[sys.argv[1]]
-    print(json.dumps(count(sys.argv[2], sys.argv[3:])))
+    main()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,7 +66,9 @@ def test_every_role_has_what_a_collection_needs(role):
 
 # --- secrets ----------------------------------------------------------------------------------------------------------
 
-SECRETS = re.compile(r"\b(?:service_secrets|worker_broker_url|worker_secrets|__worker_redis_password|__worker_url)\b")
+SECRETS = re.compile(
+    r"\b(?:service_secrets|worker_broker_url|worker_secrets|__worker_redis_password|__worker_(?:\w+_)?url)\b"
+)
 # Arguments of a task that do not reach a result: which names a task is for, and whether it runs.
 HARMLESS = {"when", "register", "name", "loop_control", "vars"}
 # These get no secret as an argument: they test it, or pass it on by name.
@@ -99,6 +103,66 @@ def test_no_secret_is_shown_by_diff(role):
 @pytest.mark.parametrize(("name", "number"), [("service", 0), ("services", 0), ("worker", 1)])
 def test_the_tasks_with_secrets_are_known(name, number):
     assert len(tasks_with_secrets(ROLES[0].parent / name)) == number
+
+
+# --- jobs of workers --------------------------------------------------------------------------------------------------
+
+STATUS = ROLES[0].parent / "worker/files/status.py"
+# What stands in for RQ: what it writes while it is imported, and how many workers it has.
+RQ = """
+import os, subprocess, threading, time
+print("as if this were the answer")
+subprocess.run(["echo", "from", "another", "process"])
+threading.Thread(target=time.sleep, args=(600,)).start()
+class Registry:
+    count = 2
+class Queue:
+    count = 1
+    started_job_registry = failed_job_registry = Registry
+    def __init__(self, name, connection):
+        pass
+class Worker:
+    @classmethod
+    def all(cls, connection):
+        return [type("", (), {"name": f"w{number}"}) for number in range(WORKERS)]
+"""
+
+
+def counted(folder, rq):
+    (folder / "redis.py").write_text("class Redis:\n    from_url = str\n", encoding="utf-8")
+    (folder / "rq.py").write_text(rq, encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, "-", "rq", "jobs", "high"],
+        input=STATUS.read_text(encoding="utf-8"),
+        cwd=folder,
+        env={"RQ_REDIS_URL": "redis://a"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_what_an_application_writes_is_not_in_the_counts(tmp_path):
+    done = counted(tmp_path, RQ.replace("WORKERS", "1"))
+    counts = {"queues": {"high": {"waiting": 1, "running": 2, "failed": 2}}, "workers": ["w0"]}
+    assert (json.loads(done.stdout), done.stderr, done.returncode) == (counts, "", 0)
+
+
+@pytest.mark.parametrize(
+    ("rq", "last"),
+    [
+        (RQ.replace("WORKERS", "200_000"), "at most 1048576 are read"),
+        ("print('x' * 10_000_000, flush=True)\nimport no_such_module", "No module named 'no_such_module'"),
+        ("raise SystemExit('SECRET is not set')", "SECRET is not set"),
+        ("import sys\nsys.stdout.close()\nsys.stderr = None\nraise OSError('no broker')", "no broker"),
+    ],
+)
+def test_why_there_are_no_counts_is_said_in_bounds(rq, last, tmp_path):
+    done = counted(tmp_path, rq)
+    assert (done.stdout, done.returncode) == ("", 1)
+    assert last in done.stderr.splitlines()[-1]
+    assert len(done.stderr) < 9000
 
 
 # --- licences ---------------------------------------------------------------------------------------------------------
