@@ -127,20 +127,19 @@ class Generations:
         return os.path.join(self._folder, f"{number}.json")
 
 
-def generations_of_all(store: Store) -> list[Generations]:
-    """Those of every set of this scope and user, by name; none for who may not look."""
+def generations_of_all(store: Store, but: str = "") -> list[Generations]:
+    """Those of every set but one, by name; none for who may not look."""
     try:
         names = os.listdir(store.path("generations"))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
-    return [Generations(store, name) for name in sorted(map(urllib.parse.unquote, names))]
+    return [Generations(store, name) for name in sorted(map(urllib.parse.unquote, names)) if name != but]
 
 
 def files_of_others(store: Store, set_name: str) -> t.Iterator[str]:
-    """The paths of the files of every other set of this scope and user."""
-    for generations in generations_of_all(store):
-        if generations.set_name != set_name:
-            yield from (file["path"] for item in generations.items() for file in item["files"])
+    """The paths of the files of every other set."""
+    for generations in generations_of_all(store, set_name):
+        yield from (file["path"] for item in generations.items() for file in item["files"])
 
 
 def describe_all(store: Store, is_asked: t.Callable[[str], bool]) -> dict[str, list[dict[str, t.Any]]]:

@@ -135,8 +135,9 @@ def plan_release(
         )
     previous = versions.current if name != versions.current else _previous(versions)
     ranked = [version for version in dict.fromkeys([name, versions.current, previous, *versions.complete]) if version]
-    stays = name == versions.current or in_use_after is None
-    protected = {name, versions.current, previous, *(in_use if stays else in_use_after or ())}
+    if name != versions.current and in_use_after is not None:
+        in_use = in_use_after
+    protected = {name, versions.current, previous, *in_use}
     kept = f"{release.keep} version{'s are' if release.keep != 1 else ' is'} kept"
     removed = {
         version: f"release {path}: version {version}: {kept}"

@@ -147,7 +147,8 @@ def _opened_source(path: str) -> t.Iterator[int]:
     except OSError as error:
         raise OSError(error.errno, error.strerror, path) from None
     try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode) and not stat.S_ISDIR(os.fstat(handle).st_mode):
+        mode = os.fstat(handle).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise OSError(errno.EINVAL, "it is neither a file nor a folder", path)
         yield handle
     finally:

@@ -85,8 +85,8 @@ def versions_in_use(
     :param over: name of the set whose generations go.
     """
     found = {f"{unit.release.path}/{CURRENT}": (set[str](), set[str]()) for unit in desired if unit.release}
-    for generations in generations_of_all(store) if found else ():
-        numbers = generations.numbers() if generations.set_name != over else []
+    for generations in generations_of_all(store, over) if found else ():
+        numbers = generations.numbers()
         is_own = own is not None and own.set_name == generations.set_name
         going = numbers[: max(len(numbers) + 1 - keep, 0)] if is_own else []
         for number in numbers:

@@ -126,7 +126,8 @@ class Task:
         own = self._generations_of(desired)
         own_set = own.set_name if own else ""
         if self.sent.accounts:
-            of_others = _accounts_of_others(self.store, own_set)
+            removes = any(entry["state"] == "absent" for entry in self.sent.accounts)
+            of_others = _accounts_of_others(self.store, own_set) if removes else ()
             self.accounts = plan_accounts(self.sent.accounts, of_others=of_others)
         if any(item["files"] or item["swap"] for item in self.items) or any(self.sent.files):
             from .files import add_files
@@ -135,7 +136,8 @@ class Task:
         if any(item["release"] for item in self.items):
             from .releases import add_releases
 
-            others = set(files_of_others(self.store, own_set))
+            removes = any(unit.removes for unit in desired)
+            others = set(files_of_others(self.store, own_set)) if removes else ()
             add_releases(desired, self.items, self.sent, self.params, host, self.listed, others)
         return desired
 
@@ -384,6 +386,6 @@ class Task:
 
 
 def _accounts_of_others(store: Store, set_name: str) -> set[str]:
-    """The users and groups of every other set of this scope and user."""
-    others = [generations.accounts() for generations in generations_of_all(store) if generations.set_name != set_name]
-    return {entry[key] for entries in others for entry in entries for key in ("user", "group")}
+    """The users and groups of every other set."""
+    accounts = (entry for generations in generations_of_all(store, set_name) for entry in generations.accounts())
+    return {entry[key] for entry in accounts for key in ("user", "group")}
