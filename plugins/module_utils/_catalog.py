@@ -147,6 +147,7 @@ s+exec_oom_score_adjust 6s OOMScoreAdjust
 s+exec_quota 6s62 CacheDirectoryQuota LogsDirectoryQuota StateDirectoryQuota
 s+exec_root_hash 6s46 RootHash
 s+exec_root_hash_sig 6s46 RootHashSignature
+s+exec_secure_bits 6s SecureBits
 s+exec_selinux_context 6s SELinuxContext
 s+exec_smack_process_label 6s SmackProcessLabel
 s+exit_status 3d40 FailureActionExitStatus SuccessActionExitStatus
@@ -286,7 +287,6 @@ w+environ 6s Environment
 w+exec_coredump_filter 6s46 CoredumpFilter
 w+exec_cpu_affinity 6s CPUAffinity
 w+exec_directories 6s35 CacheDirectory ConfigurationDirectory LogsDirectory StateDirectory 6s RuntimeDirectory
-w+exec_secure_bits 6s SecureBits
 w+extension_images 6s48 ExtensionImages
 w+ip_address_access:50w+in_addr_prefixes 5d35 IPAddressAllow IPAddressDeny
 w+log_extra_fields 6s36 LogExtraFields

@@ -358,9 +358,11 @@ class Exceptions:
                 uncarried or case.parser in named or case.directive in named
             ):
                 continue
-            if any(
-                _refused(case, text, release) if about == "refused" else re.search(about, text) for text in case.values
-            ):
+            if about == "refused":
+                found = any(_refused(case, text, release) for text in case.values)
+            else:
+                found = bool(re.search(about, "\n".join(case.values), re.MULTILINE))
+            if found:
                 return reason
         return ""
 

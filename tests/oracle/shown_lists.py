@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.properties import split_list as split
 from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.commands import parse_exec
+from ansible_collections.unitcraft.systemd.plugins.module_utils._syntax.names import is_template
 from ansible_collections.unitcraft.systemd.plugins.module_utils._values import numbers
 from oracle.question import Question, Rule, plain_path, shown_span, simple_path
 
@@ -44,8 +45,12 @@ def _commands(case: Question, ours: t.Any) -> bool:
         argv = " ".join(case.expand(word) for word in command.argv)
         marks = command.prefixes
         flags = {_FLAGS[mark] for mark in marks if mark in _FLAGS}
-        flags |= {"ambient"} if "!!" in marks else {"no-setuid"} if "!" in marks else set()
-        mine.append((f"sh {argv}" if "|" in marks else argv, flags))
+        if "!!" in marks:  # newer releases find it the same as no mark
+            flags |= {"ambient"} if case.release < 258 else set()
+        elif "!" in marks:
+            flags.add("no-setuid")
+        shell = ("-sh " if "@" in marks else "sh ") if "|" in marks else ""
+        mine.append((shell + (f"{command.path} {argv}" if shell and "@" in marks else argv), flags))
     if case.about + "Ex" not in case.theirs:
         return mine and [(argv, "yes" if "ignore-failure" in flags else "no") for argv, flags in mine] == theirs
     return mine == [(argv, set(flags.split())) for argv, flags in theirs]
@@ -61,8 +66,9 @@ def _data(case: Question, ours: t.Any) -> bool:
 
 
 def _credentials(case: Question, ours: t.Any) -> bool:
-    """The new name is in a property that cannot be printed."""
-    return [text.partition(":")[0] for text in dict.fromkeys(map(case.expand, ours))] == split(case.text)
+    """The new name is in a property that cannot be printed; a backslash protects what follows."""
+    mine = dict.fromkeys(re.sub(r"\\(.)", r"\1", case.expand(text)) for text in ours)
+    return [text.partition(":")[0] for text in mine] == split(case.text)
 
 
 def _paths(case: Question, ours: t.Any) -> bool:
@@ -106,7 +112,7 @@ _NETLINK = (
 
 
 def _address(case: Question, text: str) -> str:
-    text = case.expand(text).replace("vsock-stream:", "vsock:").replace("vsock:4294967295:", "vsock::")
+    text = re.sub("^vsock:4294967295:", "vsock::", re.sub("^vsock-stream:", "vsock:", case.expand(text)))
     if case.directive.name == "ListenNetlink":
         family, _blank, group = text.partition(" ")
         if not family[:1].isalpha():
@@ -136,10 +142,9 @@ def _units(case: Question, ours: t.Any) -> bool:
     expanded = set()
     for word in ours:
         name = case.expand(word)
-        front, at, rest = name.partition("@.")
-        if at:
+        if is_template(name):
             stem = case.unit.rpartition(".")[0]
-            name = f"{front}@{stem.partition('@')[2] or stem}.{rest}"
+            name = name.replace("@.", f"@{stem.partition('@')[2] or stem}.")
         expanded.add(name)
     expanded.discard(case.unit)
     theirs = set(split(case.text))
@@ -181,7 +186,13 @@ def _binds(case: Question, ours: t.Any) -> bool:
 
 def _images(case: Question, ours: t.Any) -> bool:
     """`show` names the partition, which is root when only the options are given; old releases do so always."""
-    mine = [case.expand(word).replace(":root:", ":").rstrip(":") for word in ours]
+    mine = []
+    paths = 2 if case.directive.name == "MountImages" else 1
+    for word in ours:
+        parts = [part for part in case.expand(word).split(":") if part]
+        places = [re.match("-?", part)[0] + plain_path(part.removeprefix("-")) for part in parts[:paths]]
+        mine.append(":".join([*places, *parts[paths:]]).replace(":root:", ":"))
+    mine = [text for text in mine if text]
     shown = case.text.replace(":root:", ":")
     return mine == split(shown) or " ".join(mine) == shown
 
@@ -200,7 +211,7 @@ def _filter(case: Question, ours: t.Any) -> bool:
 def _bits(case: Question, ours: t.Any) -> bool:
     numbers = {"noroot": 1, "noroot-locked": 2, "no-setuid-fixup": 4, "no-setuid-fixup-locked": 8, "keep-caps": 16}
     numbers["keep-caps-locked"] = 32
-    return str(sum({numbers.get(word, 0) for word in ours})) == case.text
+    return str(sum({numbers.get(word, 0) for word in ours.split()})) == case.text
 
 
 def _delegate(case: Question, ours: t.Any) -> bool:
@@ -336,11 +347,11 @@ def _calls(case: Question, ours: t.Any) -> bool:
         name, _colon, error = word.lstrip("~").partition(":")
         for call in _members(case, name):
             if word.startswith("~") == inverted:
-                found[call] = error
+                found[call] = error.upper()
             else:
                 found.pop(call, None)
     shown = case.text.replace("sys_debug_setcontext", "switch_endian")  # of one number
-    theirs = dict(word.partition(":")[::2] for word in split(shown.lstrip("~")))
+    theirs = {name: error.upper() for name, _colon, error in (word.partition(":") for word in split(shown.lstrip("~")))}
     return case.text.startswith("~") == inverted and theirs == {
         name: error for name, error in found.items() if name in case.facts.calls or name in theirs
     }
@@ -353,6 +364,15 @@ def _members(case: Question, name: str) -> set[str]:
 
 
 _SIGNED = _signed(lambda case, word: word)
+_NAMES_OF_CAPABILITIES = _signed(lambda case, word: word.lower())
+
+
+def _capabilities(case: Question, ours: t.Any) -> bool:
+    """A lone ~ stands for all, whatever came before it."""
+    newest = len(ours) - ours[::-1].index("~") - 1 if "~" in ours else 0
+    return _NAMES_OF_CAPABILITIES(case, ours[newest:])
+
+
 # By systemd's parser.
 RULES: dict[str, Rule] = {
     **dict.fromkeys(("bind_paths",), _binds),
@@ -365,7 +385,7 @@ RULES: dict[str, Rule] = {
     "exec_input_data": _data,
     "import_credential": _credentials,
     "temporary_filesystems": _temporary,
-    "trigger_unit": lambda case, ours: _units(case, [ours]),
+    "trigger_unit": lambda case, ours: case.expand(ours) == case.text or _units(case, [ours]),
     "log_extra_fields": _fields,
     **dict.fromkeys(("namespace_path_strv", "unit_path_strv_printf", "ip_filter_bpf_progs"), _paths),
     "colon_separated_paths": _colon_paths,
@@ -376,7 +396,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("unit_deps", "obsolete_unit_deps"), _units),
     **dict.fromkeys(("unit_mounts_for", "unit_requires_mounts_for"), _mounts_for),
     "exec_directories": _directories,
-    "capability_set": _signed(lambda case, word: word.lower()),
+    "capability_set": _capabilities,
     "restrict_network_interfaces": _SIGNED,
     "restrict_filesystems": _filesystems,
     "address_families": _signed(lambda case, word: word.upper().replace("NONE", "").replace("AF_LOCAL", "AF_UNIX")),

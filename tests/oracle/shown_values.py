@@ -129,7 +129,12 @@ def _hash(case: Question, ours: t.Any) -> bool:
 
 
 def _device(case: Question, ours: t.Any) -> bool:
-    return case.expand(ours).replace("*", "") == case.text
+    return re.sub(r"^\*$", "", case.expand(ours)) == case.text
+
+
+def _label(case: Question, ours: t.Any) -> bool:
+    """A - at the front stands in a part that is not shown."""
+    return case.text in (case.expand(ours), case.expand(ours).removeprefix("-"))
 
 
 def _share(case: Question, ours: t.Any) -> bool:
@@ -193,6 +198,7 @@ RULES: dict[str, Rule] = {
     "managed_oom_mem_pressure_limit": _share,
     "socket_protocol": _protocol,
     "socket_bindtodevice": _device,
+    "exec_smack_process_label": _label,
     "service_refresh_on_reload": _refresh,
     "socket_bind": _address_kind,
     "socket_timestamping": _stamps,

@@ -10,7 +10,7 @@ import typing as t
 from .. import _catalog
 from .._model import Setting
 from .._syntax.effective import Effective, Key, effective
-from .._syntax.words import WHITESPACE, UnitSyntaxError, quoted_words, split_words
+from .._syntax.words import WHITESPACE, UnitSyntaxError, quoted_words, raw_words, split_words
 from .base import Context
 from .numbers import INFINITY, parse_bool, parse_integer, parse_mode, parse_nanoseconds, parse_size, parse_span
 from .scalars import GRAMMARS, parse_limit
@@ -18,7 +18,7 @@ from .scalars import GRAMMARS, parse_limit
 # Where systemd decodes C escapes, and where a backslash or a quote is plain; else a backslash protects what follows.
 _C_ESCAPES = frozenset(("environ", "unset_environ", "log_extra_fields", "bind_paths", "exec_directories"))
 _PLAIN_BACKSLASH = frozenset(("documentation", "unit_deps"))
-_PLAIN_QUOTES = frozenset(("user_group_strv_compat",))
+_PLAIN_QUOTES = frozenset(("set_status", "user_group_strv_compat"))
 # A ~ at the front is for all words.
 _INVERTED = frozenset(
     (
@@ -110,7 +110,8 @@ class TypedValues:
 
     def _good_words(self, known: _catalog.Directive, text: str) -> str:
         """The words of a list that systemd keeps, as they stand."""
-        return " ".join(word for word in quoted_words(text) or () if self._takes(known, word))
+        words = (raw_words if known.parser in _PLAIN_QUOTES else quoted_words)(text)
+        return " ".join(word for word in words or () if self._takes(known, word))
 
     def _words(self, known: _catalog.Directive, text: str) -> list[str]:
         if not self._takes(known, text):
