@@ -102,10 +102,9 @@ def look_at_process(pid: str) -> dict[str, str]:
     for number in ("0", "1", "2", "3"):
         seen[f"fd/{number}"] = re.sub(r"\d+", "N", link(f"{base}/fd/{number}"))
     seen["mounts"] = look_at_mounts(read(f"{base}/mountinfo"))
-    # Differ at every start.
-    seen["environ"] = re.sub(
-        r"(INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|MAINPID|MEMORY_PRESSURE_\w+)=[^\0]*\0", "", seen["environ"]
-    )
+    # Differ at every start, or come and go with accounting, which itself needs none.
+    passing = r"(INVOCATION_ID|JOURNAL_STREAM|SYSTEMD_EXEC_PID|MAINPID|(CPU|IO|MEMORY)_PRESSURE_\w+)=[^\0]*\0"
+    seen["environ"] = re.sub(passing, "", seen["environ"])
     return seen
 
 

@@ -181,10 +181,9 @@ def _errno(case: Question, ours: t.Any) -> bool:
 
 def _io_class(case: Question, ours: t.Any) -> bool:
     """Without a class it is best-effort."""
-    if str(ours) in ("0", "none"):
-        return case.text in ("0", "2")
-    numbers = {"realtime": "1", "best-effort": "2", "idle": "3"}
-    return numbers.get(str(ours), str(ours)) == case.text
+    names = {"none": 0, "realtime": 1, "best-effort": 2, "idle": 3}
+    number = names[ours] if ours in names else numbers.parse_integer(str(ours), 0, 7)
+    return case.text in (str(number), str(number or 2))
 
 
 def _weight(case: Question, ours: t.Any) -> bool:
