@@ -86,6 +86,8 @@ def _same_default(joins: str, theirs: list[str], default: list[str], plain: str,
         return theirs == [""]
     if joins in ("words", "deps"):
         empty = ("", "~")
-        return set(split(theirs[-1])) == set(split(default[-1])) or (theirs[-1] in empty and default[-1] in empty)
+        of_instance = {"system.slice", f"system-{unit.partition('@')[0]}.slice"}
+        differ = set(split(theirs[-1])) ^ set(split(default[-1]))
+        return differ <= of_instance or (theirs[-1] in empty and default[-1] in empty)
     stem, own = plain.rpartition(".")[0], unit.rpartition(".")[0]
     return theirs in (default, [text.replace(stem, own) for text in default])

@@ -268,8 +268,6 @@ def _signed(names: t.Callable[[Question, str], str]) -> t.Callable[[Question, t.
         inverted = bool(words) and words[0].startswith("~")
         found: set[str] = set()
         for word in words:
-            if word == "none":
-                found.clear()
             name = names(case, word.lstrip("~"))
             if word.startswith("~") == inverted and name:
                 found.add(name)
@@ -282,6 +280,15 @@ def _signed(names: t.Callable[[Question, str], str]) -> t.Callable[[Question, t.
         return set(split(case.default["CapabilityBoundingSet"][-1])) - found == theirs
 
     return rule
+
+
+def _since(start: str, rule: Rule) -> Rule:
+    """A rule for the words from the last ``start`` on, which begins anew."""
+
+    def since(case: Question, ours: t.Any) -> bool:
+        return rule(case, ours[len(ours) - 1 - ours[::-1].index(start) :] if start in ours else ours)
+
+    return since
 
 
 def _cpus(case: Question, ours: t.Any) -> bool:
@@ -364,13 +371,6 @@ def _members(case: Question, name: str) -> set[str]:
 
 
 _SIGNED = _signed(lambda case, word: word)
-_NAMES_OF_CAPABILITIES = _signed(lambda case, word: word.lower())
-
-
-def _capabilities(case: Question, ours: t.Any) -> bool:
-    """A lone ~ stands for all, whatever came before it."""
-    newest = len(ours) - ours[::-1].index("~") - 1 if "~" in ours else 0
-    return _NAMES_OF_CAPABILITIES(case, ours[newest:])
 
 
 # By systemd's parser.
@@ -396,10 +396,12 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("unit_deps", "obsolete_unit_deps"), _units),
     **dict.fromkeys(("unit_mounts_for", "unit_requires_mounts_for"), _mounts_for),
     "exec_directories": _directories,
-    "capability_set": _capabilities,
+    "capability_set": _since("~", _signed(lambda case, word: word.lower())),
     "restrict_network_interfaces": _SIGNED,
     "restrict_filesystems": _filesystems,
-    "address_families": _signed(lambda case, word: word.upper().replace("NONE", "").replace("AF_LOCAL", "AF_UNIX")),
+    "address_families": _since(
+        "none", _signed(lambda case, word: word.upper().replace("NONE", "").replace("AF_LOCAL", "AF_UNIX"))
+    ),
     **dict.fromkeys(("exec_cpu_affinity", "allowed_cpus", "allowed_cpuset", "allowed_mems", "unit_cpu_set"), _cpus),
     "numa_mask": _cpus,
     **dict.fromkeys(("in_addr_prefixes", "ip_address_access"), _networks),
