@@ -98,9 +98,14 @@ def _sockets(case: Question, ours: t.Any) -> bool:
     theirs = [re.match(r"(.*) \((\w+)\)\Z", line) for line in case.shown]
     if {match.group(2) for match in theirs if match} != {kind}:
         return False
-    # Old releases escape what stands in the path of a socket.
+    # Releases escape one or the other of what stands in the path of a socket.
     addresses = [match.group(1).replace("\\\\", "\\") for match in theirs if match]
-    return [_address(case, text) for text in ours] == addresses
+    mine = [_address(case, text) for text in ours]
+    return addresses in (mine, [re.sub("[^\0-~]+", _octal, text) for text in mine])
+
+
+def _octal(found: re.Match[str]) -> str:
+    return "".join(f"\\{byte:03o}" for byte in found.group().encode())
 
 
 # Numbers of linux/netlink.h that have a name.
@@ -282,11 +287,11 @@ def _signed(names: t.Callable[[Question, str], str]) -> t.Callable[[Question, t.
     return rule
 
 
-def _since(start: str, rule: Rule) -> Rule:
-    """A rule for the words from the last ``start`` on, which begins anew."""
+def _since(mark: str, keeps: int, rule: Rule) -> Rule:
+    """A rule for the words from the last ``mark`` on, which begins anew; the mark is one of them when it ``keeps`` 1."""
 
     def since(case: Question, ours: t.Any) -> bool:
-        return rule(case, ours[len(ours) - 1 - ours[::-1].index(start) :] if start in ours else ours)
+        return rule(case, ours[len(ours) - keeps - ours[::-1].index(mark) :] if mark in ours else ours)
 
     return since
 
@@ -396,12 +401,10 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("unit_deps", "obsolete_unit_deps"), _units),
     **dict.fromkeys(("unit_mounts_for", "unit_requires_mounts_for"), _mounts_for),
     "exec_directories": _directories,
-    "capability_set": _since("~", _signed(lambda case, word: word.lower())),
+    "capability_set": _since("~", 1, _signed(lambda case, word: word.lower())),
     "restrict_network_interfaces": _SIGNED,
     "restrict_filesystems": _filesystems,
-    "address_families": _since(
-        "none", _signed(lambda case, word: word.upper().replace("NONE", "").replace("AF_LOCAL", "AF_UNIX"))
-    ),
+    "address_families": _since("none", 0, _signed(lambda case, word: word.upper().replace("AF_LOCAL", "AF_UNIX"))),
     **dict.fromkeys(("exec_cpu_affinity", "allowed_cpus", "allowed_cpuset", "allowed_mems", "unit_cpu_set"), _cpus),
     "numa_mask": _cpus,
     **dict.fromkeys(("in_addr_prefixes", "ip_address_access"), _networks),

@@ -85,10 +85,11 @@ def _signals(case: Question, ours: t.Any) -> bool:
 
 def _of_numbers(names: str) -> t.Callable[[Question, t.Any], bool]:
     """Names that `show` prints as numbers, in their order; _ for a number without a name."""
-    numbers = {name: number for number, name in enumerate(names.split())}
+    by_name = {name: number for number, name in enumerate(names.split())}
 
     def rule(case: Question, ours: t.Any) -> bool:
-        return str(numbers.get(str(ours), str(ours).lstrip("+"))) == case.text
+        number = by_name[ours] if ours in by_name else numbers.parse_integer(str(ours), 0, 2**31)
+        return str(number) == case.text
 
     return rule
 
