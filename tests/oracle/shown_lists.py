@@ -288,7 +288,7 @@ def _signed(names: t.Callable[[Question, str], str]) -> t.Callable[[Question, t.
 
 
 def _since(mark: str, keeps: int, rule: Rule) -> Rule:
-    """A rule for the words from the last ``mark`` on, which begins anew; the mark is one of them when it ``keeps`` 1."""
+    """A rule for the words from the last ``mark`` on, which begins anew; the mark is among them when ``keeps`` is 1."""
 
     def since(case: Question, ours: t.Any) -> bool:
         return rule(case, ours[len(ours) - keeps - ours[::-1].index(mark) :] if mark in ours else ours)
