@@ -69,7 +69,7 @@ def read_place(path: str) -> File:
     """
     try:
         folder = open_folder(os.path.dirname(path))
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return File()
     try:
         return _read_in(folder, os.path.basename(path))
