@@ -239,6 +239,28 @@ def test_a_version_never_changes(installed, program):
     assert installed.sh(LIST) == before
 
 
+BAD_PATHS = {
+    "/var/lib/unitcraft": "/var/lib/unitcraft is in a folder of this collection",
+    "/var/lib/unitcraft/x": "is in a folder of this collection",
+    "/run/t-link": "is in a folder of this collection",
+    "/var/lib": "/var/lib cannot hold the versions of a program, for /var/lib/unitcraft is in it",
+    "/etc": "/etc cannot hold the versions of a program, for /etc/systemd/system is in it",
+    "/": "is not a plain path",
+    "/etc/systemd/system": "is in a folder of unit files",
+}
+
+
+@pytest.mark.parametrize("path", BAD_PATHS)
+def test_a_path_that_holds_more_than_a_program(target, program, path):
+    target.sh("ln -s /var/lib/unitcraft /run/t-link")
+    unit = service(program("1"), "1")
+    unit["release"]["path"] = path
+    result = deploy(target, [unit])
+    assert "units[0].release: path: " in result["msg"]
+    assert BAD_PATHS[path] in result["msg"]
+    assert target.sh("ls -d /etc/releases /var/lib/releases /var/lib/unitcraft/releases 2>/dev/null; true") == ""
+
+
 def test_current_that_is_not_ours(target, program):
     target.sh("mkdir -p /opt/t-rel/v0 && ln -s v0 /opt/t-rel/current")
     before = target.sh(LIST)
@@ -324,3 +346,48 @@ def test_killed(installed, program, where):
     assert installed.sh(LIST) == before
     result = deploy(installed, [service(program("2"), "2")])
     assert answer(installed) == ["2", "active", "releases/2"]
+
+
+# What stands in the way of the way back
+
+FILL = "for n in $(seq 99); do touch x$n || break; done"
+
+
+def test_no_room_for_the_link_that_leads_back(target, program):
+    """Each file takes an inode; what the sick version took is free before ``current`` changes."""
+    target.sh("mkdir -p /opt/t-rel && mount -t tmpfs -o nr_inodes=60 tmpfs /opt/t-rel")
+    try:
+        deploy(target, [service(program("1"), "1")])
+        result = deploy(target, [service(program("2", f"cd /opt/t-rel; {FILL}; exit 3"), "2")])
+        assert (result["failed"], result["rolled_back"]) == (True, True), result
+        assert answer(target) == RUNS_1
+        assert target.sh("ls -A /opt/t-rel/releases | sort") == ".1.json\n1"
+    finally:
+        target.sh("systemctl stop t-rel; umount /opt/t-rel")
+
+
+def test_current_never_leads_to_a_version_that_is_gone(installed, program):
+    """The link cannot be changed back, but the version that it leads to could be removed."""
+    installed.sh("cd /opt/t-rel; mount --bind . .; cd /opt/t-rel; mount --bind releases releases")
+    try:
+        unit = service(program("2", "mount -o remount,ro,bind /opt/t-rel; exit 3"), "2")
+        result = deploy(installed, [unit])
+        assert (result["failed"], result["rolled_back"]) == (True, False), result
+        assert "/opt/t-rel/current is not as it was: Read-only file system" in result["not_undone"][0]
+        assert installed.sh("ls /opt/t-rel/current/bin") == "serve"
+        installed.sh("mount -o remount,rw,bind /opt/t-rel")
+        assert not deploy(installed, [service(program("1"), "1")]).get("failed")
+        assert answer(installed) == RUNS_1
+    finally:
+        installed.sh("umount /opt/t-rel/releases; umount /opt/t-rel")
+
+
+def test_check_mode_while_an_undo_waits(installed, program):
+    """What it finds wrong is what the real run undoes before it looks."""
+    killed(installed, service(program("2"), "2", **KILLED_IN["health"]))
+    installed.sh("rm -r /opt/t-rel/releases/2")
+    checked = deploy(installed, [service(program("1"), "1")], check=True)
+    assert "the next run without check mode first undoes it" in checked["msg"]
+    result = deploy(installed, [service(program("1"), "1")])
+    assert not result.get("failed"), result
+    assert answer(installed) == RUNS_1

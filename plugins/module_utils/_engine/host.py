@@ -16,7 +16,7 @@ from .._model import Change, File
 from . import files as _files
 from .contents import Contents
 from .image import in_copy
-from .places import open_place, read_place
+from .places import open_place, own_place, read_place
 from .release_plan import ReleaseStep
 from .unit_folder import UnitFolder
 
@@ -129,6 +129,9 @@ class Target(t.Protocol):
 
     def discard_version(self, path: str, version: str) -> None:
         """Remove a version that was made in vain."""
+
+    def spoil_version(self, path: str, version: str) -> None:
+        """Remove what says that it is complete."""
 
     def boot_id(self) -> str:
         """Tells one boot from another."""
@@ -246,6 +249,17 @@ class Host:
 
     # Files, with the rights of their owner
 
+    def own_place(self, path: str, what: str = "") -> str:
+        """The real path of what is put on this host, see ``places.own_place``.
+
+        :raises ValueError: with what is wrong with the option ``path``.
+        """
+        try:
+            with self.manager.as_owner():
+                return own_place(path, self.root, self.folder, what)
+        except ValueError as error:
+            raise ValueError(f"path: {error}") from None
+
     def read_file(self, path: str) -> File:
         """What stands at a path, without following a link at its end."""
         with self.manager.as_owner():
@@ -300,6 +314,10 @@ class Host:
     def discard_version(self, path: str, version: str) -> None:
         """Remove a version that was made in vain."""
         self._release(path).remove([version])
+
+    def spoil_version(self, path: str, version: str) -> None:
+        """Remove what says that it is complete."""
+        self._release(path).spoil(version)
 
     def remove_versions(self, path: str, versions: t.Iterable[str], is_last: bool) -> None:
         """Remove versions of a release, and what killed runs left.

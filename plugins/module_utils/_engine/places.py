@@ -13,6 +13,7 @@ from .._host.below import open_folder, own_path, real_path
 from .._host.tree import stream_digest
 from .._model import File
 from .files import read_attributes
+from .store import STATE_FOLDER
 
 MAX_SIZE = 4 << 30  # bytes
 # systemd.unit(5), "Unit File Load Path", and folders that are no place for files.
@@ -42,13 +43,26 @@ def path_problem(path: str) -> str:
     return ""
 
 
-def removal_problem(path: str, *ours: str) -> str:
-    """Why a folder cannot be removed with all that is in it, whatever the host; empty when it can.
+def own_place(path: str, root: str, unit_folder: str, what: str = "") -> str:
+    """The real path of what is put on this host, outside of unit files and our own folder; see ``real_place``.
 
-    :param ours: further folders that never go.
+    :param what: happens to a folder with all that is in it: ``be removed``; empty for nothing of the kind.
+    :raises ValueError: with what is wrong with it.
     """
-    held = [folder for folder in (*_NEVER_GO, *ours) if folder.startswith(f"{path}/")]
-    return f"{path} cannot be removed, for {held[0]} is in it; name what shall go" if held else ""
+    problem = path_problem(path)
+    if not problem:
+        real = real_place(path, root)
+        inside = real[len(root) :]
+        problem = path_problem(inside)
+        if f"{real}/".startswith((f"{STATE_FOLDER}/", f"{unit_folder}/")):
+            problem = f"{path} is in a folder of this collection or of unit files"
+        never = (*_NEVER_GO, STATE_FOLDER, unit_folder[len(root) :])
+        held = [folder for folder in never if folder.startswith(f"{inside}/")]
+        if what and held and not problem:
+            problem = f"{inside} cannot {what}, for {held[0]} is in it; name a folder below it"
+    if problem:
+        raise ValueError(problem)
+    return real
 
 
 def real_place(path: str, root: str = "") -> str:

@@ -344,6 +344,11 @@ class ReleaseFolder:
                 with contextlib.suppress(OSError):  # another version is in it
                     os.rmdir(RELEASES, dir_fd=_opened(self.path, stack))
 
+    def spoil(self, name: str) -> None:
+        """Take away what says that a version is complete."""
+        with contextlib.suppress(OSError, TransactionError), self._as_owner(), contextlib.ExitStack() as stack:
+            os.unlink(f".{name}.json", dir_fd=_opened(f"{self.path}/{RELEASES}", stack))
+
     def remove_folder(self) -> None:
         """Remove the folder of the release, if nothing is in it."""
         with contextlib.ExitStack() as stack, self._as_owner(), contextlib.suppress(OSError, TransactionError):

@@ -126,10 +126,13 @@ class _Undo:
         if self.rolled:  # until now some ran the version that goes
             self._discard_versions()
             self._remove_accounts()
-        for error in self.stuck.values():
-            if error.errno in NO_ROOM:
+        for path, error in self.stuck.items():
+            if self._has_no_room(path):
                 raise error
-        return self.left_over + [_told(path, error) for path, error in self.stuck.items()], bool(self.stuck)
+        return [_told(path, error) for path, error in self.stuck.items()] + self.left_over, bool(self.stuck)
+
+    def _has_no_room(self, path: str) -> bool:
+        return path in self.stuck and self.stuck[path].errno in NO_ROOM
 
     def _remove_accounts(self) -> None:
         """Remove the users and groups that the run made, unless units that may need them stay as they are."""
@@ -283,6 +286,10 @@ class _Undo:
         self._put_back(self._file_changes(links))
         for link in links:
             path, version = versions[link]
+            if self._has_no_room(link):
+                self.host.spoil_version(path, version)  # it makes room for a link
+                del self.stuck[link]
+                self._put_back(self._file_changes([link]))
             if self._read(link).target == f"{RELEASES}/{version}" or link in self.stuck:
                 continue
             try:

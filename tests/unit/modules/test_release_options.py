@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import types
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import DesiredFile, DesiredUnit
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.host import Host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.options import (
     DeclarationError,
     Sent,
@@ -33,6 +35,8 @@ def declared(case):
     params = {"scope": "system", "root": None, **case.get("params", {})}
     manager = types.SimpleNamespace(as_owner=contextlib.nullcontext)
     host = types.SimpleNamespace(manager=manager, root=(params["root"] or "").rstrip("/"), scope=params["scope"])
+    host.folder = f"{host.root}/etc/systemd/system"
+    host.own_place = functools.partial(Host.own_place, host)
     try:
         add_releases(units, items, sent, params, host, True)
     except DeclarationError as error:
