@@ -391,3 +391,25 @@ def test_check_mode_while_an_undo_waits(installed, program):
     result = deploy(installed, [service(program("1"), "1")])
     assert not result.get("failed"), result
     assert answer(installed) == RUNS_1
+
+
+LEFT = """
+echo x > built
+setsid sh -c 'while :; do echo x >> /opt/t-rel/releases/2/built; sleep 0.1; done' &
+env -i sh -c 'setsid sleep 3333 & wait' &
+kill -9 $PPID
+sleep 3333
+"""
+
+
+@pytest.mark.parametrize("next_run", ["the same version", "another unit"])
+def test_what_a_killed_prepare_left_running_is_ended(installed, program, next_run):
+    unit = service(program("2"), "2", prepare=[["sh", "-c", LEFT]])
+    killed(installed, unit)
+    assert installed.sh("pgrep -f '[s]leep 3333|releases.2.[b]uilt'")
+    unit["release"]["prepare"] = [["sh", "-c", "test ! -e built"]]
+    other = {"name": "t-other.service", "sections": {"Service": {"ExecStart": "/bin/true"}}}
+    result = deploy(installed, [unit if next_run == "the same version" else other])
+    assert not result.get("failed"), result
+    assert installed.sh("pgrep -af '[s]leep 3333|releases.2.[b]uilt'; true") == ""
+    assert installed.sh("ls -A /opt/t-rel/releases/2 2>/dev/null; true") == ("bin" if "same" in next_run else "")

@@ -19,7 +19,7 @@ import stat
 import time
 import typing as t
 
-from .._host.apart import run_apart
+from .._host.apart import end_left, run_apart
 from .._host.archive import ArchiveError, unpack
 from .._host.below import open_folder, opened
 from .._host.flush import flush_file_system
@@ -197,6 +197,7 @@ class ReleaseFolder:
         """
         name = release.name()
         try:
+            end_left(self.path)
             with contextlib.ExitStack() as stack:
                 with self._as_owner():
                     folder = self._open(stack)
@@ -287,7 +288,7 @@ class ReleaseFolder:
         account = self._account_of(release.prepare_user or release.owner)
         place = f"{self.path}/{RELEASES}/{name}"
         for argv in release.prepare:
-            reply = run_apart(argv, account, place, release.prepare_timeout)
+            reply = run_apart(argv, account, place, release.prepare_timeout, self.path)
             if reply.err or reply.code != 0:
                 end = reply.err or (f"exit status {reply.code}" if reply.code > 0 else f"signal {-reply.code}")
                 lines = ["".join(filter(_fits_a_terminal, line)) for line in reply.out.rstrip().splitlines()]
@@ -335,6 +336,7 @@ class ReleaseFolder:
 
         :raises OSError: when that is impossible.
         """
+        end_left(self.path)
         with contextlib.ExitStack() as stack, self._as_owner():
             folder = _opened(f"{self.path}/{RELEASES}", stack)
             if folder >= 0:

@@ -15,6 +15,7 @@ import typing as t
 from .systemd import QUERY_TIMEOUT, Reply, SystemdError, identity_of, popen, shown
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
+_PURPOSE = "UNITCRAFT_PREPARES"
 _KEPT_OUTPUT = 1 << 16  # bytes of a program that may write for hours
 
 
@@ -47,12 +48,15 @@ def decompress(argv: t.Sequence[str], source: t.BinaryIO) -> t.Iterator[t.Callab
             process.kill()
 
 
-def run_apart(argv: t.Sequence[str], account: pwd.struct_passwd, folder: str, timeout: float) -> Reply:
+def run_apart(
+    argv: t.Sequence[str], account: pwd.struct_passwd, folder: str, timeout: float, purpose: str = ""
+) -> Reply:
     """Run a program as a user in a folder, in a session of its own with an environment of its own.
 
     Everything that it has started and that still runs when it ends, or the time is up, is killed.
 
     :param timeout: seconds.
+    :param purpose: by which ``end_left`` knows it.
     :returns: with the end of what it wrote in ``out``, and in ``err`` what else there is to say.
     :raises SystemdError: when the program is missing, or may not be run.
     """
@@ -63,6 +67,7 @@ def run_apart(argv: t.Sequence[str], account: pwd.struct_passwd, folder: str, ti
         "USER": account.pw_name,
         "LOGNAME": account.pw_name,
         "SHELL": "/bin/sh",
+        _PURPOSE: purpose,
     }
     options: dict[str, t.Any] = {"env": environment, "cwd": folder, "start_new_session": True, "umask": 0o022}
     options.update(identity_of(account))
@@ -105,13 +110,43 @@ def _reaper() -> t.Iterator[set[int]]:
         prctl(_SUBREAPER, 0, 0, 0, 0)
 
 
-def _children() -> set[int]:
-    found = set()
+def _parents() -> dict[int, int]:
+    """The parent of each process of the host."""
+    found = {}
     for name in filter(str.isdecimal, os.listdir("/proc")):
         with contextlib.suppress(OSError, IndexError), open(f"/proc/{name}/stat", "rb") as stream:
             # The parent is the second word after the name, which may hold blanks and brackets.
-            if int(stream.read().rpartition(b")")[2].split()[1]) == os.getpid():
-                found.add(int(name))
+            found[int(name)] = int(stream.read().rpartition(b")")[2].split()[1])
+    return found
+
+
+def _children() -> set[int]:
+    return {child for child, parent in _parents().items() if parent == os.getpid()}
+
+
+def end_left(purpose: str) -> None:
+    """Kill what a killed run has left running of what it ran for a purpose, and all that this has started."""
+    end, ours = time.monotonic() + QUERY_TIMEOUT, {os.getpid()}
+    while time.monotonic() < end and (left := _left(purpose) - ours):
+        for process in left:
+            try:
+                os.kill(process, signal.SIGKILL)
+            except PermissionError:
+                ours.add(process)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.01)
+
+
+def _left(purpose: str) -> set[int]:
+    """The processes that were run for a purpose, as their environment says, and their descendants."""
+    mark, parents, found = os.fsencode(f"{_PURPOSE}={purpose}"), _parents(), set()
+    for process in parents:
+        with contextlib.suppress(OSError), open(f"/proc/{process}/environ", "rb") as stream:
+            if mark in stream.read().split(b"\0"):
+                found.add(process)
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
     return found
 
 
