@@ -153,7 +153,10 @@ def test_prepare_has_an_environment_of_its_own(program, place, monkeypatch):
     ReleaseFolder(place).make(release_of(program, place, prepare=(("sh", "-c", "env > env"),)))
     with open(f"{place}/releases/1/env") as stream:
         names = {line.partition("=")[0] for line in stream}
-    assert names - {"PWD", "_", "SHLVL", "OLDPWD"} == {"PATH", "LANG", "HOME", "USER", "LOGNAME", "SHELL"}
+    assert names - {"PWD", "_", "SHLVL", "OLDPWD"} == {
+        *("PATH", "LANG", "HOME", "USER", "LOGNAME", "SHELL"),
+        "UNITCRAFT_PREPARES",
+    }
 
 
 def test_prepare_as_a_user(program, place, tmp_path):
