@@ -129,6 +129,27 @@ def test_back_to_a_version_that_is_there(installed, program):
     assert (result["archives"], answer(installed)) == (0, RUNS_1)
 
 
+def test_a_release_that_is_declared_no_more(installed, program):
+    """Its versions go, but for those that a generation refers to, which are named."""
+    options = {"set_name": "t-shop", "prune": True, "keep_generations": 2}
+    for version in ("1", "2", "3"):
+        deploy(installed, [service(program(version), version)], **options)
+    installed.sh("rm -r /var/lib/unitcraft/generations/t-rel.service")
+    moved = service(program("4"), "4")
+    moved["release"]["path"] = "/opt/t-rel2"
+    moved["sections"]["Service"]["ExecStart"] = [["/opt/t-rel2/current/bin/serve"]]
+    checked = deploy(installed, [moved], check=True, **options)
+    result = deploy(installed, [moved], **options)
+    assert not result.get("failed"), result
+    assert checked["actions"] == result["actions"]
+    assert installed.sh("ls /opt/t-rel/releases; ls -d /opt/t-rel/current 2>/dev/null; true") == "3"
+    warning = "release /opt/t-rel: version 3 stays for the generations that refer to it, and no run removes it"
+    assert [words for words in result["warnings"] if warning in words]
+    result = installed.module("rollback", set_name="t-shop")
+    assert not result.get("failed"), result
+    assert answer(installed) == ["3", "active", "releases/3"]
+
+
 # A version that is no good
 
 FAULTS = {
@@ -229,6 +250,23 @@ def test_shared_is_linked_into_every_version(installed, program):
         result = deploy(installed, [service(program(version), version, shared={"uploads": "/run/t-rel-uploads"})])
         assert not result.get("failed"), result
         assert installed.sh("readlink /opt/t-rel/current/uploads") == "/run/t-rel-uploads"
+
+
+@pytest.mark.parametrize("removed", ["releases/1", "releases"])
+def test_a_version_that_somebody_removed_is_made_again(installed, program, removed):
+    before = installed.sh(LIST)
+    installed.sh(f"rm -r /opt/t-rel/{removed}")
+    checked = deploy(installed, [service(program("1"), "1")], check=True)
+    result = deploy(installed, [service(program("1"), "1")])
+    assert not result.get("failed"), result
+    assert reasons(result)[0] == "release /opt/t-rel: version 1 again, for it was removed"
+    assert (checked["actions"], installed.sh(LIST)) == (result["actions"], before)
+    assert answer(installed) == RUNS_1
+    assert not deploy(installed, [service(program("1"), "1")])["changed"]
+    installed.sh(f"rm -r /opt/t-rel/{removed}")
+    result = deploy(installed, [service(program("2"), "2")])
+    assert not result.get("failed"), result
+    assert answer(installed) == ["2", "active", "releases/2"]
 
 
 def test_a_version_never_changes(installed, program):
@@ -385,7 +423,7 @@ def test_current_never_leads_to_a_version_that_is_gone(installed, program):
 def test_check_mode_while_an_undo_waits(installed, program):
     """What it finds wrong is what the real run undoes before it looks."""
     killed(installed, service(program("2"), "2", **KILLED_IN["health"]))
-    installed.sh("rm -r /opt/t-rel/releases/2")
+    installed.sh("rm /opt/t-rel/releases/.2.json")
     checked = deploy(installed, [service(program("1"), "1")], check=True)
     assert "the next run without check mode first undoes it" in checked["msg"]
     result = deploy(installed, [service(program("1"), "1")])

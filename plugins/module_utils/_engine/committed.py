@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import typing as t
 
 from .._model import MISSING, File
 from .._syntax.words import from_bytes
 from .desired import DesiredFile, DesiredUnit
 from .plan import Plan
+from .release_plan import Release
 from .state import HostState
 
 Item = t.Mapping[str, t.Any]
@@ -111,18 +113,20 @@ def prune_files(
     units = {(unit.name, unit.dropin): unit for unit in desired}
     found = []
     gone = [
-        (item, file["path"])
+        (item, file["path"], file["of_release"])
         for item in items
         for file in item["files"]
         if file["path"] not in declared and file["kind"] != "directory"
     ]
     kept = set(others) if gone else set()
-    for item, path in gone:
+    for item, path, of_release in gone:
         unit = units.get(_key(item))
-        if unit is None:
+        if unit is None or (of_release and unit.release):
             unit = DesiredUnit(item["name"], item["path"], item["dropin"], position=len(desired), pruned_of=set_name)
             units[_key(item)] = unit
             found.append(unit)
+        if of_release and path not in kept:
+            unit.release = Release(posixpath.dirname(path), "", gone=True)
         unit.files.append(DesiredFile(f"set {set_name} no longer declares it", path, "missing", left=path in kept))
     return found
 

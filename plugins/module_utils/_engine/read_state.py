@@ -104,6 +104,9 @@ class _Reading:
                     ) from None
                 found = File()
             state.places[file.path] = found
+            versions = state.releases.get(os.path.dirname(file.path)) if file.of_release else None
+            if versions and versions.current not in versions.complete:
+                state.places[file.path] = found = File()  # it leads to nothing
             if found.kind == "missing" and file.kind != "missing":
                 state.missing_folders.update(missing_parents(file.path))
             if found.kind == "directory" and (file.kind == "missing" or file.old_secrets):

@@ -340,7 +340,7 @@ def test_current_that_is_a_folder(place):
 
 @pytest.mark.parametrize("target", ["/usr/bin", "releases/3", "../b"])
 def test_current_that_is_not_our_link(place, target):
-    os.makedirs(place)
+    os.makedirs(f"{place}/releases/3")
     os.symlink(target, f"{place}/current")
     with pytest.raises(ReleaseError, match="which is not a version that was made by a release"):
         read_versions(place)
