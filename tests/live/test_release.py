@@ -140,13 +140,13 @@ def test_a_release_that_is_declared_no_more(installed, program):
     moved["sections"]["Service"]["ExecStart"] = [["/opt/t-rel2/current/bin/serve"]]
     checked = deploy(installed, [moved], check=True, **options)
     result = deploy(installed, [moved], **options)
-    assert not result.get("failed"), result
+    assert not result.get("failed"), result["msg"]
     assert checked["actions"] == result["actions"]
     assert installed.sh("ls /opt/t-rel/releases; ls -d /opt/t-rel/current 2>/dev/null; true") == "3"
     warning = "release /opt/t-rel: version 3 stays for the generations that refer to it, and no run removes it"
     assert [words for words in result["warnings"] if warning in words]
     result = installed.module("rollback", set_name="t-shop")
-    assert not result.get("failed"), result
+    assert not result.get("failed"), result["msg"]
     assert answer(installed) == ["3", "active", "releases/3"]
 
 

@@ -125,9 +125,10 @@ def prune_files(
             unit = DesiredUnit(item["name"], item["path"], item["dropin"], position=len(desired), pruned_of=set_name)
             units[_key(item)] = unit
             found.append(unit)
-        if of_release and path not in kept:
+        place, left = f"set {set_name} no longer declares it", path in kept
+        if of_release and not left:
             unit.release = Release(posixpath.dirname(path), "", gone=True)
-        unit.files.append(DesiredFile(f"set {set_name} no longer declares it", path, "missing", left=path in kept))
+        unit.files.append(DesiredFile(place, path, "missing", left=left, of_release=of_release))
     return found
 
 

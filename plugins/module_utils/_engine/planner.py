@@ -60,7 +60,7 @@ def _add_releases(plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]
     for item in desired:
         if item.release and item.release.path in left:
             versions = left.pop(item.release.path)  # several units may be of one release
-            step = plan.releases[item.name] = plan_release(
+            step = plan.releases[item.name, item.release.path] = plan_release(
                 item.release, versions, *state.versions_in_use.get(item.release.path, ())
             )
             plan.warnings += filter(None, [stay_problem(step, versions)])
