@@ -28,7 +28,7 @@ def own(version, harm="true", **more):
     conf = {"content": f"version {version}\n", "owner": "daemon"}
     files = [*folders, {"path": "/opt/t-own/data/conf", **conf}, {"path": "/etc/t-own/conf", **conf}]
     files += [{"path": "/opt/t-own/new", "content": "x"}] * (version > 1)
-    service = {"Type": "exec", "User": "daemon", "ExecStart": [["sh", "-c", script]]}
+    service = {"Type": "exec", "User": "daemon", "ExecStart": [["/bin/sh", "-c", script]]}
     return {"name": "t-own.service", "sections": {"Service": service}, "state": "started", "files": files, **more}
 
 
@@ -76,7 +76,7 @@ def test_a_killed_run_and_changed_folders(installed, harm):
     before = installed.sh(LIST)
     probe = {"command": ["sh", "-c", f"cd /opt/t-own; {HARM[harm][0]}; kill -9 $PPID"]}
     unit = own(2, health={"timeout": 30, "probes": [probe]})
-    unit["sections"]["Service"]["ExecStart"] = [["sleep", "2000"]]
+    unit["sections"]["Service"]["ExecStart"] = [["/bin/sleep", "2000"]]
     arguments = send(installed, [unit], call="ask")[1]
     ended = installed.run(installed.command("units"), json.dumps({**arguments, "_ansible_version": "2.21"}))
     assert ended.out == ""

@@ -16,7 +16,7 @@ from .._model import Change, File
 from . import files as _files
 from .contents import Contents
 from .image import in_copy
-from .places import open_place, own_place, read_place
+from .places import open_place, read_place
 from .release_plan import ReleaseStep
 from .unit_folder import UnitFolder
 
@@ -248,17 +248,6 @@ class Host:
             return None
 
     # Files, with the rights of their owner
-
-    def own_place(self, path: str, what: str = "") -> str:
-        """The real path of what is put on this host, see ``places.own_place``.
-
-        :raises ValueError: with what is wrong with the option ``path``.
-        """
-        try:
-            with self.manager.as_owner():
-                return own_place(path, self.root, self.folder, what)
-        except ValueError as error:
-            raise ValueError(f"path: {error}") from None
 
     def read_file(self, path: str) -> File:
         """What stands at a path, without following a link at its end."""

@@ -15,6 +15,9 @@ from .._model import File
 from .files import read_attributes
 from .store import STATE_FOLDER
 
+if t.TYPE_CHECKING:
+    from .._host.manager import Manager
+
 MAX_SIZE = 4 << 30  # bytes
 # systemd.unit(5), "Unit File Load Path", and folders that are no place for files.
 _UNIT_FOLDER = re.compile(
@@ -43,25 +46,29 @@ def path_problem(path: str) -> str:
     return ""
 
 
-def own_place(path: str, root: str, unit_folder: str, what: str = "") -> str:
-    """The real path of what is put on this host, outside of unit files and our own folder; see ``real_place``.
+def own_place(path: str, manager: Manager, what: str = "") -> str:
+    """The real path of what is put on a host, outside of unit files and our own folder; see ``real_place``.
 
-    :param what: happens to a folder with all that is in it: ``be removed``; empty for nothing of the kind.
+    :param what: cannot be done with a folder in which such a folder is: ``be removed``.
     :raises ValueError: with what is wrong with it.
     """
-    problem = path_problem(path)
+    problem, root, units = path_problem(path), manager.root, manager.folder
     if not problem:
-        real = real_place(path, root)
+        try:
+            with manager.as_owner():
+                real = real_place(path, root)
+        except ValueError as error:
+            raise ValueError(f"path: {error}") from None
         inside = real[len(root) :]
+        held = (*_NEVER_GO, STATE_FOLDER, units[len(root) :]) if what else ()
         problem = path_problem(inside)
-        if f"{real}/".startswith((f"{STATE_FOLDER}/", f"{unit_folder}/")):
+        if f"{real}/".startswith((f"{STATE_FOLDER}/", f"{units}/")):
             problem = f"{path} is in a folder of this collection or of unit files"
-        never = (*_NEVER_GO, STATE_FOLDER, unit_folder[len(root) :])
-        held = [folder for folder in never if folder.startswith(f"{inside}/")]
-        if what and held and not problem:
-            problem = f"{inside} cannot {what}, for {held[0]} is in it; name a folder below it"
+        for folder in held:
+            if folder.startswith(f"{inside}/"):
+                problem = problem or f"{inside} cannot {what}, for {folder} is in it; name what is below it"
     if problem:
-        raise ValueError(problem)
+        raise ValueError(f"path: {problem}")
     return real
 
 

@@ -159,13 +159,13 @@ def _plan_end(release: Release, versions: Versions, in_use: t.Collection[str]) -
 
 
 def stay_problem(step: ReleaseStep, versions: Versions) -> str:
-    """What is left of a release that goes, in words; empty for nothing."""
+    """What stays of a release that goes, in words."""
     left = [version for version in versions.complete if step.release.gone and version not in step.removed]
     if not left:
         return ""
     return (
         f"release {step.release.path}: version {', '.join(left)} stays for the generations that refer to it, and no"
-        f" run removes it; remove {step.release.path}/{RELEASES} when you need it no longer"
+        f" run removes it"
     )
 
 

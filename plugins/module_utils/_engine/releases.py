@@ -290,7 +290,7 @@ class ReleaseFolder:
         account = self._account_of(release.prepare_user or release.owner)
         place = f"{self.path}/{RELEASES}/{name}"
         for argv in release.prepare:
-            reply = run_apart(argv, account, place, release.prepare_timeout, self.path)
+            reply = run_apart(argv, account, place, release.prepare_timeout)
             if reply.err or reply.code != 0:
                 end = reply.err or (f"exit status {reply.code}" if reply.code > 0 else f"signal {-reply.code}")
                 lines = ["".join(filter(_fits_a_terminal, line)) for line in reply.out.rstrip().splitlines()]

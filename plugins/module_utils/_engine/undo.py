@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import posixpath
 import typing as t
 
@@ -76,7 +75,7 @@ class _Undo:
             after = self.entries[path].get("after") or mark(now)
             if path not in self.stuck and mark(now) not in (mark(before), after):
                 if now.kind == "directory" not in (before.kind, after.partition(" ")[0]):
-                    self.stuck[path] = IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+                    self.stuck[path] = OSError(errno.EISDIR, "Is a directory", path)
                     continue
                 del self.files[path]
                 folder, name = posixpath.split(path)
@@ -126,13 +125,9 @@ class _Undo:
         if self.rolled:  # until now some ran the version that goes
             self._discard_versions()
             self._remove_accounts()
-        for path, error in self.stuck.items():
-            if self._has_no_room(path):
-                raise error
+        for error in filter(_has_no_room, self.stuck.values()):
+            raise error
         return [_told(path, error) for path, error in self.stuck.items()] + self.left_over, bool(self.stuck)
-
-    def _has_no_room(self, path: str) -> bool:
-        return path in self.stuck and self.stuck[path].errno in NO_ROOM
 
     def _remove_accounts(self) -> None:
         """Remove the users and groups that the run made, unless units that may need them stay as they are."""
@@ -286,7 +281,7 @@ class _Undo:
         self._put_back(self._file_changes(links))
         for link in links:
             path, version = versions[link]
-            if self._has_no_room(link):
+            if _has_no_room(self.stuck.get(link)):
                 self.host.spoil_version(path, version)  # it makes room for a link
                 del self.stuck[link]
                 self._put_back(self._file_changes([link]))
@@ -359,6 +354,10 @@ def _one_by_one(change: Change) -> tuple[int, int]:
     """Folders are made first; what goes makes room for what is written."""
     depth = change.path.count("/")
     return {"directory": (0, depth), "missing": (1, -depth)}.get(change.after.kind, (2, 0))
+
+
+def _has_no_room(error: OSError | None) -> bool:
+    return error is not None and error.errno in NO_ROOM
 
 
 def _told(path: str, error: OSError) -> str:

@@ -15,7 +15,7 @@ import typing as t
 from .systemd import QUERY_TIMEOUT, Reply, SystemdError, identity_of, popen, shown
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
-_PURPOSE = "UNITCRAFT_PREPARES"
+_FOLDER = "UNITCRAFT_PREPARES"
 _KEPT_OUTPUT = 1 << 16  # bytes of a program that may write for hours
 
 
@@ -48,15 +48,12 @@ def decompress(argv: t.Sequence[str], source: t.BinaryIO) -> t.Iterator[t.Callab
             process.kill()
 
 
-def run_apart(
-    argv: t.Sequence[str], account: pwd.struct_passwd, folder: str, timeout: float, purpose: str = ""
-) -> Reply:
+def run_apart(argv: t.Sequence[str], account: pwd.struct_passwd, folder: str, timeout: float) -> Reply:
     """Run a program as a user in a folder, in a session of its own with an environment of its own.
 
     Everything that it has started and that still runs when it ends, or the time is up, is killed.
 
     :param timeout: seconds.
-    :param purpose: by which ``end_left`` knows it.
     :returns: with the end of what it wrote in ``out``, and in ``err`` what else there is to say.
     :raises SystemdError: when the program is missing, or may not be run.
     """
@@ -67,7 +64,7 @@ def run_apart(
         "USER": account.pw_name,
         "LOGNAME": account.pw_name,
         "SHELL": "/bin/sh",
-        _PURPOSE: purpose,
+        _FOLDER: folder,  # by which ``end_left`` knows it
     }
     options: dict[str, t.Any] = {"env": environment, "cwd": folder, "start_new_session": True, "umask": 0o022}
     options.update(identity_of(account))
@@ -91,7 +88,7 @@ def _run(
                 os.killpg(process.pid, signal.SIGKILL)
             process.kill()
             process.wait()
-            _kill_children(others)
+            _kill(_children, others)  # what they have started becomes our child then
         err = f"it did not end within {timeout:.0f} s" if late else ""
         return Reply(process.wait(), out.decode("utf-8", "replace"), err)
 
@@ -124,43 +121,36 @@ def _children() -> set[int]:
     return {child for child, parent in _parents().items() if parent == os.getpid()}
 
 
-def end_left(purpose: str) -> None:
-    """Kill what a killed run has left running of what it ran for a purpose, and all that this has started."""
-    end, ours = time.monotonic() + QUERY_TIMEOUT, {os.getpid()}
-    while time.monotonic() < end and (left := _left(purpose) - ours):
-        for process in left:
-            try:
-                os.kill(process, signal.SIGKILL)
-            except PermissionError:
-                ours.add(process)
-            except ProcessLookupError:
-                pass
-        time.sleep(0.01)
+def end_left(path: str) -> None:
+    """Kill what a killed run has left of the programs that it ran in folders below a path, with what they started."""
+    _kill(lambda: _left(path), {os.getpid()})
 
 
-def _left(purpose: str) -> set[int]:
-    """The processes that were run for a purpose, as their environment says, and their descendants."""
-    mark, parents, found = os.fsencode(f"{_PURPOSE}={purpose}"), _parents(), set()
+def _left(path: str) -> set[int]:
+    mark, parents, found = os.fsencode(f"\0{_FOLDER}={path}/"), _parents(), set()
     for process in parents:
         with contextlib.suppress(OSError), open(f"/proc/{process}/environ", "rb") as stream:
-            if mark in stream.read().split(b"\0"):
+            if mark in b"\0" + stream.read():
                 found.add(process)
     while more := {child for child, parent in parents.items() if parent in found} - found:
         found |= more
     return found
 
 
-def _kill_children(others: set[int]) -> None:
-    """Kill our children but those; what they have started becomes our child then, until nothing is left."""
-    while left := [child for child in _children() if child not in others]:
-        for child in left:
+def _kill(find: t.Callable[[], set[int]], others: set[int]) -> None:
+    """Kill the processes that are found but for those, until nothing is left."""
+    end = time.monotonic() + QUERY_TIMEOUT
+    while time.monotonic() < end and (left := find() - others):
+        for process in left:
             try:
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
+                os.kill(process, signal.SIGKILL)
+                os.waitpid(process, 0)
             except PermissionError:
-                others.add(child)  # it has other rights than we have
-            except (ProcessLookupError, ChildProcessError):
+                others.add(process)  # it has other rights than we have
+            except ProcessLookupError:
                 pass
+            except ChildProcessError:
+                time.sleep(0.01)  # it is not ours to wait for
 
 
 def _tail(process: t.Any, end: float) -> bytes:

@@ -16,7 +16,7 @@ from .._engine.accounts import Accounts
 from .._engine.contents import Contents, copy_content
 from .._engine.desired import DesiredFile, DesiredUnit
 from .._engine.host import Host
-from .._engine.places import unwritable
+from .._engine.places import own_place, unwritable
 from .._engine.plan import Plan
 from .._engine.state import HostState
 from .._engine.store import TransactionError
@@ -105,7 +105,7 @@ def _desired_file(place: str, entry: Item, sent: Sent, host: Host, accounts: Acc
 
     :raises ValueError: with what is wrong with the option.
     """
-    path = host.own_place(entry["path"], "be removed" if entry["kind"] == "absent" else "")
+    path = own_place(entry["path"], host.manager, "be removed" if entry["kind"] == "absent" else "")
     secret = entry.get("secret")
     digest, size = _digest_of(entry, sent), entry.get("size", 0)
     if entry.get("encrypt"):

@@ -13,6 +13,7 @@ import typing as t
 from .._engine.desired import DesiredFile, DesiredUnit
 from .._engine.generations import Generations, generations_of_all
 from .._engine.host import Host
+from .._engine.places import own_place
 from .._engine.release_plan import CURRENT, RELEASES, Release, version_problem
 from .._engine.releases import digest_source
 from .._engine.store import Store
@@ -146,8 +147,9 @@ def _release(options: Item, found: Item, sent: Sent, params: Item, host: Host) -
 
 def _path(options: Item, host: Host) -> str:
     """The folder of a release on this host."""
-    path = host.own_place(options["path"], _HOLDS)
-    return host.own_place(posixpath.dirname(host.own_place(f"{path}/{CURRENT}")), _HOLDS)  # it may be a link
+    manager = host.manager
+    path = own_place(options["path"], manager, _HOLDS)
+    return own_place(posixpath.dirname(own_place(f"{path}/{CURRENT}", manager)), manager, _HOLDS)  # it may be a link
 
 
 def _check_version(options: Item) -> None:

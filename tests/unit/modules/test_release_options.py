@@ -7,12 +7,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import types
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.desired import DesiredFile, DesiredUnit
-from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.host import Host
 from ansible_collections.unitcraft.systemd.plugins.module_utils._modules.options import (
     DeclarationError,
     Sent,
@@ -33,10 +31,10 @@ def declared(case):
     units[0].files = [DesiredFile(f"files[{n}]", path, "file") for n, path in enumerate(case.get("files", ()))]
     units[0].files += [DesiredFile("absent", path, "missing") for path in case.get("removed", ())]
     params = {"scope": "system", "root": None, **case.get("params", {})}
-    manager = types.SimpleNamespace(as_owner=contextlib.nullcontext)
-    host = types.SimpleNamespace(manager=manager, root=(params["root"] or "").rstrip("/"), scope=params["scope"])
-    host.folder = f"{host.root}/etc/systemd/system"
-    host.own_place = functools.partial(Host.own_place, host)
+    root = (params["root"] or "").rstrip("/")
+    folder = f"{root}/etc/systemd/system"
+    manager = types.SimpleNamespace(as_owner=contextlib.nullcontext, root=root, folder=folder)
+    host = types.SimpleNamespace(manager=manager, root=root, scope=params["scope"])
     try:
         add_releases(units, items, sent, params, host, True)
     except DeclarationError as error:
