@@ -14,7 +14,8 @@ description:
     target keeps these states itself, so the controller needs no files.
   - It is one transaction with a health check, as with M(unitcraft.systemd.units). If a unit does not come up, the
     target stays in the generation that it was in.
-  - Units and files that the set did not have then are removed. Users of its services that are gone are made again;
+  - Units and files that the set did not have then are removed. What somebody else had put in the place of a file
+    before the set took it over comes back, with its owner and mode. Users of its services that are gone are made again;
     users that it did not have then stay.
 author:
   - The unitcraft.systemd contributors (@unitcraft)

@@ -290,6 +290,19 @@ def test_bad_input_is_named_and_changes_nothing(installed, what):
 
 
 @pytest.mark.parametrize("check", [False, True], ids=["run", "check mode"])
+def test_a_path_below_a_file(installed, check):
+    before = installed.sh(LIST)
+    installed.sh("echo x > /opt/t-file")
+    result = deploy(installed, [echo("2", files={"bad": {"path": "/opt/t-file/new/x", "content": "x"}})], check)
+    assert (result["failed"], result["changed"]) == (True, False), result
+    assert "units[0].files[5]: /opt/t-file/new/x: /opt/t-file is not a folder" in result["msg"]
+    gone = {"bad": {"path": "/opt/t-file/x", "state": "absent"}}
+    assert not deploy(installed, [echo("1", files=gone)], check).get("failed")
+    installed.sh("rm /opt/t-file")
+    assert installed.sh(LIST) == before
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["run", "check mode"])
 def test_a_folder_that_is_mounted_read_only(installed, check):
     installed.sh("mkdir -p /opt/t-ro; mount --bind /opt/t-ro /opt/t-ro; mount -o remount,ro,bind /opt/t-ro")
     try:

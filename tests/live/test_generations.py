@@ -258,3 +258,44 @@ def test_a_file_that_another_set_has_too_stays(target):
     assert target.sh("cat /etc/t-echo/shared") == "of both"
     deploy(target, [timer], set_name="t-other", prune=True)
     assert target.sh("ls /etc/t-echo") == "conf\nsecret"
+
+
+LOOK = "cd /etc/t-echo; stat -c '%n %F %a %U %G' taken dir link; cat taken; readlink link"
+
+
+def test_what_somebody_else_had_put_there_comes_back(target):
+    """A later generation took it over; the way back gives it back."""
+    deploy(target, [echo("1")], **SET)
+    target.sh(
+        "cd /etc/t-echo; echo theirs > taken; chmod 604 taken; chown daemon:mail taken; mkdir -m 700 dir; ln -s x link"
+    )
+    before = target.sh(LOOK)
+    taken = {
+        "taken": {"path": "/etc/t-echo/taken", "content": "ours", "mode": "0640", "owner": "root", "group": "root"},
+        "dir": {"path": "/etc/t-echo/dir", "directory": True, "mode": "0755"},
+        "link": {"path": "/etc/t-echo/link", "link": "y"},
+        "new": {"path": "/etc/t-echo/new", "content": "ours"},
+    }
+    deploy(target, [echo("1", files=taken)], **SET)
+    deploy(target, [echo("2", files=taken)], **SET)
+    assert target.sh("cat /etc/t-echo/taken; readlink /etc/t-echo/link") == "oursy"
+    rolled_back(target)
+    assert target.sh("cat /etc/t-echo/taken") == "ours"
+    rolled_back(target, to="1")
+    assert target.sh(LOOK) == before
+    assert target.sh("test -e /etc/t-echo/new || echo gone") == "gone"
+    rolled_back(target, to="3")
+    assert target.sh("cat /etc/t-echo/taken") == "ours"
+    rolled_back(target, to="1")
+    assert target.sh(LOOK) == before
+
+
+def test_what_a_set_had_already_is_not_taken_over(target):
+    """A file that moves from one unit of the set to another one goes with the set."""
+    shared = {"shared": {"path": "/etc/t-echo/shared", "content": "x"}}
+    timer = {"name": "t-other.timer", "sections": {"Timer": {"OnCalendar": "yearly", "Unit": "t-echo.service"}}}
+    deploy(target, [echo("1")], **SET)
+    deploy(target, [echo("1", files=shared)], **SET)
+    deploy(target, [echo("1"), {**timer, "files": [shared["shared"]]}], **SET)
+    rolled_back(target, to="1")
+    assert target.sh("ls /etc/t-echo") == "conf\nsecret"

@@ -129,6 +129,27 @@ def test_back_to_a_version_that_is_there(installed, program):
     assert (result["archives"], answer(installed)) == (0, RUNS_1)
 
 
+def test_a_release_that_is_declared_no_more(installed, program):
+    """Its versions go, but for those that a generation refers to, which are named."""
+    options = {"set_name": "t-shop", "prune": True, "keep_generations": 2}
+    for version in ("1", "2", "3"):
+        deploy(installed, [service(program(version), version)], **options)
+    installed.sh("rm -r /var/lib/unitcraft/generations/t-rel.service")
+    moved = service(program("4"), "4")
+    moved["release"]["path"] = "/opt/t-rel2"
+    moved["sections"]["Service"]["ExecStart"] = [["/opt/t-rel2/current/bin/serve"]]
+    checked = deploy(installed, [moved], check=True, **options)
+    result = deploy(installed, [moved], **options)
+    assert not result.get("failed"), result["msg"]
+    assert checked["actions"] == result["actions"]
+    assert installed.sh("ls /opt/t-rel/releases; ls -d /opt/t-rel/current 2>/dev/null; true") == "3"
+    warning = "release /opt/t-rel: version 3 stays for the generations that refer to it, and no run removes it"
+    assert [words for words in result["warnings"] if warning in words]
+    result = installed.module("rollback", set_name="t-shop")
+    assert not result.get("failed"), result["msg"]
+    assert answer(installed) == ["3", "active", "releases/3"]
+
+
 # A version that is no good
 
 FAULTS = {
@@ -231,12 +252,51 @@ def test_shared_is_linked_into_every_version(installed, program):
         assert installed.sh("readlink /opt/t-rel/current/uploads") == "/run/t-rel-uploads"
 
 
+@pytest.mark.parametrize("removed", ["releases/1", "releases"])
+def test_a_version_that_somebody_removed_is_made_again(installed, program, removed):
+    before = installed.sh(LIST)
+    installed.sh(f"rm -r /opt/t-rel/{removed}")
+    checked = deploy(installed, [service(program("1"), "1")], check=True)
+    result = deploy(installed, [service(program("1"), "1")])
+    assert not result.get("failed"), result
+    assert reasons(result)[0] == "release /opt/t-rel: version 1 again, for it was removed"
+    assert (checked["actions"], installed.sh(LIST)) == (result["actions"], before)
+    assert answer(installed) == RUNS_1
+    assert not deploy(installed, [service(program("1"), "1")])["changed"]
+    installed.sh(f"rm -r /opt/t-rel/{removed}")
+    result = deploy(installed, [service(program("2"), "2")])
+    assert not result.get("failed"), result
+    assert answer(installed) == ["2", "active", "releases/2"]
+
+
 def test_a_version_never_changes(installed, program):
     before = installed.sh(LIST)
     result = deploy(installed, [service(program("2"), "1")])
     assert "version 1 of /opt/t-rel is on the host already" in result["msg"]
     assert "give another version" in result["msg"]
     assert installed.sh(LIST) == before
+
+
+BAD_PATHS = {
+    "/var/lib/unitcraft": "/var/lib/unitcraft is in a folder of this collection",
+    "/var/lib/unitcraft/x": "is in a folder of this collection",
+    "/run/t-link": "is in a folder of this collection",
+    "/var/lib": "/var/lib cannot hold the versions of a program, for /var/lib/unitcraft is in it",
+    "/etc": "/etc cannot hold the versions of a program, for /etc/systemd/system is in it",
+    "/": "is not a plain path",
+    "/etc/systemd/system": "is in a folder of unit files",
+}
+
+
+@pytest.mark.parametrize("path", BAD_PATHS)
+def test_a_path_that_holds_more_than_a_program(target, program, path):
+    target.sh("ln -s /var/lib/unitcraft /run/t-link")
+    unit = service(program("1"), "1")
+    unit["release"]["path"] = path
+    result = deploy(target, [unit])
+    assert "units[0].release: path: " in result["msg"]
+    assert BAD_PATHS[path] in result["msg"]
+    assert target.sh("ls -d /etc/releases /var/lib/releases /var/lib/unitcraft/releases 2>/dev/null; true") == ""
 
 
 def test_current_that_is_not_ours(target, program):
@@ -324,3 +384,70 @@ def test_killed(installed, program, where):
     assert installed.sh(LIST) == before
     result = deploy(installed, [service(program("2"), "2")])
     assert answer(installed) == ["2", "active", "releases/2"]
+
+
+# What stands in the way of the way back
+
+FILL = "for n in $(seq 99); do touch x$n || break; done"
+
+
+def test_no_room_for_the_link_that_leads_back(target, program):
+    """Each file takes an inode; what the sick version took is free before ``current`` changes."""
+    target.sh("mkdir -p /opt/t-rel && mount -t tmpfs -o nr_inodes=60 tmpfs /opt/t-rel")
+    try:
+        deploy(target, [service(program("1"), "1")])
+        result = deploy(target, [service(program("2", f"cd /opt/t-rel; {FILL}; exit 3"), "2")])
+        assert (result["failed"], result["rolled_back"]) == (True, True), result
+        assert answer(target) == RUNS_1
+        assert target.sh("ls -A /opt/t-rel/releases | sort") == ".1.json\n1"
+    finally:
+        target.sh("systemctl stop t-rel; umount /opt/t-rel")
+
+
+def test_current_never_leads_to_a_version_that_is_gone(installed, program):
+    """The link cannot be changed back, but the version that it leads to could be removed."""
+    installed.sh("cd /opt/t-rel; mount --bind . .; cd /opt/t-rel; mount --bind releases releases")
+    try:
+        unit = service(program("2", "mount -o remount,ro,bind /opt/t-rel; exit 3"), "2")
+        result = deploy(installed, [unit])
+        assert (result["failed"], result["rolled_back"]) == (True, False), result
+        assert "/opt/t-rel/current is not as it was: Read-only file system" in result["not_undone"][0]
+        assert installed.sh("ls /opt/t-rel/current/bin") == "serve"
+        installed.sh("mount -o remount,rw,bind /opt/t-rel")
+        assert not deploy(installed, [service(program("1"), "1")]).get("failed")
+        assert answer(installed) == RUNS_1
+    finally:
+        installed.sh("umount /opt/t-rel/releases; umount /opt/t-rel")
+
+
+def test_check_mode_while_an_undo_waits(installed, program):
+    """What it finds wrong is what the real run undoes before it looks."""
+    killed(installed, service(program("2"), "2", **KILLED_IN["health"]))
+    installed.sh("rm /opt/t-rel/releases/.2.json")
+    checked = deploy(installed, [service(program("1"), "1")], check=True)
+    assert "the next run without check mode first undoes it" in checked["msg"]
+    result = deploy(installed, [service(program("1"), "1")])
+    assert not result.get("failed"), result
+    assert answer(installed) == RUNS_1
+
+
+LEFT = """
+echo x > built
+setsid sh -c 'while :; do echo x >> /opt/t-rel/releases/2/built; sleep 0.1; done' &
+env -i sh -c 'setsid sleep 3333 & wait' &
+kill -9 $PPID
+sleep 3333
+"""
+
+
+@pytest.mark.parametrize("next_run", ["the same version", "another unit"])
+def test_what_a_killed_prepare_left_running_is_ended(installed, program, next_run):
+    unit = service(program("2"), "2", prepare=[["sh", "-c", LEFT]])
+    killed(installed, unit)
+    assert installed.sh("pgrep -f '[s]leep 3333|releases.2.[b]uilt'")
+    unit["release"]["prepare"] = [["sh", "-c", "test ! -e built"]]
+    other = {"name": "t-other.service", "sections": {"Service": {"ExecStart": "/bin/true"}}}
+    result = deploy(installed, [unit if next_run == "the same version" else other])
+    assert not result.get("failed"), result
+    assert installed.sh("pgrep -af '[s]leep 3333|releases.2.[b]uilt'; true") == ""
+    assert installed.sh("ls -A /opt/t-rel/releases/2 2>/dev/null; true") == ("bin" if "same" in next_run else "")

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import typing as t
 
 from .._model import MISSING, File
 from .._syntax.words import from_bytes
 from .desired import DesiredFile, DesiredUnit
 from .plan import Plan
+from .release_plan import Release
 from .state import HostState
 
 Item = t.Mapping[str, t.Any]
@@ -24,6 +26,7 @@ def items_after(
     An item is what DesiredUnit holds, with the bytes that stand on the disk, and ``linked``: whether links enable it.
     """
     items = {_key(item): dict(item) for item in before}
+    known = {file["path"]: file.get("found") for item in before for file in item["files"]}
     after = {change.path: change.after for change in plan.written()}
     done: set[tuple[str, str]] = set()
     for unit in desired:
@@ -33,7 +36,7 @@ def items_after(
         old = items.pop((unit.name, unit.dropin), {})
         if not _goes(unit):
             item = _item(unit, old, after, state)
-            item["files"] = [*_files_after(old, unit, plan, state).values()]
+            item["files"] = [*_files_after(old, unit, plan, state, known).values()]
             items[unit.name, unit.dropin] = item
     return list(items.values())
 
@@ -65,24 +68,37 @@ def _item(unit: DesiredUnit, old: Item, after: t.Mapping[str, File], state: Host
     return item
 
 
-def _files_after(old: Item, unit: DesiredUnit, plan: Plan, state: HostState) -> dict[str, dict[str, t.Any]]:
-    """The files of an item: what it does not declare any more is still there."""
+def _files_after(
+    old: Item, unit: DesiredUnit, plan: Plan, state: HostState, known: t.Mapping[str, t.Any]
+) -> dict[str, dict[str, t.Any]]:
+    """The files of an item: what it does not declare any more is still there.
+
+    :param known: what stood at the paths that are of the set already.
+    """
     files: dict[str, dict[str, t.Any]] = {file["path"]: file for file in old.get("files", ())}
     after = {change.path: change.after for change in plan.files}
     declared = {file.path: file for file in unit.files}
     made = [change.path for change in plan.files if change.unit == unit.name and change.path not in declared]
     for path in [*(path for path in made if after[path].kind == "directory"), *declared]:
         file = declared.get(path) or DesiredFile("", path, "directory", only_new=True)
-        now = after.get(path, state.places.get(path, MISSING))
+        found = state.places.get(path, MISSING)
+        now = after.get(path, found)
         if now.kind == "missing" or file.left:
             files.pop(path, None)
             continue
         entry = file._asdict()
-        entry.update(kind=now.kind, digest=now.digest, size=now.size, target=now.target)
-        entry.update(uid=now.uid, gid=now.gid, mode=None if now.kind == "link" else now.mode)
-        entry.update(place="", validate=[])
+        entry.update(_traits(now), place="", validate=[])
+        entry["found"] = (
+            known[path] if path in known else _traits(found) if found != MISSING and not file.of_release else None
+        )
         files[path] = entry
     return files
+
+
+def _traits(file: File) -> dict[str, t.Any]:
+    """What a generation holds of a file."""
+    traits = {name: getattr(file, name) for name in ("kind", "digest", "size", "target", "uid", "gid", "mode")}
+    return {**traits, "mode": None} if file.kind == "link" else traits
 
 
 def prune_files(
@@ -97,19 +113,22 @@ def prune_files(
     units = {(unit.name, unit.dropin): unit for unit in desired}
     found = []
     gone = [
-        (item, file["path"])
+        (item, file["path"], file["of_release"])
         for item in items
         for file in item["files"]
         if file["path"] not in declared and file["kind"] != "directory"
     ]
     kept = set(others) if gone else set()
-    for item, path in gone:
+    for item, path, of_release in gone:
         unit = units.get(_key(item))
-        if unit is None:
+        if unit is None or (of_release and unit.release):
             unit = DesiredUnit(item["name"], item["path"], item["dropin"], position=len(desired), pruned_of=set_name)
             units[_key(item)] = unit
             found.append(unit)
-        unit.files.append(DesiredFile(f"set {set_name} no longer declares it", path, "missing", left=path in kept))
+        place, left = f"set {set_name} no longer declares it", path in kept
+        if of_release and not left:
+            unit.release = Release(posixpath.dirname(path), "", gone=True)
+        unit.files.append(DesiredFile(place, path, "missing", left=left, of_release=of_release))
     return found
 
 
@@ -137,18 +156,24 @@ def desired_again(
         desired.append(removed)
     kept = {file["path"] for item in target for file in item["files"]}
     for unit in desired:
-        gone = [
-            (file["path"], file["kind"])
+        unit.files += [
+            _before(file, f"generation {number}", others)
             for item in current
             if _key(item) == (unit.name, unit.dropin)
             for file in item["files"]
             if file["path"] not in kept
         ]
-        unit.files += [
-            DesiredFile(f"generation {number}", path, "missing", only_new=kind == "directory", left=path in others)
-            for path, kind in gone
-        ]
     return desired
+
+
+def _before(file: Item, place: str, others: t.Collection[str]) -> DesiredFile:
+    """What stood in the place of a file before the set had it: what somebody else had put there, or nothing."""
+    path, left = file["path"], file["path"] in others
+    found = file.get("found")
+    if found:
+        is_private = not (found["mode"] or 0o777) & 0o077
+        return DesiredFile(place, path, left=left, secret=file["secret"] or is_private, **found)
+    return DesiredFile(place, path, "missing", only_new=file["kind"] == "directory", left=left)
 
 
 def _desired(item: Item, old: Item, position: int, health: t.Any) -> DesiredUnit:

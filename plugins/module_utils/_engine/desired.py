@@ -39,6 +39,7 @@ class DesiredFile(t.NamedTuple):
     old_secrets: bool = False  # secrets that stand at the path or in this folder and are no longer declared go
     of_release: bool = False  # the link to the current version of a release
     left: bool = False  # no longer of this set, but of another one: it stays
+    found: t.Mapping[str, t.Any] | None = None  # what stood there when a set took it over; see ``committed``
 
 
 class DesiredUnit:

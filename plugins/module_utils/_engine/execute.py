@@ -27,7 +27,7 @@ from .plan import Plan
 from .snapshot import Snapshot
 from .store import Store, TransactionError
 from .timer_hold import daemon_reload
-from .undo import reset_failed, switch, undo
+from .undo import NO_ROOM, reset_failed, switch, undo
 
 _OVERDUE = 60.0  # seconds in which the host must have put back by itself what was not confirmed
 
@@ -59,8 +59,8 @@ def run(
             left_over = _forget(store)
             message = _told(reported, "Nothing was put back, because rollback is false")
             raise TransactionError(message, failures, False, left_over) from error
-        left_over = _undo(reported, failures, snapshot, host)
-        left_over += _forget(store)
+        left_over, is_stuck = _undo(reported, failures, snapshot, host)
+        left_over += _forget(store, is_stuck)
         back = f", except: {'; '.join(left_over)}" if left_over else ""
         message = _told(reported, f"The state from before this task is back{back}")
         raise TransactionError(message, failures, not left_over, left_over) from error
@@ -84,7 +84,7 @@ def _write_intent(store: Store, snapshot: Snapshot) -> None:
         ) from None
 
 
-def _undo(reported: str, failures: t.Sequence[Failure], snapshot: Snapshot, host: Target) -> list[str]:
+def _undo(reported: str, failures: t.Sequence[Failure], snapshot: Snapshot, host: Target) -> tuple[list[str], bool]:
     try:
         return undo(snapshot, host)
     except Exception as error:
@@ -94,9 +94,11 @@ def _undo(reported: str, failures: t.Sequence[Failure], snapshot: Snapshot, host
         raise TransactionError(message, failures, False) from error
 
 
-def _forget(store: Store) -> list[str]:
-    """Remove the intent after everything else; in words what follows when that is impossible."""
+def _forget(store: Store, keep: bool = False) -> list[str]:
+    """Remove the intent after everything else, or set it aside; in words what there is to say of it."""
     try:
+        if keep:
+            return [f"the snapshot of it is kept as {store.set_aside('intent.json')}"]
         store.forget_intent()
     except OSError as error:
         return [
@@ -317,7 +319,7 @@ class _Run:
 def recover(store: Store, overdue: bool = False) -> str:
     """Undo what a killed run began; returns what was done in words, or an empty text when there was nothing.
 
-    An intent that cannot be read, or of units of which the owner may have made it impossible, is set aside.
+    An intent that cannot be read, or whose rest can never be undone, is set aside: it holds up no later run.
 
     :param overdue: whether the time for a confirmation is known to be up.
     :raises TransactionError: when it cannot be undone now, or still waits for its confirmation.
@@ -333,9 +335,12 @@ def recover(store: Store, overdue: bool = False) -> str:
         if intent["root"] and not os.path.isdir(intent["root"]):
             store.forget_intent()
             return f"{reported}; the root it worked on, {intent['root']}, is gone"
-        left_over = _recover(intent, store)
+        left_over, is_stuck = _recover(intent, store)
         names = _some_names(intent)
-        store.forget_intent()
+        if is_stuck:
+            left_over.append(_set_aside(store))
+        else:
+            store.forget_intent()
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         malformed = f"the snapshot is malformed ({error})"
         return f"{reported}, and what it began cannot be undone: {malformed}. {_set_aside(store)}"
@@ -343,7 +348,8 @@ def recover(store: Store, overdue: bool = False) -> str:
         raise
     except Exception as error:
         reported = f"{reported}, and what it began cannot be undone: {describe_error(error)}"
-        if intent and (intent["user"] or intent["root"]):
+        passes = isinstance(error, SystemdError) or getattr(error, "errno", 0) in NO_ROOM
+        if intent and (intent["user"] or intent["root"] or not passes):
             return f"{reported}. {_set_aside(store)}"
         raise TransactionError(f"{reported}. The snapshot stays in {store.folder}") from error
     return "; ".join([f"{reported}; what it had begun was undone first ({names})", *left_over])
@@ -382,7 +388,7 @@ def host_of(intent: Snapshot, store: Store) -> Host:
     return Host(manager, Contents(store.path("contents")))
 
 
-def _recover(intent: Snapshot, store: Store) -> list[str]:
+def _recover(intent: Snapshot, store: Store) -> tuple[list[str], bool]:
     host = host_of(intent, store)
     with host.manager.as_owner():
         problem = host.unit_folder.problem()

@@ -36,20 +36,15 @@ def apply(changes: t.Sequence[Change], token: str, base: str = "", open_content:
             if change.after.kind == "directory":
                 with _naming(change):
                     folders.make(change)
-        staged = _stage(folders, changes, token, open_content)
-        removed = [change for change in changes if change.after.kind == "missing"]
-        removed.sort(key=lambda change: -change.path.count("/"))  # what is in a folder before it
-        replaced = [change for _folder, _name, change in staged if change.before.kind == "directory"]
-        for change in replaced:
-            inner = [other for other in removed if other.path.startswith(f"{change.path}/")]
-            for old in (*inner, change):
-                _remove(folders, old)
-            removed = [other for other in removed if other not in inner]
-        for folder, name, change in staged:
-            with _naming(change):
-                os.rename(name, os.path.basename(change.path), src_dir_fd=folder, dst_dir_fd=folder)
-        for change in removed:
-            _remove(folders, change)
+        staged: _Staged = []
+        try:
+            _stage(folders, changes, token, open_content, staged)
+            _put_in_place(folders, changes, staged)
+        except OSError:
+            for folder, name, _change in staged:
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=folder)
+            raise
         folders.flush()
     remove_empty_folders([c.path for c in changes if c.after.kind == "missing" and not c.place], base)
 
@@ -67,24 +62,35 @@ def _naming(change: Change) -> t.Iterator[None]:
 _Staged = list[tuple[int, str, Change]]  # open folder, name in it
 
 
-def _stage(folders: _Folders, changes: t.Sequence[Change], token: str, open_content: OpenContent | None) -> _Staged:
-    """Write new files and links under temporary names; all of them, or in the end none."""
-    staged: _Staged = []
-    try:
-        for number, change in enumerate(changes):
-            if change.after.kind in ("file", "link"):
-                name = f"{TEMPORARY}{token}-{number}"
-                with _naming(change):
-                    folder = folders.parent(change)
-                    staged.append((folder, name, change))
-                    _create(folder, name, change.after, open_content)
-        _flush([(folder, name, change) for folder, name, change in staged if change.after.kind == "file"])
-    except OSError:
-        for folder, name, _change in staged:
-            with contextlib.suppress(OSError):
-                os.unlink(name, dir_fd=folder)
-        raise
-    return staged
+def _stage(
+    folders: _Folders, changes: t.Sequence[Change], token: str, open_content: OpenContent | None, staged: _Staged
+) -> None:
+    """Write new files and links under temporary names."""
+    for number, change in enumerate(changes):
+        if change.after.kind in ("file", "link"):
+            name = f"{TEMPORARY}{token}-{number}"
+            with _naming(change):
+                folder = folders.parent(change)
+                staged.append((folder, name, change))
+                _create(folder, name, change.after, open_content)
+    _flush([(folder, name, change) for folder, name, change in staged if change.after.kind == "file"])
+
+
+def _put_in_place(folders: _Folders, changes: t.Sequence[Change], staged: _Staged) -> None:
+    """Give new files and links their names, and remove what goes."""
+    removed = [change for change in changes if change.after.kind == "missing"]
+    removed.sort(key=lambda change: -change.path.count("/"))  # what is in a folder before it
+    replaced = [change for _folder, _name, change in staged if change.before.kind == "directory"]
+    for change in replaced:
+        inner = [other for other in removed if other.path.startswith(f"{change.path}/")]
+        for old in (*inner, change):
+            _remove(folders, old)
+        removed = [other for other in removed if other not in inner]
+    for folder, name, change in staged:
+        with _naming(change):
+            os.rename(name, os.path.basename(change.path), src_dir_fd=folder, dst_dir_fd=folder)
+    for change in removed:
+        _remove(folders, change)
 
 
 class _Folders:
@@ -217,7 +223,7 @@ def remove_empty_folders(paths: t.Iterable[str], base: str = "") -> None:
 def remove_temporary(paths: t.Iterable[str], token: str, base: str = "") -> None:
     """Remove what a killed run left under temporary names beside some paths."""
     for place in {os.path.dirname(path) for path in paths}:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError), opened(place, base) as handle:
+        with contextlib.suppress(OSError), opened(place, base) as handle:
             for name in os.listdir(handle):
                 if name.startswith(f"{TEMPORARY}{token}-"):
                     os.unlink(name, dir_fd=handle)

@@ -130,6 +130,9 @@ class Target(t.Protocol):
     def discard_version(self, path: str, version: str) -> None:
         """Remove a version that was made in vain."""
 
+    def spoil_version(self, path: str, version: str) -> None:
+        """Remove what says that it is complete."""
+
     def boot_id(self) -> str:
         """Tells one boot from another."""
 
@@ -300,6 +303,10 @@ class Host:
     def discard_version(self, path: str, version: str) -> None:
         """Remove a version that was made in vain."""
         self._release(path).remove([version])
+
+    def spoil_version(self, path: str, version: str) -> None:
+        """Remove what says that it is complete."""
+        self._release(path).spoil(version)
 
     def remove_versions(self, path: str, versions: t.Iterable[str], is_last: bool) -> None:
         """Remove versions of a release, and what killed runs left.

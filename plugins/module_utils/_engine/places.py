@@ -13,6 +13,10 @@ from .._host.below import open_folder, own_path, real_path
 from .._host.tree import stream_digest
 from .._model import File
 from .files import read_attributes
+from .store import STATE_FOLDER
+
+if t.TYPE_CHECKING:
+    from .._host.manager import Manager
 
 MAX_SIZE = 4 << 30  # bytes
 # systemd.unit(5), "Unit File Load Path", and folders that are no place for files.
@@ -42,13 +46,30 @@ def path_problem(path: str) -> str:
     return ""
 
 
-def removal_problem(path: str, *ours: str) -> str:
-    """Why a folder cannot be removed with all that is in it, whatever the host; empty when it can.
+def own_place(path: str, manager: Manager, what: str = "") -> str:
+    """The real path of what is put on a host, outside of unit files and our own folder; see ``real_place``.
 
-    :param ours: further folders that never go.
+    :param what: cannot be done with a folder in which such a folder is: ``be removed``.
+    :raises ValueError: with what is wrong with it.
     """
-    held = [folder for folder in (*_NEVER_GO, *ours) if folder.startswith(f"{path}/")]
-    return f"{path} cannot be removed, for {held[0]} is in it; name what shall go" if held else ""
+    problem, root, units = path_problem(path), manager.root, manager.folder
+    if not problem:
+        try:
+            with manager.as_owner():
+                real = real_place(path, root)
+        except ValueError as error:
+            raise ValueError(f"path: {error}") from None
+        inside = real[len(root) :]
+        held = (*_NEVER_GO, STATE_FOLDER, units[len(root) :]) if what else ()
+        problem = path_problem(inside)
+        if f"{real}/".startswith((f"{STATE_FOLDER}/", f"{units}/")):
+            problem = f"{path} is in a folder of this collection or of unit files"
+        for folder in held:
+            if folder.startswith(f"{inside}/"):
+                problem = problem or f"{inside} cannot {what}, for {folder} is in it; name what is below it"
+    if problem:
+        raise ValueError(f"path: {problem}")
+    return real
 
 
 def real_place(path: str, root: str = "") -> str:
@@ -69,7 +90,7 @@ def read_place(path: str) -> File:
     """
     try:
         folder = open_folder(os.path.dirname(path))
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return File()
     try:
         return _read_in(folder, os.path.basename(path))

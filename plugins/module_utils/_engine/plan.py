@@ -50,7 +50,7 @@ class Plan:
     :ivar left_running: running units with a change that takes effect later or needs nothing.
     :ivar changes: those of unit files; ``files``: those of all other files, which are nothing to the manager.
     :ivar dangerous: the units that do something to the host, such as a reboot, when they fail; see ``no_reboot``.
-    :ivar releases: ``{unit: the versions that are made and removed for it}``.
+    :ivar releases: ``{(unit, path): the versions that are made and removed for it}``.
     :ivar held_timers: ``{timer: unit}``: the units of running timers whose schedule changes, which shall not start
         just because of that.
     :ivar rolling: the units of ``restart`` that are restarted in turn, in groups; each is up for ``min_healthy_time``
@@ -67,7 +67,7 @@ class Plan:
         self.stop_start: dict[str, str] = {}
         self.changes: list[Change] = []
         self.files: list[Change] = []
-        self.releases: dict[str, ReleaseStep] = {}
+        self.releases: dict[tuple[str, str], ReleaseStep] = {}
         self.disable: dict[str, str] = {}
         self.enable: dict[str, str] = {}
         self.reenable: dict[str, str] = {}
@@ -121,7 +121,7 @@ class Plan:
         steps += [Step(change.action, change.unit, change.reason) for change in late]
         steps += [Step("switch", swap.new, "swap: it serves from now on") for swap in self.swaps]
         steps += _steps("stop", self.retired)
-        for unit, release in self.releases.items():
+        for (unit, _path), release in self.releases.items():
             steps += [Step("remove", unit, reason) for reason in release.removed.values()]
         steps += [Step("remove", "", reason) for reason in self.accounts.reasons_to_remove()]
         steps += _steps("none", self.left_running)

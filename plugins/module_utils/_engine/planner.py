@@ -14,7 +14,7 @@ from .no_reboot import dangerous_units
 from .plan import Plan
 from .propagate import add_propagated, keep_sockets_working
 from .pulled import add_pulled
-from .release_plan import plan_release
+from .release_plan import plan_release, stay_problem
 from .run_state import add_run_states
 from .sources import Sources
 from .state import HostState
@@ -60,9 +60,10 @@ def _add_releases(plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]
     for item in desired:
         if item.release and item.release.path in left:
             versions = left.pop(item.release.path)  # several units may be of one release
-            step = plan.releases[item.name] = plan_release(
+            step = plan.releases[item.name, item.release.path] = plan_release(
                 item.release, versions, *state.versions_in_use.get(item.release.path, ())
             )
+            plan.warnings += filter(None, [stay_problem(step, versions)])
             reasons.update({file.path: step.reason() for file in item.files if file.of_release})
     plan.files = [change._replace(reason=reasons.get(change.path, change.reason)) for change in plan.files]
 

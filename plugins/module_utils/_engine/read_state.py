@@ -95,7 +95,18 @@ class _Reading:
         for file in [file for item in self.desired for file in item.files]:
             if file.path in state.places:
                 continue
-            state.places[file.path] = found = read_place(file.path)
+            try:
+                found = read_place(file.path)
+            except NotADirectoryError as error:
+                if file.kind != "missing":
+                    raise SystemdError(
+                        f"{file.place}: {file.path}: {error.filename} is not a folder; move it away first"
+                    ) from None
+                found = File()
+            state.places[file.path] = found
+            versions = state.releases.get(os.path.dirname(file.path)) if file.of_release else None
+            if versions and versions.current not in versions.complete:
+                state.places[file.path] = found = File()  # it leads to nothing
             if found.kind == "missing" and file.kind != "missing":
                 state.missing_folders.update(missing_parents(file.path))
             if found.kind == "directory" and (file.kind == "missing" or file.old_secrets):

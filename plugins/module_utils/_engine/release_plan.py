@@ -74,7 +74,7 @@ def version_problem(version: str) -> str:
 class Versions(t.NamedTuple):
     """What stands in the folder of a release.
 
-    :ivar current: the version that runs; empty when there is none.
+    :ivar current: the version that runs; empty when there is none. It is not ``complete`` when somebody removed it.
     :ivar complete: ``{version: checksum of what it was made from}``, that which was used last first.
     :ivar unfinished: names of what a killed run left.
     :ivar foreign: names of what we did not make.
@@ -107,6 +107,8 @@ class ReleaseStep(t.NamedTuple):
         if self.release.gone:
             return f"release {self.release.path}: state: absent"
         change = f"version {self.before} -> {self.version}" if self.before else f"version {self.version}, the first"
+        if self.before == self.version:
+            change = f"version {self.version} again, for it was removed"
         return f"release {self.release.path}: {change}"
 
 
@@ -123,7 +125,7 @@ def plan_release(
     :raises ReleaseError: when the version is there with another content.
     """
     if release.gone:
-        return _plan_end(release, versions, in_use)
+        return _plan_end(release, versions, in_use if in_use_after is None else in_use_after)
     name, path = release.name(), release.path
     there = versions.complete.get(name)
     if name in versions.foreign:
@@ -154,6 +156,17 @@ def _plan_end(release: Release, versions: Versions, in_use: t.Collection[str]) -
         if version not in in_use
     }
     return ReleaseStep(release, "", versions.current, False, removed, bool(versions.unfinished))
+
+
+def stay_problem(step: ReleaseStep, versions: Versions) -> str:
+    """What stays of a release that goes, in words."""
+    left = [version for version in versions.complete if step.release.gone and version not in step.removed]
+    if not left:
+        return ""
+    return (
+        f"release {step.release.path}: version {', '.join(left)} stays for the generations that refer to it, and no"
+        f" run removes it"
+    )
 
 
 def _previous(versions: Versions) -> str:

@@ -19,7 +19,7 @@ import stat
 import time
 import typing as t
 
-from .._host.apart import run_apart
+from .._host.apart import end_left, run_apart
 from .._host.archive import ArchiveError, unpack
 from .._host.below import open_folder, opened
 from .._host.flush import flush_file_system
@@ -55,14 +55,14 @@ def read_versions(path: str) -> Versions:
         top = _opened(path, stack)
         if top < 0:
             return Versions()
-        current = _read_current(path, top)
         folder = _opened(f"{path}/{RELEASES}", stack)
         if folder < 0:
-            return Versions(_known(path, current, {}))
+            return Versions(_read_current(path, top, (), ()))
         complete: dict[str, tuple[int, str]] = {}
         unfinished: list[str] = []
         foreign: list[str] = []
-        for name in os.listdir(folder):
+        names = os.listdir(folder)
+        for name in names:
             if name.startswith(TEMPORARY):
                 unfinished.append(name)
             elif not name.startswith("."):
@@ -73,7 +73,7 @@ def read_versions(path: str) -> Versions:
                     (unfinished if state == _MAKING else foreign).append(name)
         order = sorted(complete, key=lambda name: complete[name], reverse=True)
         versions = {name: complete[name][1] for name in order}
-        return Versions(_known(path, current, versions), versions, unfinished, foreign)
+        return Versions(_read_current(path, top, versions, names), versions, unfinished, foreign)
 
 
 def _opened(path: str, stack: contextlib.ExitStack, create: bool = False) -> int:
@@ -88,8 +88,12 @@ def _opened(path: str, stack: contextlib.ExitStack, create: bool = False) -> int
     return handle
 
 
-def _read_current(path: str, top: int) -> str:
-    """The version that ``current`` leads to, or the whole of its target when that is no version."""
+def _read_current(path: str, top: int, versions: t.Container[str], names: t.Container[str]) -> str:
+    """The version that ``current`` leads to; it may be one that somebody has removed.
+
+    :param names: all that stands beside the versions.
+    :raises ReleaseError: when it leads elsewhere.
+    """
     try:
         target = os.readlink(CURRENT, dir_fd=top)
     except FileNotFoundError:
@@ -97,16 +101,14 @@ def _read_current(path: str, top: int) -> str:
     except OSError:
         raise ReleaseError(f"{path}/{CURRENT} is not a link, so it is not of a release; move it away") from None
     folder, _slash, name = target.rpartition("/")
-    return name if folder in (RELEASES, f"{path}/{RELEASES}") else target
-
-
-def _known(path: str, current: str, versions: t.Container[str]) -> str:
-    if current and current not in versions:
-        raise ReleaseError(
-            f"{path}/{CURRENT} leads to {current!r}, which is not a version that was made by a release; move the link"
-            " away, or use another path"
-        )
-    return current
+    if folder in (RELEASES, f"{path}/{RELEASES}"):
+        if name in versions or name not in names:
+            return name
+        target = name
+    raise ReleaseError(
+        f"{path}/{CURRENT} leads to {target!r}, which is not a version that was made by a release; move the link"
+        " away, or use another path"
+    )
 
 
 def _read_marker(folder: int, version: str) -> tuple[str, str, int]:
@@ -197,6 +199,7 @@ class ReleaseFolder:
         """
         name = release.name()
         try:
+            end_left(self.path)
             with contextlib.ExitStack() as stack:
                 with self._as_owner():
                     folder = self._open(stack)
@@ -335,6 +338,7 @@ class ReleaseFolder:
 
         :raises OSError: when that is impossible.
         """
+        end_left(self.path)
         with contextlib.ExitStack() as stack, self._as_owner():
             folder = _opened(f"{self.path}/{RELEASES}", stack)
             if folder >= 0:
@@ -343,6 +347,11 @@ class ReleaseFolder:
                     _remove_version(folder, name)
                 with contextlib.suppress(OSError):  # another version is in it
                     os.rmdir(RELEASES, dir_fd=_opened(self.path, stack))
+
+    def spoil(self, name: str) -> None:
+        """Take away what says that a version is complete."""
+        with contextlib.suppress(OSError, TransactionError), self._as_owner(), contextlib.ExitStack() as stack:
+            os.unlink(f".{name}.json", dir_fd=_opened(f"{self.path}/{RELEASES}", stack))
 
     def remove_folder(self) -> None:
         """Remove the folder of the release, if nothing is in it."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import posixpath
 import typing as t
 
@@ -19,23 +20,25 @@ from .health import judge
 from .host import Target
 from .jobs import Limits, has_job
 from .links import enables
-from .release_plan import CURRENT
+from .release_plan import CURRENT, RELEASES
 from .snapshot import Snapshot, mark, old_limits
 from .state import keeps_descriptors
+from .store import TransactionError
 from .timer_hold import daemon_reload
 
 _SWITCH_TIMEOUT = 60.0  # seconds
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
-def undo(snapshot: Snapshot, host: Target, later: bool = False) -> list[str]:
+def undo(snapshot: Snapshot, host: Target, later: bool = False) -> tuple[list[str], bool]:
     """Put back files, links, masks and run state as the snapshot holds them.
 
     It may be run again, also halfway through: it compares with what is there and changes only what differs.
 
     :param later: by a later run, which leaves alone what was changed since.
-    :returns: what could not be undone, in words.
+    :returns: what could not be undone, in words, and whether files are among it that only the snapshot holds.
     :raises SystemdError: when systemd does not answer.
-    :raises OSError: when a file cannot be put back.
+    :raises OSError: when there was no room for a file; everything else is back.
     """
     return _Undo(snapshot, host, later).run()
 
@@ -45,6 +48,7 @@ class _Undo:
         self.snapshot = snapshot
         self.host = host
         self.left_over: list[str] = []
+        self.stuck: dict[str, OSError] = {}  # why a path cannot be put back
         self.files = dict(map(from_json, snapshot["files"]))
         self.entries = {entry["path"]: entry for entry in snapshot["files"]}
         self.rolling: list[list[str]] = []
@@ -67,8 +71,12 @@ class _Undo:
         """The units of files that are neither as before the run nor as it left them."""
         units = set()
         for path, before in list(self.files.items()):
-            now = mark(self._read(path))
-            if now not in (mark(before), self.entries[path].get("after", now)):
+            now = self._read(path)
+            after = self.entries[path].get("after") or mark(now)
+            if path not in self.stuck and mark(now) not in (mark(before), after):
+                if now.kind == "directory" not in (before.kind, after.partition(" ")[0]):
+                    self.stuck[path] = OSError(errno.EISDIR, "Is a directory", path)
+                    continue
                 del self.files[path]
                 folder, name = posixpath.split(path)
                 named = posixpath.basename(folder)[: -len(".d")] if folder.endswith(".d") else name
@@ -85,9 +93,17 @@ class _Undo:
         return str(self.entries[path].get("place", ""))
 
     def _read(self, path: str) -> File:
-        return self.host.read_place(path) if self._place(path) else self.host.read_file(path)
+        """What stands at a path; where that cannot be told, what shall stand there, and no more is done about it."""
+        try:
+            return self.host.read_place(path) if self._place(path) else self.host.read_file(path)
+        except NotADirectoryError as error:
+            if self.files[path] != MISSING:
+                self.stuck[path] = error
+        except OSError as error:
+            self.stuck[path] = error
+        return self.files[path]
 
-    def run(self) -> list[str]:
+    def run(self) -> tuple[list[str], bool]:
         host = self.host
         alive = host.has_manager and host.manager_answers()
         if alive:
@@ -95,7 +111,7 @@ class _Undo:
         else:
             self.swaps = []
         if not self.rolled:
-            self._discard_versions()
+            self._discard_versions()  # before the other files: they may need its room
         changed = self._restore_files()
         if not self.rolled:
             self._remove_accounts()
@@ -109,7 +125,9 @@ class _Undo:
         if self.rolled:  # until now some ran the version that goes
             self._discard_versions()
             self._remove_accounts()
-        return self.left_over
+        for error in filter(_has_no_room, self.stuck.values()):
+            raise error
+        return [_told(path, error) for path, error in self.stuck.items()] + self.left_over, bool(self.stuck)
 
     def _remove_accounts(self) -> None:
         """Remove the users and groups that the run made, unless units that may need them stay as they are."""
@@ -257,13 +275,22 @@ class _Undo:
     # Files
 
     def _discard_versions(self) -> None:
-        """Remove the versions of programs that were made, unless somebody has made one of them current since."""
-        for path, version in self.snapshot.get("versions", ()):
-            if f"{path}/{CURRENT}" in self.files:
-                try:
-                    self.host.discard_version(path, version)
-                except OSError as error:
-                    self.left_over.append(f"{path}: version {version} cannot be removed: {error.strerror}")
+        """Remove the versions of programs that were made, once ``current`` leads to none of them."""
+        versions = {f"{path}/{CURRENT}": (path, version) for path, version in self.snapshot.get("versions", ())}
+        links = [link for link in versions if link in self.files]
+        self._put_back(self._file_changes(links))
+        for link in links:
+            path, version = versions[link]
+            if _has_no_room(self.stuck.get(link)):
+                self.host.spoil_version(path, version)  # it makes room for a link
+                del self.stuck[link]
+                self._put_back(self._file_changes([link]))
+            if self._read(link).target == f"{RELEASES}/{version}" or link in self.stuck:
+                continue
+            try:
+                self.host.discard_version(path, version)
+            except (OSError, TransactionError) as error:
+                self.left_over.append(f"{path}: version {version} cannot be removed: {error}")
 
     def _restore_files(self) -> bool:
         """Bring files and links back to what the snapshot holds; True when any of the manager's differed."""
@@ -271,7 +298,10 @@ class _Undo:
             return False
         late = [swap["link"] for swap in self.swaps]
         changes = self._file_changes([path for path in self.files if path not in late])
-        changes += self._link_changes(self.entries)
+        try:
+            changes += self._link_changes(self.entries)
+        except OSError as error:
+            self.stuck[self.host.folder] = error
         self._put_back(changes)
         return any(not change.place for change in changes)
 
@@ -285,10 +315,17 @@ class _Undo:
 
     def _put_back(self, changes: t.Sequence[Change]) -> None:
         token = self.snapshot["id"]
-        self.host.change_files(changes, token)
         self.host.clean_folders([*self.entries, *(change.path for change in changes)], token)
+        try:
+            self.host.change_files(changes, token)
+        except OSError:  # one of them: the others shall be back
+            for change in sorted(changes, key=_one_by_one):
+                try:
+                    self.host.change_files([change], token)
+                except OSError as error:
+                    self.stuck[change.path] = error
         for change in changes:
-            if change.place and self._read(change.path) != change.after:
+            if change.place and change.path not in self.stuck and self._read(change.path) != change.after:
                 self.left_over.append(f"{change.path} {_why_not_back(change.after)}")
 
     def _link_changes(self, files: t.Container[str]) -> list[Change]:
@@ -311,6 +348,24 @@ class _Undo:
             Change("", path, MISSING, File("link", target=before[path]) if path in before else MISSING, "", "")
             for path in differing
         ]
+
+
+def _one_by_one(change: Change) -> tuple[int, int]:
+    """Folders are made first; what goes makes room for what is written."""
+    depth = change.path.count("/")
+    return {"directory": (0, depth), "missing": (1, -depth)}.get(change.after.kind, (2, 0))
+
+
+def _has_no_room(error: OSError | None) -> bool:
+    return error is not None and error.errno in NO_ROOM
+
+
+def _told(path: str, error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename not in (None, path) else ""
+    return (
+        f"{path} is not as it was: {where}{error.strerror}. Move away what is in its place, then deploy or roll back"
+        " again"
+    )
 
 
 def _why_not_back(file: File) -> str:

@@ -15,6 +15,7 @@ import typing as t
 from .systemd import QUERY_TIMEOUT, Reply, SystemdError, identity_of, popen, shown
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
+_FOLDER = "UNITCRAFT_PREPARES"
 _KEPT_OUTPUT = 1 << 16  # bytes of a program that may write for hours
 
 
@@ -63,6 +64,7 @@ def run_apart(argv: t.Sequence[str], account: pwd.struct_passwd, folder: str, ti
         "USER": account.pw_name,
         "LOGNAME": account.pw_name,
         "SHELL": "/bin/sh",
+        _FOLDER: folder,  # by which ``end_left`` knows it
     }
     options: dict[str, t.Any] = {"env": environment, "cwd": folder, "start_new_session": True, "umask": 0o022}
     options.update(identity_of(account))
@@ -86,7 +88,7 @@ def _run(
                 os.killpg(process.pid, signal.SIGKILL)
             process.kill()
             process.wait()
-            _kill_children(others)
+            _kill(_children, others)  # what they have started becomes our child then
         err = f"it did not end within {timeout:.0f} s" if late else ""
         return Reply(process.wait(), out.decode("utf-8", "replace"), err)
 
@@ -105,27 +107,50 @@ def _reaper() -> t.Iterator[set[int]]:
         prctl(_SUBREAPER, 0, 0, 0, 0)
 
 
-def _children() -> set[int]:
-    found = set()
+def _parents() -> dict[int, int]:
+    """The parent of each process of the host."""
+    found = {}
     for name in filter(str.isdecimal, os.listdir("/proc")):
         with contextlib.suppress(OSError, IndexError), open(f"/proc/{name}/stat", "rb") as stream:
             # The parent is the second word after the name, which may hold blanks and brackets.
-            if int(stream.read().rpartition(b")")[2].split()[1]) == os.getpid():
-                found.add(int(name))
+            found[int(name)] = int(stream.read().rpartition(b")")[2].split()[1])
     return found
 
 
-def _kill_children(others: set[int]) -> None:
-    """Kill our children but those; what they have started becomes our child then, until nothing is left."""
-    while left := [child for child in _children() if child not in others]:
-        for child in left:
+def _children() -> set[int]:
+    return {child for child, parent in _parents().items() if parent == os.getpid()}
+
+
+def end_left(path: str) -> None:
+    """Kill what a killed run has left of the programs that it ran in folders below a path, with what they started."""
+    _kill(lambda: _left(path), {os.getpid()})
+
+
+def _left(path: str) -> set[int]:
+    mark, parents, found = os.fsencode(f"\0{_FOLDER}={path}/"), _parents(), set()
+    for process in parents:
+        with contextlib.suppress(OSError), open(f"/proc/{process}/environ", "rb") as stream:
+            if mark in b"\0" + stream.read():
+                found.add(process)
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def _kill(find: t.Callable[[], set[int]], others: set[int]) -> None:
+    """Kill the processes that are found but for those, until nothing is left."""
+    end = time.monotonic() + QUERY_TIMEOUT
+    while time.monotonic() < end and (left := find() - others):
+        for process in left:
             try:
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
+                os.kill(process, signal.SIGKILL)
+                os.waitpid(process, 0)
             except PermissionError:
-                others.add(child)  # it has other rights than we have
-            except (ProcessLookupError, ChildProcessError):
+                others.add(process)  # it has other rights than we have
+            except ProcessLookupError:
                 pass
+            except ChildProcessError:
+                time.sleep(0.01)  # it is not ours to wait for
 
 
 def _tail(process: t.Any, end: float) -> bytes:

@@ -16,10 +16,10 @@ from .._engine.accounts import Accounts
 from .._engine.contents import Contents, copy_content
 from .._engine.desired import DesiredFile, DesiredUnit
 from .._engine.host import Host
-from .._engine.places import path_problem, real_place, removal_problem, unwritable
+from .._engine.places import own_place, unwritable
 from .._engine.plan import Plan
 from .._engine.state import HostState
-from .._engine.store import STATE_FOLDER, TransactionError
+from .._engine.store import TransactionError
 from .._host.credentials import encrypted, is_encrypted
 from .._host.reader import Reader
 from .._host.systemd import SystemdError
@@ -105,20 +105,7 @@ def _desired_file(place: str, entry: Item, sent: Sent, host: Host, accounts: Acc
 
     :raises ValueError: with what is wrong with the option.
     """
-    problem = path_problem(entry["path"])
-    if not problem:
-        with host.manager.as_owner():
-            try:
-                path = real_place(entry["path"], host.root)
-            except ValueError as error:
-                raise ValueError(f"path: {error}") from None
-        problem = path_problem(path[len(host.root) :])
-        if f"{path}/".startswith((f"{STATE_FOLDER}/", f"{host.folder}/")):
-            problem = f"{entry['path']} is in a folder of this collection or of unit files"
-        if entry["kind"] == "absent" and not problem:
-            problem = removal_problem(path[len(host.root) :], STATE_FOLDER, host.folder[len(host.root) :])
-    if problem:
-        raise ValueError(f"path: {problem}")
+    path = own_place(entry["path"], host.manager, "be removed" if entry["kind"] == "absent" else "")
     secret = entry.get("secret")
     digest, size = _digest_of(entry, sent), entry.get("size", 0)
     if entry.get("encrypt"):

@@ -13,7 +13,7 @@ import typing as t
 from .._engine.desired import DesiredFile, DesiredUnit
 from .._engine.generations import Generations, generations_of_all
 from .._engine.host import Host
-from .._engine.places import path_problem, real_place
+from .._engine.places import own_place
 from .._engine.release_plan import CURRENT, RELEASES, Release, version_problem
 from .._engine.releases import digest_source
 from .._engine.store import Store
@@ -21,6 +21,7 @@ from .._host.below import own_path
 from .._host.tree import TreeError
 from .options import DeclarationError, Sent
 
+_HOLDS = "hold the versions of a program"
 _SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})\Z")
 Item = t.Mapping[str, t.Any]  # values of ``unit_options``
 
@@ -146,11 +147,9 @@ def _release(options: Item, found: Item, sent: Sent, params: Item, host: Host) -
 
 def _path(options: Item, host: Host) -> str:
     """The folder of a release on this host."""
-    problem = path_problem(options["path"])
-    if problem:
-        raise ValueError(f"path: {problem}")
-    with host.manager.as_owner():
-        return posixpath.dirname(real_place(posixpath.join(options["path"], CURRENT), host.root))
+    manager = host.manager
+    path = own_place(options["path"], manager, _HOLDS)
+    return own_place(posixpath.dirname(own_place(f"{path}/{CURRENT}", manager)), manager, _HOLDS)  # it may be a link
 
 
 def _check_version(options: Item) -> None:

@@ -151,12 +151,8 @@ class Task:
 
     def _lock(self) -> str:
         """Keep other runs out and undo what a killed one left; returns why that is impossible, if it is."""
-        if self.check_mode:
-            if self.store.has_intent():
-                self.warnings.append(
-                    "a run on this host was interrupted; the next run without check mode first undoes it"
-                    ", or is refused while that waits for its confirmation"
-                )
+        if not self.real or (self.check_mode and not self.store.has_intent()):
+            self.warnings += filter(None, [self.waiting()])
             return ""
         try:
             self.store.lock()
@@ -179,6 +175,15 @@ class Task:
             self._say_recovered(note)
             write_note("", self.store)
         return ""
+
+    def waiting(self) -> str:
+        """What the real run does first, and check mode does not."""
+        if self.real or not self.store.has_intent():
+            return ""
+        return (
+            "a run on this host was interrupted; the next run without check mode first undoes it, or is refused while"
+            " that waits for its confirmation"
+        )
 
     def _say_recovered(self, words: str) -> None:
         self.result["recovered"] = words

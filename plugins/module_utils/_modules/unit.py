@@ -60,10 +60,10 @@ def run_task(module: AnsibleModule, task: Task) -> None:
     except ContentsNeeded as needed:
         recovered = {name: task.result[name] for name in ("recovered",) if name in task.result}
         module.exit_json(changed=False, _needs=needed.numbers, _needs_archives=needed.archives, **recovered)
-    except (DeclarationError, PlanError, SystemdError) as error:
-        module.fail_json(msg=str(error), **{**task.result, "changed": False})
-    except TransactionError as error:
-        module.fail_json(msg=str(error), **{**task.result, **describe_failure(error)})
+    except (DeclarationError, PlanError, SystemdError, TransactionError) as error:
+        told = describe_failure(error) if isinstance(error, TransactionError) else {"changed": False}
+        message = ". Until then: ".join(filter(None, [task.waiting(), str(error)]))
+        module.fail_json(msg=message, **{**task.result, **told})
     except FindingsError as error:
         task.result.update(changed=False, actions=[], diff=[])
         _warn(module, task.warnings)

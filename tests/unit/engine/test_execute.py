@@ -178,7 +178,7 @@ class TestALaterRunUndoesOnlyWhatIsAsTheKilledOneLeftIt:
         self.become(host, "a.service", "/bin/repaired")
         host.load()
         host.job("restart", ["a.service", "b.service"])
-        self.left_over = undo(snapshot, host, later=True)
+        self.left_over = undo(snapshot, host, later=True)[0]
         return host
 
     def become(self, host, unit, command):

@@ -77,8 +77,7 @@ def test_a_link_in_the_way_is_refused(image, host, deed):
 def test_nothing_is_cleaned_behind_a_link(image, host, paths):
     swap(image)
     before = outside(image)
-    with pytest.raises(OSError, match="it is a link"):
-        host.clean_folders([f"{host.folder}/{path}" for path in [*paths, "t-a.service"]], "0")
+    host.clean_folders([f"{host.folder}/{path}" for path in [*paths, "t-a.service"]], "0")
     assert outside(image) == before
 
 

@@ -153,7 +153,10 @@ def test_prepare_has_an_environment_of_its_own(program, place, monkeypatch):
     ReleaseFolder(place).make(release_of(program, place, prepare=(("sh", "-c", "env > env"),)))
     with open(f"{place}/releases/1/env") as stream:
         names = {line.partition("=")[0] for line in stream}
-    assert names - {"PWD", "_", "SHLVL", "OLDPWD"} == {"PATH", "LANG", "HOME", "USER", "LOGNAME", "SHELL"}
+    assert names - {"PWD", "_", "SHLVL", "OLDPWD"} == {
+        *("PATH", "LANG", "HOME", "USER", "LOGNAME", "SHELL"),
+        "UNITCRAFT_PREPARES",
+    }
 
 
 def test_prepare_as_a_user(program, place, tmp_path):
@@ -337,7 +340,7 @@ def test_current_that_is_a_folder(place):
 
 @pytest.mark.parametrize("target", ["/usr/bin", "releases/3", "../b"])
 def test_current_that_is_not_our_link(place, target):
-    os.makedirs(place)
+    os.makedirs(f"{place}/releases/3")
     os.symlink(target, f"{place}/current")
     with pytest.raises(ReleaseError, match="which is not a version that was made by a release"):
         read_versions(place)

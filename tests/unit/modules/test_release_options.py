@@ -31,8 +31,10 @@ def declared(case):
     units[0].files = [DesiredFile(f"files[{n}]", path, "file") for n, path in enumerate(case.get("files", ()))]
     units[0].files += [DesiredFile("absent", path, "missing") for path in case.get("removed", ())]
     params = {"scope": "system", "root": None, **case.get("params", {})}
-    manager = types.SimpleNamespace(as_owner=contextlib.nullcontext)
-    host = types.SimpleNamespace(manager=manager, root=(params["root"] or "").rstrip("/"), scope=params["scope"])
+    root = (params["root"] or "").rstrip("/")
+    folder = f"{root}/etc/systemd/system"
+    manager = types.SimpleNamespace(as_owner=contextlib.nullcontext, root=root, folder=folder)
+    host = types.SimpleNamespace(manager=manager, root=root, scope=params["scope"])
     try:
         add_releases(units, items, sent, params, host, True)
     except DeclarationError as error:
