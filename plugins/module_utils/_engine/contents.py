@@ -12,6 +12,7 @@ import json
 import os
 import typing as t
 
+from .._host.below import TO_READ
 from .own_files import flush_folder, make_folder, replacing
 
 _BLOCK = 1 << 20
@@ -83,7 +84,7 @@ class Contents:
             stream = open(self._payload, "rb")  # noqa: SIM115  the caller closes it
             stream.seek(self._places[digest][0])
             return stream
-        handle = os.open(os.path.join(self.folder, digest), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        handle = os.open(os.path.join(self.folder, digest), TO_READ)
         return open(handle, "rb")
 
     def keep(self, digest: str, size: int, source: t.BinaryIO) -> None:

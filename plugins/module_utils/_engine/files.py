@@ -11,7 +11,7 @@ import os
 import stat
 import typing as t
 
-from .._host.below import open_folder, opened
+from .._host.below import TO_LIST, TO_MAKE, TO_READ, open_folder, opened
 from .._host.flush import flush_file_system
 from .._model import Change, File
 from .contents import OpenContent, copy_content
@@ -117,7 +117,7 @@ class _Folders:
             os.unlink(name, dir_fd=folder)
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=folder)
-        handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        handle = os.open(name, TO_LIST, dir_fd=folder)
         try:
             _dress(handle, change.after)
             os.fsync(handle)
@@ -136,8 +136,7 @@ def _create(folder: int, name: str, file: File, open_content: OpenContent | None
         with contextlib.suppress(PermissionError):
             os.chown(name, file.uid, file.gid, dir_fd=folder, follow_symlinks=False)
         return
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(name, flags, 0o600, dir_fd=folder)
+    handle = os.open(name, TO_MAKE, 0o600, dir_fd=folder)
     with open(handle, "wb") as stream:
         if file.digest and open_content is not None:
             with open_content(file.digest) as content:
@@ -190,7 +189,7 @@ def _flush(files: _Staged) -> None:
             return
     for folder, name, change in files:
         with _naming(change):
-            handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            handle = os.open(name, TO_READ, dir_fd=folder)
             try:
                 os.fsync(handle)
             finally:

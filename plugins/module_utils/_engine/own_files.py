@@ -8,6 +8,8 @@ import contextlib
 import os
 import typing as t
 
+from .._host.below import TO_MAKE
+
 
 def make_folder(path: str, mode: int = 0o755) -> None:
     """Make a folder and its parents, each flushed into its own parent."""
@@ -33,7 +35,7 @@ def replacing(path: str) -> t.Iterator[t.BinaryIO]:
     temporary = f"{path}.new"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    handle = os.open(temporary, TO_MAKE, 0o600)
     try:
         with open(handle, "wb") as stream:
             yield stream

@@ -9,7 +9,7 @@ import re
 import stat
 import typing as t
 
-from .._host.below import open_folder, own_path, real_path
+from .._host.below import TO_READ, open_folder, own_path, real_path
 from .._host.tree import stream_digest
 from .._model import File
 from .files import read_attributes
@@ -113,7 +113,7 @@ def _read_in(folder: int, name: str) -> File:
     if not is_file and not stat.S_ISDIR(info.st_mode):
         size = info.st_size if stat.S_ISREG(info.st_mode) else 0
         return File("other", b"", "", mode, info.st_uid, info.st_gid, size=size)
-    handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    handle = os.open(name, TO_READ, dir_fd=folder)
     try:
         info = os.fstat(handle)
         attributes = read_attributes(handle)
@@ -130,8 +130,7 @@ def open_place(path: str) -> t.BinaryIO:
     """Open the file at a path for reading; no link is followed."""
     folder = open_folder(os.path.dirname(path))
     try:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        return open(os.open(os.path.basename(path), flags, dir_fd=folder), "rb")
+        return open(os.open(os.path.basename(path), TO_READ, dir_fd=folder), "rb")
     finally:
         os.close(folder)
 

@@ -21,7 +21,7 @@ import typing as t
 
 from .._host.apart import end_left, run_apart
 from .._host.archive import ArchiveError, unpack
-from .._host.below import open_folder, opened
+from .._host.below import TO_LIST, TO_MAKE, TO_READ, open_folder, opened
 from .._host.flush import flush_file_system
 from .._host.systemd import SystemdError, shown
 from .._host.tree import (
@@ -39,7 +39,6 @@ from .release_plan import CURRENT, RELEASES, Release, ReleaseError, Versions
 from .store import FORMAT, TransactionError
 
 _FOLDER_MODE = 0o755
-_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MAX_MARKER = 1 << 16
 _LAST_LINES = 20
 _COMPLETE, _MAKING = "complete", "making"
@@ -114,8 +113,7 @@ def _read_current(path: str, top: int, versions: t.Container[str], names: t.Cont
 def _read_marker(folder: int, version: str) -> tuple[str, str, int]:
     """State, checksum and time of the last use of a version; empty texts when we did not make it."""
     try:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        with open(os.open(f".{version}.json", flags, dir_fd=folder), "rb") as stream:
+        with open(os.open(f".{version}.json", TO_READ, dir_fd=folder), "rb") as stream:
             info = os.fstat(stream.fileno())
             data = json.loads(stream.read(_MAX_MARKER)) if stat.S_ISREG(info.st_mode) else {}
         state, checksum = data["state"], data["checksum"]
@@ -145,7 +143,7 @@ def _opened_source(path: str) -> t.Iterator[int]:
     folder, name = os.path.split(path)
     try:
         with opened(folder) as outer:
-            handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=outer)
+            handle = os.open(name, TO_READ, dir_fd=outer)
     except OSError as error:
         raise OSError(error.errno, error.strerror, path) from None
     try:
@@ -232,7 +230,7 @@ class ReleaseFolder:
         """The files of a version, at its place and marked as not complete."""
         temporary = f"{TEMPORARY}{secrets.token_hex(4)}"
         os.mkdir(temporary, 0o700, dir_fd=folder)
-        handle = os.open(temporary, _OPEN, dir_fd=folder)
+        handle = os.open(temporary, TO_LIST, dir_fd=folder)
         try:
             owner = self._owner_of(release, release.prepare_user if release.prepare else "")
             writer = TreeWriter(handle, owner)
@@ -274,8 +272,7 @@ class ReleaseFolder:
         """Write beside a version what it was made from, and how far it is."""
         text = json.dumps({"format": FORMAT, "state": state, "checksum": checksum, "made": int(time.time())})
         temporary = f"{TEMPORARY}{secrets.token_hex(4)}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(temporary, flags, 0o644, dir_fd=folder), "wb") as stream:
+        with open(os.open(temporary, TO_MAKE, 0o644, dir_fd=folder), "wb") as stream:
             stream.write(text.encode())
             stream.flush()
             os.fsync(stream.fileno())
@@ -298,7 +295,7 @@ class ReleaseFolder:
                 raise ReleaseError(
                     f"prepare: {shown(argv)} failed as {account.pw_name}: {end}. Its last words:\n{words}"
                 )
-        handle = os.open(name, _OPEN, dir_fd=folder)
+        handle = os.open(name, TO_LIST, dir_fd=folder)
         try:
             give_tree(handle, self._owner_of(release), account.pw_uid)
         finally:

@@ -9,7 +9,7 @@ import os
 import stat
 import typing as t
 
-from .._host.below import opened, real_path
+from .._host.below import TO_READ, opened, real_path
 from .._host.manager import Manager
 from .._host.regular import open_regular
 from .._host.systemd import SystemdError
@@ -160,8 +160,7 @@ def _read(folder: int, name: str) -> File:
         return File("link", b"", os.readlink(name, dir_fd=folder), mode, info.st_uid, info.st_gid)
     if not stat.S_ISREG(info.st_mode) or info.st_size > _MAX_BYTES:
         return File("other", b"", "", mode, info.st_uid, info.st_gid)
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    with open(os.open(name, flags, dir_fd=folder), "rb") as stream:
+    with open(os.open(name, TO_READ, dir_fd=folder), "rb") as stream:
         return File("file", stream.read(_MAX_BYTES), "", mode, info.st_uid, info.st_gid)
 
 

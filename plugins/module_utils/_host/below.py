@@ -10,6 +10,10 @@ import os
 import stat
 import typing as t
 
+# How to open what others may replace: no link is followed at its end, no FIFO waited for.
+TO_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+TO_LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+TO_MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PASS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _STAY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _MAX_LINKS = 40  # as many as the kernel follows, path_resolution(7)
@@ -52,7 +56,7 @@ def _enter(outer: int, name: str, flags: int, create: bool) -> int:
         return os.open(name, flags | os.O_NOFOLLOW, dir_fd=outer)
     with contextlib.suppress(FileExistsError):
         os.mkdir(name, 0o755, dir_fd=outer)
-    handle = os.open(name, _STAY | os.O_NOFOLLOW, dir_fd=outer)
+    handle = os.open(name, TO_LIST, dir_fd=outer)
     parent = os.open(".", _STAY, dir_fd=outer)
     try:
         os.fchmod(handle, 0o755)

@@ -15,7 +15,7 @@ import typing as t
 from .._model import ERROR, WARNING, Finding
 from .._syntax.names import parse_unit_name
 from .._syntax.words import from_bytes
-from .below import opened, real_path
+from .below import TO_READ, opened, real_path
 from .manager import Manager
 from .systemd import SystemdError
 from .unit_path import FILE, FOLDER, LINK, Entry, UnitFiles
@@ -164,11 +164,10 @@ class Reader:
 
     def _open(self, real: str) -> int:
         """Open a file; in an image, where others may swap a part of the path meanwhile, by handles."""
-        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
         if not self._root:
-            return os.open(real, flags)
+            return os.open(real, TO_READ)
         with opened(self._below(os.path.dirname(real))) as handle:
-            return os.open(os.path.basename(real), flags | os.O_NOFOLLOW, dir_fd=handle)
+            return os.open(os.path.basename(real), TO_READ, dir_fd=handle)
 
     def _names(self, folder: str) -> list[str]:
         try:

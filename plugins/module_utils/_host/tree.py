@@ -10,6 +10,8 @@ import os
 import stat
 import typing as t
 
+from .below import TO_LIST, TO_MAKE, TO_READ
+
 BLOCK = 1 << 18
 _FILE_MODE = 0o755  # the bits that are kept: no setuid, no write access for group and others
 _NAMES = {stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
@@ -149,8 +151,7 @@ class TreeWriter:
 
     def _make_file(self, _parts: t.Sequence[bytes], name: bytes, entry: Entry, blocks: t.Iterable[bytes]) -> None:
         mode = entry.mode & _FILE_MODE | 0o600
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        handle = os.open(name, flags, 0o600, dir_fd=self._folder)
+        handle = os.open(name, TO_MAKE, 0o600, dir_fd=self._folder)
         checksum = hashlib.sha256()
         try:
             for block in blocks:
@@ -283,7 +284,7 @@ def _entry(name: bytes, path: bytes) -> Entry:
 
 def open_file(path: str) -> t.BinaryIO:
     """Open a regular file of a tree for reading; a link that took its place is not followed."""
-    return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK), "rb", buffering=0)
+    return open(os.open(path, TO_READ), "rb", buffering=0)
 
 
 def blocks_of(stream: t.BinaryIO) -> t.Iterator[bytes]:
@@ -342,7 +343,7 @@ def remove_tree(folder: int, name: str) -> None:
         if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
             os.unlink(name, dir_fd=folder)
             return
-        handle = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        handle = os.open(name, TO_LIST, dir_fd=folder)
     except FileNotFoundError:
         return
     try:
@@ -377,7 +378,7 @@ def give_tree(folder: int, owner: tuple[int, int], maker: int) -> None:
         if not is_folder and not stat.S_ISREG(info.st_mode):
             os.chown(name, *owner, dir_fd=folder, follow_symlinks=False)
             continue
-        handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        handle = os.open(name, TO_READ, dir_fd=folder)
         try:
             if is_folder:
                 give_tree(handle, owner, maker)

@@ -20,6 +20,7 @@ from .._engine.places import own_place, unwritable
 from .._engine.plan import Plan
 from .._engine.state import HostState
 from .._engine.store import TransactionError
+from .._host.below import TO_MAKE
 from .._host.credentials import encrypted, is_encrypted
 from .._host.reader import Reader
 from .._host.systemd import SystemdError
@@ -300,7 +301,7 @@ class TaskFiles:
         folder = tempfile.mkdtemp(prefix="unitcraft-validate-")
         try:
             path = os.path.join(folder, os.path.basename(file.path))
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            handle = os.open(path, TO_MAKE, 0o600)
             with self._content(after.digest) as source, open(handle, "wb") as stream:
                 copy_content(source, stream, after.size, after.digest)
                 os.fchmod(handle, after.mode)

@@ -18,6 +18,7 @@ from .._engine.generations import describe_all, generations_of_all
 from .._engine.store import Store
 from .._graph.build import build
 from .._graph.graph import Graph
+from .._host.below import TO_READ
 from .._host.manager import Manager
 from .._host.properties import typed_property
 from .._host.reader import Reader
@@ -171,7 +172,7 @@ def _present(deployed: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         if kind == "file" and info.st_size == deployed["size"]:
             digest = hashlib.sha256()
             # By now it may be a FIFO, or grow without end.
-            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+            with open(os.open(path, TO_READ), "rb") as stream:
                 for _block in range(info.st_size // _BLOCK + 1):
                     digest.update(stream.read(_BLOCK))
             found["digest"] = digest.hexdigest()
