@@ -40,10 +40,10 @@ options:
             description: C(HOST:PORT) that must accept a TCP connection.
             type: str
           udp:
-            description: C(HOST:PORT) that must answer the datagram in O(health.probes[].send).
+            description: C(HOST:PORT) that must answer the datagram in C(send).
             type: str
           http:
-            description: URL that must answer with O(health.probes[].status).
+            description: URL that must answer with C(status).
             type: str
           socket:
             description: Path of a UNIX socket that must accept a connection.

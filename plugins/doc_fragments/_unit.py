@@ -90,8 +90,7 @@ options:
     description:
       - Files that belong to the unit, such as programs, configuration and secrets. The module replaces them together
         with the unit and restores them together with it.
-      - Each item has exactly one of O(files[].src), O(files[].template), O(files[].content), O(files[].secret),
-        O(files[].link), O(files[].directory) and O(files[].state).
+      - Each item has exactly one of C(src), C(template), C(content), C(secret), C(link), C(directory) and C(state).
       - The controller sends only contents that the target lacks.
     type: list
     version_added: 0.2.0
@@ -161,7 +160,7 @@ options:
       - A version of a program. The module installs it in C(PATH/releases/VERSION) and switches the symbolic link
         C(PATH/current) together with the unit. When the unit does not come up, the link goes back and the new version
         is removed.
-      - Has exactly one of O(release.src) and O(release.remote_src). Several units may declare the same release.
+      - Has exactly one of C(src) and C(remote_src). Several units may declare the same release.
       - Archives are C(tar), C(tar.gz), C(tar.xz), C(zip), and C(tar.zst) if the target has the program C(zstd) or
         Python 3.14. Setuid bits and write access for group and others are dropped. Devices, sparse files, and names and
         links that lead out of the folder are refused.
@@ -203,10 +202,10 @@ options:
         elements: raw
       prepare_user:
         description:
-          - User who runs O(release.prepare) and owns the files meanwhile. The default is O(release.owner).
+          - User who runs C(prepare) and owns the files meanwhile. The default is C(owner).
         type: str
       prepare_timeout:
-        description: Time in seconds that each program of O(release.prepare) may take.
+        description: Time in seconds that each program of C(prepare) may take.
         type: float
         default: 900
       shared:
@@ -224,7 +223,7 @@ options:
       - Blue and green. Of the two O(instances) of a template one serves at a time, and O(state) speaks of that one. If
         a change would restart it, the other one starts instead. When that is healthy, the requests are sent to it, and
         the one that served is stopped. A version that does not become healthy never gets a request.
-      - Has O(swap.link) or O(swap.command), or both. V(%i) in O(swap.target) and O(swap.command) is the instance,
+      - Has C(link) or C(command), or both. V(%i) in C(target) and C(command) is the instance,
         V(%%) a percent sign.
       - Enablement goes along. If the task fails later, or is not confirmed, the old instance starts with its old
         version, and gets the requests back before the new one stops.
@@ -237,7 +236,7 @@ options:
     suboptions:
       link:
         description:
-          - Absolute path of a symbolic link that the module makes lead to O(swap.target). For example a map of HAProxy,
+          - Absolute path of a symbolic link that the module makes lead to C(target). For example a map of HAProxy,
             or a file that nginx includes.
           - It also tells which instance serves while both are down, or both run.
         type: str

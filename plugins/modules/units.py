@@ -25,7 +25,7 @@ attributes:
     description: Shows the diff of every file.
     support: full
   idempotent:
-    description: A second run changes nothing, except with O(units[].state=restarted) and O(units[].state=reloaded).
+    description: A second run changes nothing, except with a state of V(restarted) or V(reloaded).
     support: full
 extends_documentation_fragment:
   - unitcraft.systemd._set
@@ -120,9 +120,7 @@ options:
         description:
           - Files that belong to the unit, such as programs, configuration and secrets. The module replaces them
             together with the unit and restores them together with it.
-          - Each item has exactly one of O(units[].files[].src), O(units[].files[].template),
-            O(units[].files[].content), O(units[].files[].secret), O(units[].files[].link), O(units[].files[].directory)
-            and O(units[].files[].state).
+          - Each item has exactly one of C(src), C(template), C(content), C(secret), C(link), C(directory) and C(state).
           - The controller sends only contents that the target lacks.
         type: list
         version_added: 0.2.0
@@ -192,8 +190,7 @@ options:
           - A version of a program. The module installs it in C(PATH/releases/VERSION) and switches the symbolic link
             C(PATH/current) together with the unit. When the unit does not come up, the link goes back and the new
             version is removed.
-          - Has exactly one of O(units[].release.src) and O(units[].release.remote_src). Several units may declare the
-            same release.
+          - Has exactly one of C(src) and C(remote_src). Several units may declare the same release.
           - Archives are C(tar), C(tar.gz), C(tar.xz), C(zip), and C(tar.zst) if the target has the program C(zstd) or
             Python 3.14. Setuid bits and write access for group and others are dropped. Devices, sparse files, and names
             and links that lead out of the folder are refused.
@@ -235,11 +232,11 @@ options:
             elements: raw
           prepare_user:
             description:
-              - User who runs O(units[].release.prepare) and owns the files meanwhile. The default is
-                O(units[].release.owner).
+              - User who runs C(prepare) and owns the files meanwhile. The default is
+                C(owner).
             type: str
           prepare_timeout:
-            description: Time in seconds that each program of O(units[].release.prepare) may take.
+            description: Time in seconds that each program of C(prepare) may take.
             type: float
             default: 900
           shared:
@@ -258,8 +255,8 @@ options:
             speaks of that one. If a change would restart it, the other one starts instead. When that is healthy, the
             requests are sent to it, and the one that served is stopped. A version that does not become healthy never
             gets a request.
-          - Has O(units[].swap.link) or O(units[].swap.command), or both. V(%i) in O(units[].swap.target) and
-            O(units[].swap.command) is the instance, V(%%) a percent sign.
+          - Has C(link) or C(command), or both. V(%i) in C(target) and
+            C(command) is the instance, V(%%) a percent sign.
           - Enablement goes along. If the task fails later, or is not confirmed, the old instance starts with its old
             version, and gets the requests back before the new one stops.
           - The unit file, O(units[].files) and O(units[].release) change for both instances. If the one that serves
@@ -271,7 +268,7 @@ options:
         suboptions:
           link:
             description:
-              - Absolute path of a symbolic link that the module makes lead to O(units[].swap.target). For example a map
+              - Absolute path of a symbolic link that the module makes lead to C(target). For example a map
                 of HAProxy, or a file that nginx includes.
               - It also tells which instance serves while both are down, or both run.
             type: str
@@ -320,10 +317,10 @@ options:
                 description: C(HOST:PORT) that must accept a TCP connection.
                 type: str
               udp:
-                description: C(HOST:PORT) that must answer the datagram in O(units[].health.probes[].send).
+                description: C(HOST:PORT) that must answer the datagram in C(send).
                 type: str
               http:
-                description: URL that must answer with O(units[].health.probes[].status).
+                description: URL that must answer with C(status).
                 type: str
               socket:
                 description: Path of a UNIX socket that must accept a connection.
@@ -358,11 +355,11 @@ EXAMPLES = r"""
           Unit: {Description: Nightly report}
           Service:
             Type: oneshot
-            ExecStart: [[/usr/local/bin/report, --yesterday]]
+            ExecStart: [[/usr/local/bin/report]]
             DynamicUser: true
       - name: report.timer
         sections:
-          Timer: {OnCalendar: "*-*-* 03:00:00", RandomizedDelaySec: 10min}
+          Timer: {OnCalendar: "*-*-* 03:00:00"}
           Install: {WantedBy: timers.target}
         state: started
         enabled: true
@@ -374,7 +371,6 @@ EXAMPLES = r"""
         sections:
           Service:
             ExecStart: [[/usr/local/bin/worker]]
-            DynamicUser: true
             Restart: always
             RestartSec: 2
           Install: {WantedBy: multi-user.target}

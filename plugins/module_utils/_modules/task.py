@@ -103,6 +103,7 @@ class Task:
         desired += [*self._to_prune(host, desired), *self._dropped(host, desired, record)]
         files = self._files(host, desired)
         state = read_state(host, desired, trigger_sums(record))
+        state.set_name = params["set_name"] or ""
         if state.releases:
             from .releases import versions_in_use
 
