@@ -23,7 +23,7 @@ def clean_services(target):
     yield
     target.sh(
         "systemctl stop 't-*' 2>/dev/null; userdel t-app; groupdel t-app; groupdel t-readers;"
-        " rm -rf /opt/t-* /etc/t-* /run/t-* /var/lib/t-*",
+        " rm -rf /opt/t-* /etc/t-* /run/t-* /var/lib/t-* /t-data",
         check=False,
     )
 
@@ -106,6 +106,26 @@ def test_absent_leaves_nothing(target):
     assert accounts(target) == [""]
     assert target.sh("ls -d /opt/t-app /etc/t-app* /etc/systemd/system/t-app* 2>/dev/null; true") == ""
     assert not apply(target, {**app(secrets={"A": "x"}), "state": "absent"})["changed"]
+
+
+@pytest.mark.parametrize(
+    "more", [{"state_directories": ["t-app"]}, {"directories": [{"path": "/t-data/x", "owner": "t-app"}]}]
+)
+def test_a_user_stays_as_long_as_its_data(target, more):
+    folder = "/var/lib/t-app" if "state_directories" in more else "/t-data/x"
+    service = app(group="", files=[], **{"directories": [], **more})
+    apply(target, service)
+    target.sh(f"install -o t-app /dev/null {folder}/data")
+    for check in (True, False, False):
+        result = apply(target, {**service, "state": "absent"}, check=check)
+        assert not result.get("failed"), result.get("msg", result)
+        assert any(f"user t-app stays: {folder} is of it" in warning for warning in result["warnings"])
+        assert not any("user t-app" in action["reason"] for action in result["actions"])
+    assert not result["changed"]
+    assert target.sh(f"stat -c %U {folder}/data") == "t-app"
+    target.sh(f"rm -r {folder}")
+    result = apply(target, {**service, "state": "absent"})
+    assert accounts(target) == [""], result["warnings"]
 
 
 def test_a_user_of_two_sets_goes_with_the_last_one(target):

@@ -8,6 +8,7 @@ Ids are chosen before anything is made, so that files of a user that does not ex
 from __future__ import annotations
 
 import contextlib
+import glob
 import grp
 import os
 import pwd
@@ -50,19 +51,19 @@ class Accounts:
         self.removed = list(removed)
 
     def uid(self, user: str) -> int | None:
-        """The id that a user will get; None for one that is not made."""
+        """The id that a user will get, if it is made."""
         return next((account.uid for account in self.made if account.user == user), None)
 
     def gid(self, group: str) -> int | None:
-        """The id that a group will get; None for one that is not made."""
+        """The id that a group will get, if it is made."""
         return next((account.gid for account in self.made if account.group == group), None)
 
     def reasons_to_make(self) -> list[str]:
-        """For each step, which user or group does not exist."""
+        """For each step."""
         return [f"{_called(account)} does not exist" for account in self.made]
 
     def reasons_to_remove(self) -> list[str]:
-        """For each step, which user or group goes."""
+        """For each step."""
         return [f"{_called(account)} was made for a service that goes" for account in self.removed]
 
     def __bool__(self) -> bool:
@@ -102,16 +103,12 @@ def accounts_after(
 
 
 def ids_again(entries: t.Iterable[t.Mapping[str, t.Any]], made: Accounts) -> list[dict[int | None, int | None]]:
-    """What the ids of users, and those of groups, are now that ``accounts_after`` has noted.
-
-    :param made: what ``plan_accounts`` returned for the same entries.
-    """
+    """What the ids of users, and those of groups, are now that ``accounts_after`` has noted."""
     now = [(entry, _ids(entry, made)) for entry in entries]
     return [{entry[key]: ids[number] for entry, ids in now} for number, key in enumerate(("uid", "gid"))]
 
 
 def _ids(entry: t.Mapping[str, t.Any], made: Accounts) -> tuple[int | None, int | None]:
-    """The ids of a user and its primary group, which exist or will be made."""
     user, group = _user(entry["user"]), _group(entry["group"] or entry["user"])
     return (
         user.pw_uid if user else made.uid(entry["user"]),
@@ -209,6 +206,24 @@ def _limits(defs: str) -> dict[str, int]:
             if found:
                 limits[found[1]] = int(found[2])
     return limits
+
+
+def keep_owners(accounts: Accounts, going: t.Iterable[str]) -> list[str]:
+    """Do not remove a user of whom data stays: it would be of whoever gets the id next.
+
+    :param going: what goes, with all below it.
+    :returns: who stays, and why.
+    """
+    owners: dict[int, str] = {}
+    skipped = tuple(f"{path}/" for path in ("/dev", "/proc", "/run", "/sys", "/var/run", *going))
+    for pattern in ("/*/*", "/*/*/*", "/var/*/*/*") if accounts.removed else ():
+        for path in glob.iglob(pattern):
+            if not f"{path}/".startswith(skipped):
+                with contextlib.suppress(OSError):
+                    owners.setdefault(os.lstat(path).st_uid, path)
+    removed = accounts.removed
+    accounts.removed = [account for account in removed if account.uid not in owners]
+    return [f"user {a.user} stays: {owners[a.uid]} is of it; remove that first" for a in removed if a.uid in owners]
 
 
 def make(accounts: t.Iterable[Account], run: Run) -> None:
