@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _services
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _linked, _services
 from live.deploying import deploy
 from live.target import LIBRARY
 
@@ -358,3 +358,66 @@ def test_release_without_systemd_creds_is_told(target, release):
     result = apply(target, sealed("one"))
     assert "systemd-creds is not installed" in result["msg"]
     assert list_secrets(target) == [""]
+
+
+def workers(target_name="t-one.target", instances=("1", "2")):
+    unit = {"Description": "x"}
+    return [
+        {
+            "name": "t-w@.service",
+            "sections": {
+                "Unit": {"PartOf": target_name},
+                "Service": {"ExecStart": "/bin/sleep infinity"},
+                "Install": {"WantedBy": target_name},
+            },
+            "instances": list(instances),
+            "state": "started",
+            "enabled": True,
+        },
+        {
+            "name": target_name,
+            "sections": {"Unit": unit, "Install": {"WantedBy": "multi-user.target"}},
+            "state": "started",
+            "enabled": True,
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    "by_hand", ["stop t-w@1", "disable t-w@1", "disable --now t-w@1", "kill -s KILL t-w@1", "stop t-one.target"]
+)
+def test_what_was_done_to_an_instance_by_hand_is_undone(target, by_hand):
+    options = {"set_name": "t", "prune": True, "rolling": {"max_parallel": 1}}
+    assert not target.units(workers(), **options).get("failed")
+    target.sh(f"systemctl {by_hand}; sleep 1")
+    foretold = target.units(workers(), check=True, **options)
+    result = target.units(workers(), **options)
+    assert result["changed"]
+    assert foretold["actions"] == result["actions"]
+    assert target.sh("systemctl is-active t-w@1 t-w@2 t-one.target; systemctl is-enabled t-w@1").split() == [
+        "active"
+    ] * 3 + ["enabled"]
+
+
+@pytest.mark.parametrize("keep_up", [False, True])
+def test_linked_services_where_a_condition_is_not_met(target, release, keep_up):
+    sleepers = [
+        {"name": name, "content": "[Service]\nExecStart=/bin/sleep infinity\n"} for name in ("t-main", "t-follower")
+    ]
+    target.units(sleepers)
+    item = {
+        "main": "t-main",
+        "followers": ["t-follower"],
+        "conditions": {"ConditionPathExists": "/run/t-wanted"},
+        "keep_up": keep_up,
+    }
+    links = _linked.read([item], release)
+    wanted = {"units": _linked.units(links, "t", "started", {}), "ignore": links.ignore}
+    for _again in range(2):
+        result = target.units(wanted["units"], set_name="linked-t", prune=True, ignore=wanted["ignore"])
+        assert not result.get("failed"), result["msg"]
+    assert target.sh("systemctl is-active t-main t-follower", check=False).split() == ["inactive"] * 2
+    target.sh("touch /run/t-wanted")
+    result = target.units(wanted["units"], set_name="linked-t", prune=True, ignore=wanted["ignore"])
+    assert not result.get("failed"), result["msg"]
+    assert target.sh("systemctl is-active t-main t-follower", check=False).split() == ["active"] * 2
