@@ -66,6 +66,9 @@ options:
   set_name:
     description:
       - Name of the set. The module writes it into the header of the files to recognise them.
+      - A unit file or drop-in that carries the name of another set is neither changed nor removed; the task is refused
+        before anything is written. Remove the line C(# Set:) from the file to hand it over, for example when the set
+        gets another name.
     type: str
   prune:
     description:

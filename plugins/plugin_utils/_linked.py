@@ -60,6 +60,7 @@ def read(declared: t.Any, release: int) -> Links:
     for position, item in enumerate(declared, 1):
         _read_item(links, item, f"item {position}", release)
     _refuse_circles(links)
+    _share_conditions(links)
     return links
 
 
@@ -157,6 +158,16 @@ def _exclusion(main: str, item: t.Mapping[str, t.Any], where: str) -> t.Iterator
     for name, values in (item.get("conditions") or {}).items():
         for value in values if isinstance(values, (list, tuple)) else [values]:
             yield Directive(main, "Unit", str(name), str(value), "starts only where this holds")
+
+
+def _share_conditions(links: Links) -> None:
+    """What is bound to a service that is not started has to be skipped too: its start would fail."""
+    bound = [(directive.unit, directive.value) for directive in links.directives if directive.name == "BindsTo"]
+    for directive in links.directives:  # which grows: what is bound to what is bound
+        if directive.name.startswith("Condition"):
+            for unit, main in bound:
+                if main == directive.unit:
+                    _add(links, directive._replace(unit=unit, why=f"starts only where {main} does"))
 
 
 def _asked_for(main: str, follower: str, item: t.Mapping[str, t.Any]) -> t.Iterator[str]:

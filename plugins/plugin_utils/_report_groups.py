@@ -167,7 +167,7 @@ def _deployments(set_name: str, generations: t.Sequence[t.Mapping[str, t.Any]]) 
 
 def _jobs(queue: t.Mapping[str, t.Any]) -> t.Iterator[Item]:
     """What waits in a queue of workers, and what has failed; a number is None when nobody can tell."""
-    numbers = {what: queue[what] for what in ("waiting", "running", "failed") if queue[what] is not None}
+    numbers = {what: queue[what] for what in ("waiting", "running", "delayed", "failed") if queue[what] is not None}
     title = ", ".join(f"{number:,} {what}" for what, number in numbers.items())
     yield Item(Same("queue", "info", queue["unit"], queue["name"], title, value=queue["waiting"]))
     if queue["failed"]:

@@ -260,7 +260,7 @@ _GENERATION = fields(
 )
 _QUEUES = fields(
     required=("queues",),
-    queues=mapping_of(fields(waiting=number, running=number, failed=number)),
+    queues=mapping_of(fields(waiting=number, running=number, delayed=number, failed=number)),
 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _services
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _linked, _services
 from live.deploying import deploy
 from live.target import LIBRARY
 
@@ -23,7 +23,7 @@ def clean_services(target):
     yield
     target.sh(
         "systemctl stop 't-*' 2>/dev/null; userdel t-app; groupdel t-app; groupdel t-readers;"
-        " rm -rf /opt/t-* /etc/t-* /run/t-* /var/lib/t-*",
+        " rm -rf /opt/t-* /etc/t-* /run/t-* /var/lib/t-* /t-data",
         check=False,
     )
 
@@ -106,6 +106,26 @@ def test_absent_leaves_nothing(target):
     assert accounts(target) == [""]
     assert target.sh("ls -d /opt/t-app /etc/t-app* /etc/systemd/system/t-app* 2>/dev/null; true") == ""
     assert not apply(target, {**app(secrets={"A": "x"}), "state": "absent"})["changed"]
+
+
+@pytest.mark.parametrize(
+    "more", [{"state_directories": ["t-app"]}, {"directories": [{"path": "/t-data/x", "owner": "t-app"}]}]
+)
+def test_a_user_stays_as_long_as_its_data(target, more):
+    folder = "/var/lib/t-app" if "state_directories" in more else "/t-data/x"
+    service = app(group="", files=[], **{"directories": [], **more})
+    apply(target, service)
+    target.sh(f"install -o t-app /dev/null {folder}/data")
+    for check in (True, False, False):
+        result = apply(target, {**service, "state": "absent"}, check=check)
+        assert not result.get("failed"), result.get("msg", result)
+        assert any(f"user t-app stays: {folder} is of it" in warning for warning in result["warnings"])
+        assert not any("user t-app" in action["reason"] for action in result["actions"])
+    assert not result["changed"]
+    assert target.sh(f"stat -c %U {folder}/data") == "t-app"
+    target.sh(f"rm -r {folder}")
+    result = apply(target, {**service, "state": "absent"})
+    assert accounts(target) == [""], result["warnings"]
 
 
 def test_a_user_of_two_sets_goes_with_the_last_one(target):
@@ -338,3 +358,66 @@ def test_release_without_systemd_creds_is_told(target, release):
     result = apply(target, sealed("one"))
     assert "systemd-creds is not installed" in result["msg"]
     assert list_secrets(target) == [""]
+
+
+def workers(target_name="t-one.target", instances=("1", "2")):
+    unit = {"Description": "x"}
+    return [
+        {
+            "name": "t-w@.service",
+            "sections": {
+                "Unit": {"PartOf": target_name},
+                "Service": {"ExecStart": "/bin/sleep infinity"},
+                "Install": {"WantedBy": target_name},
+            },
+            "instances": list(instances),
+            "state": "started",
+            "enabled": True,
+        },
+        {
+            "name": target_name,
+            "sections": {"Unit": unit, "Install": {"WantedBy": "multi-user.target"}},
+            "state": "started",
+            "enabled": True,
+        },
+    ]
+
+
+@pytest.mark.parametrize(
+    "by_hand", ["stop t-w@1", "disable t-w@1", "disable --now t-w@1", "kill -s KILL t-w@1", "stop t-one.target"]
+)
+def test_what_was_done_to_an_instance_by_hand_is_undone(target, by_hand):
+    options = {"set_name": "t", "prune": True, "rolling": {"max_parallel": 1}}
+    assert not target.units(workers(), **options).get("failed")
+    target.sh(f"systemctl {by_hand}; sleep 1")
+    foretold = target.units(workers(), check=True, **options)
+    result = target.units(workers(), **options)
+    assert result["changed"]
+    assert foretold["actions"] == result["actions"]
+    assert target.sh("systemctl is-active t-w@1 t-w@2 t-one.target; systemctl is-enabled t-w@1").split() == [
+        "active"
+    ] * 3 + ["enabled"]
+
+
+@pytest.mark.parametrize("keep_up", [False, True])
+def test_linked_services_where_a_condition_is_not_met(target, release, keep_up):
+    sleepers = [
+        {"name": name, "content": "[Service]\nExecStart=/bin/sleep infinity\n"} for name in ("t-main", "t-follower")
+    ]
+    target.units(sleepers)
+    item = {
+        "main": "t-main",
+        "followers": ["t-follower"],
+        "conditions": {"ConditionPathExists": "/run/t-wanted"},
+        "keep_up": keep_up,
+    }
+    links = _linked.read([item], release)
+    wanted = {"units": _linked.units(links, "t", "started", {}), "ignore": links.ignore}
+    for _again in range(2):
+        result = target.units(wanted["units"], set_name="linked-t", prune=True, ignore=wanted["ignore"])
+        assert not result.get("failed"), result["msg"]
+    assert target.sh("systemctl is-active t-main t-follower", check=False).split() == ["inactive"] * 2
+    target.sh("touch /run/t-wanted")
+    result = target.units(wanted["units"], set_name="linked-t", prune=True, ignore=wanted["ignore"])
+    assert not result.get("failed"), result["msg"]
+    assert target.sh("systemctl is-active t-main t-follower", check=False).split() == ["active"] * 2

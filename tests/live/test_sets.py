@@ -129,6 +129,33 @@ def test_prune_removes_what_the_set_no_longer_declares_and_only_that(target):
     assert not target.units([three[0]], set_name="one", prune=True)["changed"]
 
 
+@pytest.mark.parametrize("later", [{"state": "absent"}, {"state": "started"}, {"dropin": "10-x"}])
+def test_what_another_set_declares_is_not_taken_over(target, later):
+    both = [sleeper("t-a", state="started"), {"name": "t-a", "dropin": "10-x", "sections": {"Service": {"Nice": 3}}}]
+    target.units(both, set_name="one")
+    listing = "cd /etc/systemd/system; cat t-a.service t-a.service.d/10-x.conf"
+    before = target.sh(listing), target.show("t-a", "InvocationID")
+    text = {} if later.get("state") == "absent" else {"sections": {"Service": {"ExecStart": ["", "/bin/sleep 2000"]}}}
+    for check in (True, False):
+        result = target.units([{"name": "t-a", **text, **later}, sleeper("t-new")], set_name="two", check=check)
+        assert result["failed"]
+        assert "is of set one" in result["msg"]
+        assert "not of set two" in result["msg"]
+    assert (target.sh(listing), target.show("t-a", "InvocationID")) == before
+    assert target.sh("ls -d /etc/systemd/system/t-new* 2>/dev/null", check=False) == ""
+    target.sh("sed -i '/^# Set: one/d' /etc/systemd/system/t-a.service /etc/systemd/system/t-a.service.d/10-x.conf")
+    result = target.units([{"name": "t-a", **text, **later}], set_name="two")
+    assert not result.get("failed"), result["msg"]
+
+
+def test_a_unit_goes_and_the_drop_ins_of_other_sets_stay(target):
+    target.units([sleeper("t-a")], set_name="one")
+    target.units([{"name": "t-a", "dropin": "10-x", "sections": {"Service": {"Nice": 3}}}], set_name="two")
+    result = target.units([{"name": "t-a", "state": "absent"}], set_name="one")
+    assert any("10-x.conf is not of this set and is left in place" in warning for warning in result["warnings"])
+    assert target.sh("ls /etc/systemd/system/t-a.service.d") == "10-x.conf"
+
+
 def test_max_exposure(target):
     arguments = {"sections": {"Service": {"ExecStart": "/bin/sleep 1000"}}, "max_exposure": 3}
     result = target.unit("t-a", **arguments)

@@ -28,11 +28,14 @@ def test_no_process_is_left(host):
         assert host.run(f"pgrep --full '[{program[0]}]{program[1:]}'").stdout == ""
 
 
-@pytest.mark.parametrize("name", ["rot13", "app"])
-def test_no_user_and_no_group_is_left(host, name):
-    assert not host.user(name).exists
-    assert not host.group(name).exists
-    assert not host.group("app-readers").exists
+def test_no_user_and_no_group_is_left(host):
+    assert not host.user("rot13").exists
+    assert not host.group("rot13").exists
+
+
+def test_user_stays_with_its_data(host):
+    assert host.file("/var/lib/app/given.json").user == "app"
+    assert host.group("app-readers").exists
 
 
 def test_user_that_was_there_before_stays(host):

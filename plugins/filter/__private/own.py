@@ -15,6 +15,7 @@ from ansible_collections.unitcraft.systemd.plugins.plugin_utils import (
     _report,
     _report_page,
     _services,
+    _worker,
 )
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils._rollout import STEPS, RolloutError
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils._service_keys import ServiceError
@@ -118,4 +119,6 @@ class FilterModule:
             "linked_units": linked_units,
             "rollout_step": rollout_step,
             "service_units": service_units,
+            "worker_environment": _worker.environment_words,
+            "worker_words": _worker.last_words,
         }

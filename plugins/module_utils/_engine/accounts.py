@@ -8,6 +8,7 @@ Ids are chosen before anything is made, so that files of a user that does not ex
 from __future__ import annotations
 
 import contextlib
+import glob
 import grp
 import os
 import pwd
@@ -18,6 +19,7 @@ from .._host.systemd import Reply, SystemdError
 
 # login.defs(5), where the file names none
 _IDS = {"SYS_UID_MIN": 100, "SYS_UID_MAX": 999, "SYS_GID_MIN": 100, "SYS_GID_MAX": 999}
+_DATA = ("/etc", "/opt", "/srv", "/var/cache", "/var/lib", "/var/log", "/var/spool", "/var/www")  # of services
 _NOLOGIN = ("/usr/sbin/nologin", "/sbin/nologin", "/usr/bin/nologin")
 _TIMEOUT = 60.0  # seconds for one program
 Run = t.Callable[[t.Sequence[str], float], Reply]
@@ -209,6 +211,24 @@ def _limits(defs: str) -> dict[str, int]:
             if found:
                 limits[found[1]] = int(found[2])
     return limits
+
+
+def keep_owners(accounts: Accounts, going: t.Iterable[str]) -> list[str]:
+    """Do not remove a user of whom data stays: it would be of whoever gets the id next.
+
+    :param going: what goes, with all below it.
+    :returns: who stays, and why.
+    """
+    owners: dict[int, str] = {}
+    gone = tuple(f"{path}/" for path in going)
+    for pattern in [f"{folder}/{inside}" for folder in _DATA for inside in ("*", "*/*")] if accounts.removed else ():
+        for path in glob.iglob(pattern):
+            if not f"{path}/".startswith(gone):
+                with contextlib.suppress(OSError):
+                    owners.setdefault(os.lstat(path).st_uid, path)
+    removed = accounts.removed
+    accounts.removed = [account for account in removed if account.uid not in owners]
+    return [f"user {a.user} stays: {owners[a.uid]} is of it; remove that first" for a in removed if a.uid in owners]
 
 
 def make(accounts: t.Iterable[Account], run: Run) -> None:

@@ -24,6 +24,7 @@ class HostState:
     :ivar live: ``{unit: {property: value}}`` as ``systemctl show`` prints them, by every name of a unit.
     :ivar instances: ``{template: [names of its loaded instances]}``.
     :ivar trigger_sums: ``{path: checksum, empty when the file is missing}``.
+    :ivar set_name: of the task, if any.
     :ivar own_unit: the unit of which this very run is a process; empty when there is none.
     :ivar deployed: ``{path: text}`` of the files as the last run left them, from our own record.
     :ivar seen_sums: ``{unit: {path: checksum}}`` of the last run that looked, from our own record.
@@ -54,6 +55,7 @@ class HostState:
         self.trigger_sums = trigger_sums or {}
         self.seen_sums = seen_sums or {}
         self.own_unit = ""
+        self.set_name = ""
         self.deployed: dict[str, str] = {}
         self.uid = uid
         self.gid = gid

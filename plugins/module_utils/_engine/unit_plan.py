@@ -72,32 +72,26 @@ class UnitPlan:
         hides = folder.endswith(_BEFORE_ETC) or (self.now.folder.startswith("/run/") and folder == _ETC)
         if hides and name == self.name:
             raise PlanError(
-                f"{self.name}: systemd reads {path} in place of {self.own_path}; remove it before this task (what"
-                " systemd-run made goes when it is stopped)"
+                f"{self.name}: systemd reads {path} in place of {self.own_path}; remove it first (what systemd-run"
+                " made goes when it is stopped)"
             )
 
     def _is_masked(self, own: File) -> bool:
         return is_mask(own) or (own.kind == "missing" and self.now.value(self.name, "LoadState") == "masked")
 
     def _check_masked(self, own: File, wants_text: bool) -> None:
-        if self.state in WANTS_RUN:
-            raise PlanError(
-                f"{self.name}: masked: true and state: {self.state} cannot both hold; a masked unit cannot run"
-            )
-        if self.enabled:
-            raise PlanError(
-                f"{self.name}: masked: true and enabled: true cannot both hold; systemd does not enable a masked unit"
-            )
+        if self.state in WANTS_RUN or self.enabled:
+            other = f"state: {self.state}" if self.state in WANTS_RUN else "enabled: true"
+            raise PlanError(f"{self.name}: masked: true and {other} cannot both hold")
         if wants_text:
             raise PlanError(
-                f"{self.name}: masked: true with sections or content: systemd masks a unit by a link in the very place"
-                f" of its file {self.own_path}. Leave out the text to mask it, or use state: stopped with"
-                " enabled: false"
+                f"{self.name}: masked: true with sections or content: a mask is a link in the place of {self.own_path};"
+                " leave out the text, or use state: stopped with enabled: false"
             )
         if own.kind == "file" and not self.absent:
             raise PlanError(
-                f"{self.name}: masked: true, but {self.own_path} is a real file, and the mask would have to take its"
-                " place. Remove it first with state: absent, or use state: stopped with enabled: false"
+                f"{self.name}: masked: true, but {self.own_path} is a real file; remove it first with state: absent,"
+                " or use state: stopped with enabled: false"
             )
 
     def _check_exists(self) -> None:
@@ -109,10 +103,10 @@ class UnitPlan:
         for unit in self.declared.units_of(self.name):
             if any(item.text is not None and not item.dropin for item in self.declared.of_template(unit)):
                 continue
+            load_state = self.now.value(unit, "LoadState")
             # Below a mask there may be nothing; that shows once it is gone.
-            below = self.now.value(unit, "LoadState") != "masked" or self.now.value(unit, "FragmentPath")
-            nothing = self.masked is False and self.enabled and not below
-            if nothing or self.now.live.get(unit, {}).get("LoadState", "not-found") == "not-found":
+            nothing = load_state == "masked" and not self.now.value(unit, "FragmentPath")
+            if (nothing and self.masked is False and self.enabled) or load_state in ("", "not-found"):
                 raise PlanError(
                     f"{unit}: there is no such unit on this host, and the task declares no text for it; give sections"
                     " or content, install the package that brings it, or correct the name"
@@ -158,7 +152,7 @@ class UnitPlan:
             if path in declared or file.kind != "file":
                 continue
             ours = is_ours(file) or from_bytes(file.data) == self.now.deployed.get(path)
-            if ours and (not item.pruned_of or is_ours(file, item.pruned_of)):
+            if ours and not self._other_set(file) and (not item.pruned_of or is_ours(file, item.pruned_of)):
                 self._change(path, file, MISSING, "remove", f"{item.reason} of {item.name}")
             else:
                 whose = "is not of this set" if ours else "was not written by this collection"
@@ -180,7 +174,18 @@ class UnitPlan:
                 if path != self.own_path and posixpath.basename(path) == self.name and is_mask(file):
                     self._change(path, file, MISSING, "unmask", "masked: false")
 
+    def _other_set(self, file: File) -> str:
+        """The set of a file, if not ours."""
+        name = read_header(from_bytes(file.data))[1]
+        return name if self.now.set_name not in ("", name) else ""
+
     def _change(self, path: str, before: File, after: File, action: str, reason: str) -> None:
+        other = self._other_set(before)
+        if other:
+            raise PlanError(
+                f"{path} is of set {other}, not of set {self.now.set_name}; use another name, or remove its line"
+                f" '# Set: {other}' to hand it over"
+            )
         self.plan.changes.append(Change(self.name, path, before, after, action, reason))
 
     # Enablement
@@ -292,8 +297,7 @@ def add_also(plan: Plan, state: HostState, declared: Declared, sources: Sources)
             wanted, present = declared.enabled(unit), state.links_of(unit)
             if after and wanted is False:
                 raise PlanError(
-                    f"{unit}: enabled: false contradicts Also={unit} of {source}, which is enabled; leave one of them"
-                    " out"
+                    f"{unit}: enabled: false contradicts Also={unit} of {source}, which is enabled; leave one out"
                 )
             if after and (install_links(unit, sources.settings(unit, after=True)) or present) != present:
                 plan.enable.setdefault(unit, f"Also= of {source}")
@@ -309,7 +313,7 @@ def _enabled_with(sources: Sources, after: bool, unit: str) -> list[str]:
 
 def also_of(settings: t.Iterable[Setting]) -> list[str]:
     """The units that ``Also=`` names."""
-    return [name for setting in settings if _is_also(setting) for name in raw_words(setting.value)]
+    return [name for setting in settings if setting[:2] == ("Install", "Also") for name in raw_words(setting.value)]
 
 
 def removal_of(unit: str, declared: Declared, sources: Sources) -> DesiredUnit | None:
@@ -329,17 +333,13 @@ def listed(names: t.Sequence[str]) -> str:
     return ", ".join(names)
 
 
-def _is_also(setting: Setting) -> bool:
-    return (setting.section, setting.directive) == ("Install", "Also")
-
-
 def _refuse_foreign_kinds(item: DesiredUnit, before: File) -> None:
     """A link or a folder in the place of a unit file is not ours to follow or to replace."""
     option = "dropin" if item.dropin else "name"
     if before.kind == "link" and (item.dropin or not is_mask(before)):
         raise PlanError(
-            f"{option}: {item.path} is a link to {before.target}, and files are never written or removed through a"
-            " link; name the unit it points to, or remove the link first (systemctl disable removes it)"
+            f"{option}: {item.path} is a link to {before.target}, and no file is written or removed through a link;"
+            " name the unit it points to, or remove the link first (systemctl disable)"
         )
     if before.kind == "other":
         raise PlanError(f"{option}: {item.path} is not a regular file; move it away first")

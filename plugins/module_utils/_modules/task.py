@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from .._engine.accounts import Accounts, plan_accounts
+from .._engine.accounts import Accounts, keep_owners, plan_accounts
 from .._engine.closing import Closing, close, closing_of, read_note, write_note, write_record
 from .._engine.contents import Contents
 from .._engine.desired import DesiredUnit, to_prune
@@ -103,6 +103,7 @@ class Task:
         desired += [*self._to_prune(host, desired), *self._dropped(host, desired, record)]
         files = self._files(host, desired)
         state = read_state(host, desired, trigger_sums(record))
+        state.set_name = params["set_name"] or ""
         if state.releases:
             from .releases import versions_in_use
 
@@ -232,6 +233,9 @@ class Task:
             from .._engine.rolling import add_rolling
 
             add_rolling(plan, desired, self.params["rolling"])
+        going = [change.path for change in plan.files if change.after.kind == "missing"]
+        going += [step.release.path for step in plan.releases.values() if step.release.gone]
+        self.warnings += keep_owners(self.accounts, going)
         plan.accounts = self.accounts
         if files:
             files.prepare(plan, state, desired, self.diff_mode or self.real)

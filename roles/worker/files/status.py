@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Counts jobs with the queue software's own functions, for tasks/status.yml. Arguments: software, application, queues.
 
-Prints ``{"queues": {NAME: {"waiting": 1, "running": 0, "failed": 0}}, "workers": [NAME]}``; null: nobody can tell.
+Prints ``{"queues": {NAME: {"waiting": 1, "running": 0, "failed": 0, "delayed": 0}}, "workers": [NAME]}``; null: nobody can tell.
 Of what the application writes meanwhile, the end goes to stderr when counting fails.
 """
 
@@ -23,7 +23,7 @@ def of_celery(name, queues):
     from celery.app.utils import find_app
 
     app = find_app(name)
-    counts = {queue: {"waiting": 0, "running": 0, "failed": None} for queue in queues}
+    counts = {queue: {"waiting": 0, "running": 0, "failed": None, "delayed": 0} for queue in queues}
     with app.connection_for_read() as connection:
         for queue in queues:
             try:
@@ -31,12 +31,14 @@ def of_celery(name, queues):
                 counts[queue]["waiting"] = declared.message_count
             except connection.channel_errors:
                 pass  # nobody has added a job yet
-    active = app.control.inspect(timeout=5).active() or {}
-    for jobs in active.values():
-        for job in jobs:
-            queue = job["delivery_info"]["routing_key"]
+    ask = app.control.inspect(timeout=5)
+    active = ask.active() or {}
+    # A worker holds what it has taken for later: a countdown, a retry.
+    for what, answers in (("running", active), ("delayed", ask.scheduled() or {}), ("waiting", ask.reserved() or {})):
+        for job in (job for jobs in answers.values() for job in jobs):
+            queue = job.get("request", job)["delivery_info"]["routing_key"]
             if queue in counts:
-                counts[queue]["running"] += 1
+                counts[queue][what] += 1
     if hasattr(app.backend, "client") and hasattr(app.backend.client, "scan_iter"):
         for key in app.backend.client.scan_iter(app.backend.task_keyprefix + b"*"):
             result = json.loads(app.backend.client.get(key) or b"{}")
@@ -58,7 +60,9 @@ def of_rq(_name, queues):
     for name in queues:
         queue = Queue(name, connection=connection)
         registries = {"running": queue.started_job_registry, "failed": queue.failed_job_registry}
-        counts[name] = {"waiting": queue.count, **{what: registry.count for what, registry in registries.items()}}
+        delayed = queue.scheduled_job_registry.count + queue.deferred_job_registry.count
+        numbers = {what: registry.count for what, registry in registries.items()}
+        counts[name] = {"waiting": queue.count, **numbers, "delayed": delayed}
     return {"queues": counts, "workers": sorted(worker.name for worker in Worker.all(connection=connection))}
 
 
@@ -71,7 +75,9 @@ def of_messenger(console, _queues):
         raise RuntimeError(f"messenger:stats failed: {' '.join(table.split())[-500:]}")
     lines = re.findall(r"^ +(\S+) +(\d+) *$", table, re.MULTILINE)
     return {
-        "queues": {name: {"waiting": int(count), "running": None, "failed": None} for name, count in lines},
+        "queues": {
+            name: {"waiting": int(count), "running": None, "failed": None, "delayed": None} for name, count in lines
+        },
         "workers": None,
     }
 

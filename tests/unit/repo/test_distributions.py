@@ -13,6 +13,7 @@ import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from ansible_collections.unitcraft.systemd.plugins.filter.__private import own
 from case_files import load
 
 ROOT = Path(__file__).parents[3]
@@ -32,7 +33,10 @@ def worker(given, distribution="default.yml"):
     variables = {}
     for path in ("defaults/main.yml", "vars/main.yml", f"vars/{distribution}"):
         variables.update(read(f"roles/worker/{path}"))
-    return variables, Templar(DataLoader(), {**variables, **given})
+    templar = Templar(DataLoader(), {**variables, **given})
+    for name in ("worker_environment", "worker_words"):
+        templar.environment.filters[f"unitcraft.systemd.__private.{name}"] = own.FilterModule().filters()[name]
+    return variables, templar
 
 
 def refused(given, distribution="default.yml"):

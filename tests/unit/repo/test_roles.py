@@ -118,7 +118,7 @@ class Registry:
     count = 2
 class Queue:
     count = 1
-    started_job_registry = failed_job_registry = Registry
+    started_job_registry = failed_job_registry = scheduled_job_registry = deferred_job_registry = Registry
     def __init__(self, name, connection):
         pass
 class Worker:
@@ -145,7 +145,7 @@ def counted(folder, rq):
 
 def test_what_an_application_writes_is_not_in_the_counts(tmp_path):
     done = counted(tmp_path, RQ.replace("WORKERS", "1"))
-    counts = {"queues": {"high": {"waiting": 1, "running": 2, "failed": 2}}, "workers": ["w0"]}
+    counts = {"queues": {"high": {"waiting": 1, "running": 2, "failed": 2, "delayed": 4}}, "workers": ["w0"]}
     assert (json.loads(done.stdout), done.stderr, done.returncode) == (counts, "", 0)
 
 
