@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Counts jobs with the queue software's own functions, for tasks/status.yml. Arguments: software, application, queues.
 
-Prints ``{"queues": {NAME: {"waiting": 1, "running": 0, "failed": 0, "delayed": 0}}, "workers": [NAME]}``; null: nobody can tell.
+Prints ``{"queues": {NAME: {"waiting": 1, "running": 0, "failed": 0, "delayed": 0}}, "workers": [NAME]}``; null: nobody
+can tell.
 Of what the application writes meanwhile, the end goes to stderr when counting fails.
 """
 
@@ -31,14 +32,7 @@ def of_celery(name, queues):
                 counts[queue]["waiting"] = declared.message_count
             except connection.channel_errors:
                 pass  # nobody has added a job yet
-    ask = app.control.inspect(timeout=5)
-    active = ask.active() or {}
-    # A worker holds what it has taken for later: a countdown, a retry.
-    for what, answers in (("running", active), ("delayed", ask.scheduled() or {}), ("waiting", ask.reserved() or {})):
-        for job in (job for jobs in answers.values() for job in jobs):
-            queue = job.get("request", job)["delivery_info"]["routing_key"]
-            if queue in counts:
-                counts[queue][what] += 1
+    workers = _add_taken(app.control.inspect, counts)
     if hasattr(app.backend, "client") and hasattr(app.backend.client, "scan_iter"):
         for key in app.backend.client.scan_iter(app.backend.task_keyprefix + b"*"):
             result = json.loads(app.backend.client.get(key) or b"{}")
@@ -47,7 +41,23 @@ def of_celery(name, queues):
                 count["failed"] = (count["failed"] or 0) + 1
         for count in counts.values():
             count["failed"] = count["failed"] or 0
-    return {"queues": counts, "workers": sorted(active)}
+    return {"queues": counts, "workers": workers}
+
+
+def _add_taken(inspect, counts):
+    """Count the jobs that workers of Celery have taken; returns the names of those that have answered."""
+    active = inspect(timeout=5).active() or {}
+    answers = [("running", active)]
+    if active:
+        # Those that have answered are not waited for. A worker holds what it has taken for later: a countdown, a retry.
+        them = inspect(list(active), timeout=5)
+        answers += [("delayed", them.scheduled() or {}), ("waiting", them.reserved() or {})]
+    for what, by_worker in answers:
+        for job in (job for jobs in by_worker.values() for job in jobs):
+            queue = job.get("request", job)["delivery_info"]["routing_key"]
+            if queue in counts:
+                counts[queue][what] += 1
+    return sorted(active)
 
 
 def of_rq(_name, queues):

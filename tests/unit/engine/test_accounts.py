@@ -10,6 +10,7 @@ import copy
 import grp
 import itertools
 import pwd
+import types
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import accounts
@@ -160,6 +161,28 @@ def test_what_cannot_be_removed_is_told(databases):
     there.refused = "userdel"
     plan = accounts.plan_accounts(declared({"declared": [{"user": "app", "state": "absent"}]}), "/nonexistent")
     assert accounts.remove(plan.removed, there.run) == ["userdel app: userdel: cannot lock /etc/passwd"]
+
+
+@pytest.mark.parametrize(
+    ("owned", "going", "stays"),
+    [
+        (["/var/lib/app"], [], "/var/lib/app"),
+        (["/data/app"], [], "/data/app"),
+        (["/opt/app", "/opt/app/lib"], ["/opt/app"], ""),
+        (["/opt/app-2"], ["/opt/app"], "/opt/app-2"),
+        (["/proc/12/fd", "/run/app", "/var/run/app"], [], ""),
+    ],
+)
+def test_user_stays_as_long_as_its_data(owned, going, stays, databases, monkeypatch):
+    databases({"users": {"app": [999, 999, "own"]}, "groups": {"app": 999}})
+    plan = plan_of({"declared": [{"user": "app", "state": "absent"}]})
+    monkeypatch.setattr(
+        accounts.glob, "iglob", lambda pattern: [p for p in owned if p.count("/") == pattern.count("/")]
+    )
+    monkeypatch.setattr(accounts.os, "lstat", lambda path: types.SimpleNamespace(st_uid=999))
+    told = accounts.keep_owners(plan, going)
+    assert told == ([f"user app stays: {stays} is of it; remove that first"] if stays else [])
+    assert bool(plan.removed) is not bool(stays)
 
 
 def test_user_that_somebody_has_changed_meanwhile_stays(databases):

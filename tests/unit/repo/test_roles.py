@@ -128,11 +128,46 @@ class Worker:
 """
 
 
-def counted(folder, rq):
+# What stands in for Celery, with a job of each kind in queue high.
+CELERY = """
+import contextlib, types
+def found(routing_key):
+    return {"delivery_info": {"routing_key": routing_key}}
+class Inspect:
+    def __init__(self, destination=None, timeout=1):
+        self.names = destination or ["w1"]
+    def active(self):
+        return {name: [found("high")] for name in self.names}
+    def scheduled(self):
+        return {name: [{"eta": 1, "request": found("high")}, {"request": found("other")}] for name in self.names}
+    def reserved(self):
+        return {name: [found("high")] for name in self.names}
+class App:
+    control = types.SimpleNamespace(inspect=Inspect)
+    backend = None
+    @contextlib.contextmanager
+    def connection_for_read(self):
+        channel = types.SimpleNamespace(queue_declare=lambda **_more: types.SimpleNamespace(message_count=5))
+        yield types.SimpleNamespace(default_channel=channel, channel_errors=OSError)
+def find_app(name):
+    return App()
+"""
+
+
+def test_jobs_for_later_are_counted(tmp_path):
+    (tmp_path / "celery/app").mkdir(parents=True)
+    for name, text in (("__init__", ""), ("app/__init__", ""), ("app/utils", CELERY)):
+        (tmp_path / f"celery/{name}.py").write_text(text, encoding="utf-8")
+    done = counted(tmp_path, "", "celery")
+    counts = {"queues": {"high": {"waiting": 6, "running": 1, "failed": None, "delayed": 1}}, "workers": ["w1"]}
+    assert (json.loads(done.stdout), done.stderr) == (counts, "")
+
+
+def counted(folder, rq, software="rq"):
     (folder / "redis.py").write_text("class Redis:\n    from_url = str\n", encoding="utf-8")
     (folder / "rq.py").write_text(rq, encoding="utf-8")
     return subprocess.run(
-        [sys.executable, "-", "rq", "jobs", "high"],
+        [sys.executable, "-", software, "jobs", "high"],
         input=STATUS.read_text(encoding="utf-8"),
         cwd=folder,
         env={"RQ_REDIS_URL": "redis://a"},
