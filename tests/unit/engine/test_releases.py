@@ -17,6 +17,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.release_
     ReleaseError,
     Versions,
     plan_release,
+    stay_problem,
     version_problem,
 )
 from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.releases import (
@@ -33,7 +34,8 @@ def planned(case):
     release = Release("/opt/a", "d", **case["release"])
     complete = {name.split()[0]: "x" if " " in name else release.checksum() for name in case.get("versions", [])}
     versions = Versions(case.get("current", ""), complete, case.get("unfinished", ()), case.get("foreign", ()))
-    return plan_release(release, versions, case.get("in_use", ()), case.get("in_use_after"))
+    plan = plan_release(release, versions, case.get("in_use", ()), case.get("in_use_after"))
+    return plan, stay_problem(plan, versions)
 
 
 @pytest.mark.parametrize("case", load("engine/release_plan"))
@@ -43,7 +45,9 @@ def test_plan(case):
             planned(case)
         assert [part for part in case["says"] if part not in str(error.value)] == []
     else:
-        plan = planned(case)
+        plan, stays = planned(case)
+        assert case.get("reason", plan.reason()) == plan.reason()
+        assert case.get("stays", "") in stays
         assert (plan.version, plan.is_new, list(plan.removed)) == (
             case["version"],
             case["is_new"],
