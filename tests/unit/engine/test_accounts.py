@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import grp
 import itertools
+import pathlib
 import pwd
 import types
 
@@ -167,7 +168,7 @@ def test_what_cannot_be_removed_is_told(databases):
     ("owned", "going", "stays"),
     [
         (["/var/lib/app"], [], "/var/lib/app"),
-        (["/data/app"], [], "/data/app"),
+        (["/srv/app/data"], [], "/srv/app/data"),
         (["/opt/app", "/opt/app/lib"], ["/opt/app"], ""),
         (["/opt/app-2"], ["/opt/app"], "/opt/app-2"),
         (["/proc/12/fd", "/run/app", "/var/run/app"], [], ""),
@@ -176,9 +177,8 @@ def test_what_cannot_be_removed_is_told(databases):
 def test_user_stays_as_long_as_its_data(owned, going, stays, databases, monkeypatch):
     databases({"users": {"app": [999, 999, "own"]}, "groups": {"app": 999}})
     plan = plan_of({"declared": [{"user": "app", "state": "absent"}]})
-    monkeypatch.setattr(
-        accounts.glob, "iglob", lambda pattern: [p for p in owned if p.count("/") == pattern.count("/")]
-    )
+    paths = [pathlib.PurePath(path) for path in owned]
+    monkeypatch.setattr(accounts.glob, "iglob", lambda pattern: [str(path) for path in paths if path.match(pattern)])
     monkeypatch.setattr(accounts.os, "lstat", lambda path: types.SimpleNamespace(st_uid=999))
     told = accounts.keep_owners(plan, going)
     assert told == ([f"user app stays: {stays} is of it; remove that first"] if stays else [])
