@@ -18,10 +18,8 @@ _OF_NO_FILE = re.compile(r'([~^]*|File "<.*)\Z')  # marks below a line of code, 
 
 def environment_words(environment: t.Mapping[str, t.Any]) -> list[str]:
     """The environment as ``NAME=value``, with the values that units write."""
-    return [
-        f"{name}={ {True: 'yes', False: 'no'}[value] if isinstance(value, bool) else value }"
-        for name, value in environment.items()
-    ]
+    switch = {True: "yes", False: "no"}
+    return [f"{name}={switch[value] if isinstance(value, bool) else value}" for name, value in environment.items()]
 
 
 def last_words(lines: t.Sequence[str], url: str = "") -> str:

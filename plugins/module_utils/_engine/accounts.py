@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import grp
+import itertools
 import os
 import pwd
 import re
@@ -213,20 +214,20 @@ def _limits(defs: str) -> dict[str, int]:
     return limits
 
 
-def keep_owners(accounts: Accounts, going: t.Iterable[str]) -> list[str]:
+def keep_owners(accounts: Accounts, declared: t.Iterable[str], going: t.Iterable[str]) -> list[str]:
     """Do not remove a user of whom data stays: it would be of whoever gets the id next.
 
+    :param declared: files and folders of the services.
     :param going: what goes, with all below it.
     :returns: who stays, and why.
     """
     owners: dict[int, str] = {}
-    gone = tuple(f"{path}/" for path in going)
-    for pattern in [f"{folder}/{inside}" for folder in _DATA for inside in ("*", "*/*")] if accounts.removed else ():
-        for path in glob.iglob(pattern):
-            if not f"{path}/".startswith(gone):
-                with contextlib.suppress(OSError):
-                    owners.setdefault(os.lstat(path).st_uid, path)
-    removed = accounts.removed
+    removed, gone = accounts.removed, tuple(f"{path}/" for path in going)
+    patterns = [f"{folder}/{inside}" for folder in _DATA for inside in ("*", "*/*")]
+    for path in itertools.chain(declared, *map(glob.iglob, patterns)) if removed else ():
+        if not f"{path}/".startswith(gone):
+            with contextlib.suppress(OSError):
+                owners.setdefault(os.lstat(path).st_uid, path)
     accounts.removed = [account for account in removed if account.uid not in owners]
     return [f"user {a.user} stays: {owners[a.uid]} is of it; remove that first" for a in removed if a.uid in owners]
 

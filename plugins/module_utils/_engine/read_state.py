@@ -92,13 +92,15 @@ class _Reading:
             from .releases import read_versions  # as in Host
 
             state.releases = {path: read_versions(path) for path in releases}
-        for file in [file for item in self.desired for file in item.files]:
+        files = [file for item in self.desired for file in item.files]
+        turned = {file.path for file in files if file.kind != "file"}  # a file there makes room
+        for file in files:
             if file.path in state.places:
                 continue
             try:
                 found = read_place(file.path)
             except NotADirectoryError as error:
-                if file.kind != "missing":
+                if file.kind != "missing" and error.filename not in turned:
                     raise SystemdError(
                         f"{file.place}: {file.path}: {error.filename} is not a folder; move it away first"
                     ) from None

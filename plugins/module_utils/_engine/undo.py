@@ -74,7 +74,7 @@ class _Undo:
             now = self._read(path)
             after = self.entries[path].get("after") or mark(now)
             if path not in self.stuck and mark(now) not in (mark(before), after):
-                if now.kind == "directory" not in (before.kind, after.partition(" ")[0]):
+                if now.kind == "directory" and now.kind not in (before.kind, after.partition(" ")[0]):
                     self.stuck[path] = OSError(errno.EISDIR, "Is a directory", path)
                     continue
                 del self.files[path]
@@ -97,6 +97,9 @@ class _Undo:
         try:
             return self.host.read_place(path) if self._place(path) else self.host.read_file(path)
         except NotADirectoryError as error:
+            above = error.filename
+            if above in self.files and mark(self._read(above)) == self.entries[above].get("after"):
+                return MISSING  # the run put a file in the place of the folder, which comes back
             if self.files[path] != MISSING:
                 self.stuck[path] = error
         except OSError as error:

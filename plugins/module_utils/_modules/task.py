@@ -235,7 +235,8 @@ class Task:
             add_rolling(plan, desired, self.params["rolling"])
         going = [change.path for change in plan.files if change.after.kind == "missing"]
         going += [step.release.path for step in plan.releases.values() if step.release.gone]
-        self.warnings += keep_owners(self.accounts, going)
+        declared = [file.path for unit in desired for file in unit.files]
+        self.warnings += keep_owners(self.accounts, declared, going)
         plan.accounts = self.accounts
         if files:
             files.prepare(plan, state, desired, self.diff_mode or self.real)

@@ -167,6 +167,8 @@ def test_what_cannot_be_removed_is_told(databases):
 @pytest.mark.parametrize(
     ("owned", "going", "stays"),
     [
+        (["/data/app"], [], "/data/app"),
+        (["/data/app"], ["/data/app"], ""),
         (["/var/lib/app"], [], "/var/lib/app"),
         (["/srv/app/data"], [], "/srv/app/data"),
         (["/opt/app", "/opt/app/lib"], ["/opt/app"], ""),
@@ -180,7 +182,7 @@ def test_user_stays_as_long_as_its_data(owned, going, stays, databases, monkeypa
     paths = [pathlib.PurePath(path) for path in owned]
     monkeypatch.setattr(accounts.glob, "iglob", lambda pattern: [str(path) for path in paths if path.match(pattern)])
     monkeypatch.setattr(accounts.os, "lstat", lambda path: types.SimpleNamespace(st_uid=999))
-    told = accounts.keep_owners(plan, going)
+    told = accounts.keep_owners(plan, ["/data/app"] if "/data/app" in owned else [], going)
     assert told == ([f"user app stays: {stays} is of it; remove that first"] if stays else [])
     assert bool(plan.removed) is not bool(stays)
 
