@@ -125,7 +125,9 @@ options:
         description: The path is a directory.
         type: bool
       state:
-        description: With V(absent) the file or the directory with everything in it is removed.
+        description:
+          - With V(absent) the file or the directory with everything in it is removed.
+          - A rollback brings back a file or a link that was removed, not a directory with its contents.
         type: str
         choices: [absent]
       owner:
@@ -217,6 +219,7 @@ options:
       keep:
         description:
           - Number of versions that stay on the target. The running and the previous version always stay.
+          - A version of a generation stays as well, as long as that is kept for a rollback; see O(keep_generations).
         type: int
         default: 5
   swap:

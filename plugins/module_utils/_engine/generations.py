@@ -22,8 +22,8 @@ Generation = dict[str, t.Any]
 class Generations:
     """The generations of one set: ``NUMBER.json`` each, and ``current``, which names the one that the host is in.
 
-    A generation is ``{format, number, time, by, set, items, accounts, actions}``; see ``committed.items_after`` and
-    ``accounts.accounts_after``.
+    A generation is ``{format, number, follows, time, by, set, items, accounts, actions}``; ``follows`` is the number of
+    the one that the host was in before it, and of the rest see ``committed.items_after`` and ``accounts_after``.
     """
 
     def __init__(self, store: Store, set_name: str) -> None:
@@ -45,6 +45,24 @@ class Generations:
         with contextlib.suppress(OSError, ValueError), open(os.path.join(self._folder, "current"), "rb") as stream:
             return int(stream.read(20))
         return 0
+
+    def previous(self) -> int:
+        """The number of the one that the host was in before the present one was deployed; 0 for none that is kept.
+
+        What somebody went back from is not among them: it was no good.
+        """
+        numbers, current = self.numbers(), self.current()
+        with contextlib.suppress(ValueError):
+            follows = self.read(current).get("follows")
+            if follows is not None:
+                return int(follows) if follows in numbers else 0
+        return max((number for number in numbers if number < current), default=0)  # of a release before 0.2
+
+    def left(self, keep: int) -> list[int]:
+        """The numbers of those that stay when one more is added: the latest ones, and the one that it follows."""
+        current = self.current()
+        ranked = sorted(self.numbers(), key=lambda number: (number == current, number), reverse=True)
+        return ranked[: max(keep, 1) - 1]
 
     def read(self, number: int) -> Generation:
         """One generation.
@@ -86,13 +104,14 @@ class Generations:
 
         :raises OSError: when that is impossible.
         """
-        numbers = self.numbers()
+        numbers, left = self.numbers(), self.left(keep)
         number = max(numbers, default=0) + 1
         if not os.path.isdir(self._folder):
             make_folder(self._folder, 0o700)
         generation = {
             "format": FORMAT,
             "number": number,
+            "follows": self.current(),
             "time": int(time.time()),
             "by": _person(),
             "set": self.set_name,
@@ -102,7 +121,7 @@ class Generations:
         }
         replace_file(self._path(number), json.dumps(generation).encode("ascii"))
         self.point_to(number)
-        for old in [*numbers, number][: -max(keep, 1)]:
+        for old in set(numbers).difference(left):
             with contextlib.suppress(OSError):
                 os.unlink(self._path(old))
 
@@ -136,10 +155,15 @@ def generations_of_all(store: Store, but: str = "") -> list[Generations]:
     return [Generations(store, name) for name in sorted(map(urllib.parse.unquote, names)) if name != but]
 
 
-def files_of_others(store: Store, set_name: str) -> t.Iterator[str]:
-    """The paths of the files of every other set."""
-    for generations in generations_of_all(store, set_name):
-        yield from (file["path"] for item in generations.items() for file in item["files"])
+def files_of_others(store: Store, set_name: str) -> dict[str, dict[str, t.Any]]:
+    """The files of every other set by their paths, each as an item of a generation has it, and ``set``."""
+    return {
+        file["path"]: {**file, "set": generations.set_name}
+        for generations in generations_of_all(store, set_name)
+        for item in generations.items()
+        for file in item["files"]
+        if file["kind"] != "missing"
+    }
 
 
 def describe_all(store: Store, is_asked: t.Callable[[str], bool]) -> dict[str, list[dict[str, t.Any]]]:
@@ -163,11 +187,12 @@ def _described(generation: Generation, current: bool) -> dict[str, t.Any]:
     items = generation["items"]
     return {
         "number": generation["number"],
+        "follows": generation.get("follows"),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(generation["time"])),
         "by": generation["by"],
         "current": current,
         "units": sorted({item["name"] for item in items}),
-        "files": sorted(file["path"] for item in items for file in item["files"]),
+        "files": sorted(file["path"] for item in items for file in item["files"] if file["kind"] != "missing"),
         "actions": generation["actions"],
     }
 

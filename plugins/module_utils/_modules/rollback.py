@@ -70,15 +70,20 @@ class Rollback(Task):
         self._generations = generations = Generations(self.store, self.params["set_name"])
         current = generations.current()
         try:
-            self.number = self._chosen(generations, current)
+            self.number = self._chosen(generations)
             generation = generations.read(self.number)
-            others = set(files_of_others(self.store, self.params["set_name"]))
+            others = files_of_others(self.store, self.params["set_name"])
             desired = desired_again(generation["items"], generations.items(), others, self.number, self.health)
             self._add_accounts(desired, generation.get("accounts", ()))
         except ValueError as error:
             raise DeclarationError([f"to: {error}"]) from None
         except (LookupError, TypeError, AttributeError) as error:
             raise DeclarationError([f"to: generation {self.number} is malformed ({error!r})"]) from None
+        self.warnings += [
+            f"{file.path} stays as it is: set {others[file.path]['set']} has it, too"
+            for file in (file for unit in desired for file in unit.files)
+            if file.left and file.path in others
+        ]
         self._check_contents(host.contents, desired)
         self.result["generation"] = {"from": current, "to": self.number}
         return desired
@@ -96,16 +101,16 @@ class Rollback(Task):
         """Nothing more: the generations say what goes."""
         return []
 
-    def _chosen(self, generations: Generations, current: int) -> int:
+    def _chosen(self, generations: Generations) -> int:
         if self.to.isdigit():
             return int(self.to)
         if self.to != "previous":
             raise ValueError(f"{self.to!r} is neither 'previous' nor the number of a generation")
-        earlier = [number for number in generations.numbers() if number < current]
-        if not earlier:
+        previous = generations.previous()
+        if not previous:
             kept = ", ".join(map(str, generations.numbers())) or "none"
             raise ValueError(f"set {generations.set_name} has no earlier generation on this host; kept: {kept}")
-        return earlier[-1]
+        return previous
 
     def _check_contents(self, contents: Contents, desired: t.Sequence[DesiredUnit]) -> None:
         for file in (file for unit in desired for file in unit.files):
