@@ -108,8 +108,7 @@ options:
         default: auto
       triggers:
         description:
-          - Files on the target whose content counts as part of the unit. A change of their content restarts a running
-            unit.
+          - Files on the target whose content counts as part of the unit. If it changes, a running unit restarts.
           - An item is the absolute path of a file, or a mapping with C(path) and C(reload). With C(reload=true) a
             change reloads the unit.
           - Check mode cannot see what an earlier task would have written. With C(changed=true) in the mapping it
@@ -246,13 +245,11 @@ options:
             default: 900
           shared:
             description:
-              - Names within the version and absolute paths on the target. Each name becomes a symbolic link to its path
-                in every version.
+              - Names in each version, and absolute paths on the target to which they become symbolic links.
             type: dict
           keep:
             description:
-              - Number of versions that stay on the target. The running and the previous version always stay.
-              - A version of a generation stays as well, as long as that is kept for a rollback; see O(keep_generations).
+              - Number of versions that stay. The running one, the previous one and those of generations always stay.
             type: int
             default: 5
       swap:

@@ -7,12 +7,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pwd
 import time
 import typing as t
 import urllib.parse
 
-from .own_files import make_folder, replace_file
 from .store import Store
 
 FORMAT = 1
@@ -30,39 +28,21 @@ class Generations:
         self.set_name = set_name
         name = urllib.parse.quote(set_name, safe="@:")
         name = name if name.strip(".") else name.replace(".", "%2E")  # ".." is a folder of its own too
-        self._folder = os.path.join(store.path("generations"), name)
+        self.folder = os.path.join(store.path("generations"), name)
 
     def numbers(self) -> list[int]:
         """The numbers of those that are kept, the oldest first."""
         try:
-            names = os.listdir(self._folder)
+            names = os.listdir(self.folder)
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             return []
         return sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit())
 
     def current(self) -> int:
         """The number of the one that the host is in; 0 for none."""
-        with contextlib.suppress(OSError, ValueError), open(os.path.join(self._folder, "current"), "rb") as stream:
+        with contextlib.suppress(OSError, ValueError), open(os.path.join(self.folder, "current"), "rb") as stream:
             return int(stream.read(20))
         return 0
-
-    def previous(self) -> int:
-        """The number of the one that the host was in before the present one was deployed; 0 for none that is kept.
-
-        What somebody went back from is not among them: it was no good.
-        """
-        numbers, current = self.numbers(), self.current()
-        with contextlib.suppress(ValueError):
-            follows = self.read(current).get("follows")
-            if follows is not None:
-                return int(follows) if follows in numbers else 0
-        return max((number for number in numbers if number < current), default=0)  # of a release before 0.2
-
-    def left(self, keep: int) -> list[int]:
-        """The numbers of those that stay when one more is added: the latest ones, and the one that it follows."""
-        current = self.current()
-        ranked = sorted(self.numbers(), key=lambda number: (number == current, number), reverse=True)
-        return ranked[: max(keep, 1) - 1]
 
     def read(self, number: int) -> Generation:
         """One generation.
@@ -70,7 +50,7 @@ class Generations:
         :raises ValueError: when there is none of this number, or it cannot be read.
         """
         try:
-            with open(self._path(number), "rb") as stream:
+            with open(self.path(number), "rb") as stream:
                 found: Generation = json.loads(stream.read())
             if found["format"] != FORMAT or not isinstance(found["items"], list):
                 raise ValueError(f"its format is {found['format']!r}")
@@ -78,7 +58,7 @@ class Generations:
             kept = ", ".join(map(str, self.numbers())) or "none"
             raise ValueError(f"set {self.set_name} has no generation {number} on this host; kept: {kept}") from None
         except (OSError, ValueError, LookupError, TypeError) as error:
-            raise ValueError(f"{self._path(number)} is not a generation of ours: {error}") from None
+            raise ValueError(f"{self.path(number)} is not a generation of ours: {error}") from None
         return found
 
     def items(self) -> list[dict[str, t.Any]]:
@@ -93,57 +73,9 @@ class Generations:
             return list(self.read(self.current()).get("accounts", ()))
         return []
 
-    def add(
-        self,
-        items: t.Sequence[t.Mapping[str, t.Any]],
-        accounts: t.Sequence[t.Mapping[str, t.Any]],
-        actions: t.Sequence[t.Any],
-        keep: int,
-    ) -> None:
-        """Add a generation, which is the current one from now on, and remove the oldest ones.
-
-        :raises OSError: when that is impossible.
-        """
-        numbers, left = self.numbers(), self.left(keep)
-        number = max(numbers, default=0) + 1
-        if not os.path.isdir(self._folder):
-            make_folder(self._folder, 0o700)
-        generation = {
-            "format": FORMAT,
-            "number": number,
-            "follows": self.current(),
-            "time": int(time.time()),
-            "by": _person(),
-            "set": self.set_name,
-            "items": items,
-            "accounts": accounts,
-            "actions": actions,
-        }
-        replace_file(self._path(number), json.dumps(generation).encode("ascii"))
-        self.point_to(number)
-        for old in set(numbers).difference(left):
-            with contextlib.suppress(OSError):
-                os.unlink(self._path(old))
-
-    def forget(self) -> None:
-        """Remove all of them.
-
-        :raises OSError: when that is impossible.
-        """
-        with contextlib.suppress(FileNotFoundError):
-            for name in os.listdir(self._folder):
-                os.unlink(os.path.join(self._folder, name))
-            os.rmdir(self._folder)
-
-    def point_to(self, number: int) -> None:
-        """Say which generation the host is in.
-
-        :raises OSError: when that is impossible.
-        """
-        replace_file(os.path.join(self._folder, "current"), str(number).encode("ascii"))
-
-    def _path(self, number: int) -> str:
-        return os.path.join(self._folder, f"{number}.json")
+    def path(self, number: int) -> str:
+        """The file of one generation."""
+        return os.path.join(self.folder, f"{number}.json")
 
 
 def generations_of_all(store: Store, but: str = "") -> list[Generations]:
@@ -195,10 +127,3 @@ def _described(generation: Generation, current: bool) -> dict[str, t.Any]:
         "files": sorted(file["path"] for item in items for file in item["files"] if file["kind"] != "missing"),
         "actions": generation["actions"],
     }
-
-
-def _person() -> str:
-    """Who runs us, before sudo."""
-    with contextlib.suppress(KeyError):
-        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
-    return str(os.getuid())

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import posixpath
@@ -106,7 +107,7 @@ class Rollback(Task):
             return int(self.to)
         if self.to != "previous":
             raise ValueError(f"{self.to!r} is neither 'previous' nor the number of a generation")
-        previous = generations.previous()
+        previous = _previous(generations)
         if not previous:
             kept = ", ".join(map(str, generations.numbers())) or "none"
             raise ValueError(f"set {generations.set_name} has no earlier generation on this host; kept: {kept}")
@@ -127,3 +128,16 @@ class Rollback(Task):
         self, plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]
     ) -> dict[str, t.Any] | None:
         return {"set": self.params["set_name"], "current": self.number}
+
+
+def _previous(generations: Generations) -> int:
+    """The number of the one that the host was in before the present one was deployed; 0 for none that is kept.
+
+    What somebody went back from is not among them: it was no good.
+    """
+    numbers, current = generations.numbers(), generations.current()
+    with contextlib.suppress(ValueError):
+        follows = generations.read(current).get("follows")
+        if follows is not None:
+            return int(follows) if follows in numbers else 0
+    return max((number for number in numbers if number < current), default=0)  # it says nothing of that
