@@ -213,6 +213,7 @@ options:
         description:
           - Names within the version and absolute paths on the target. Each name becomes a symbolic link to its path in
             every version.
+          - O(release.prepare) has to leave these links alone.
         type: dict
       keep:
         description:

@@ -252,6 +252,30 @@ def test_shared_is_linked_into_every_version(installed, program):
         assert installed.sh("readlink /opt/t-rel/current/uploads") == "/run/t-rel-uploads"
 
 
+REPLACED = {
+    "folder": ("rm data && mkdir data", "the link data to /run/t-rel-data, of 'shared', it has left a folder."),
+    "other target": ("ln -sfn /run data", "it has left a link to /run."),
+    "gone": ("rm data", "it has left nothing."),
+    "above": ("mv var away; ln -s away var", "it has left var above it, which is no folder any more"),
+}
+
+
+@pytest.mark.parametrize("what", REPLACED)
+def test_prepare_replaces_what_is_shared(installed, program, what):
+    before = installed.sh(LIST)
+    command, words = REPLACED[what]
+    shared = {"data": "/run/t-rel-data", "var/log": "/run/t-rel-log"}
+    more = {"prepare": [["sh", "-c", command]], "prepare_user": "nobody", "shared": shared}
+    result = deploy(installed, [service(program("2"), "2", **more)])
+    assert result.get("failed"), result
+    for part in ("release /opt/t-rel: version 2 cannot be made", words, "Let prepare leave the link alone"):
+        assert part in result["msg"]
+    assert installed.sh(LIST) == before
+    assert answer(installed) == RUNS_1
+    more["prepare"] = [["sh", "-c", "ls -l data var/log"]]
+    assert not deploy(installed, [service(program("2"), "2", **more)]).get("failed")
+
+
 @pytest.mark.parametrize("removed", ["releases/1", "releases"])
 def test_a_version_that_somebody_removed_is_made_again(installed, program, removed):
     before = installed.sh(LIST)
