@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from ansible.errors import AnsibleActionFail
 from lab import containers
 from lab.playbook import play
 from live.deploying import deploy, send
@@ -250,6 +251,33 @@ def test_shared_is_linked_into_every_version(installed, program):
         result = deploy(installed, [service(program(version), version, shared={"uploads": "/run/t-rel-uploads"})])
         assert not result.get("failed"), result
         assert installed.sh("readlink /opt/t-rel/current/uploads") == "/run/t-rel-uploads"
+
+
+CLASHES = {
+    "itself": ({"a": "/run/x", "a/b": "/run/y"}, "a/b would lie below a, which is a link"),
+    "file": ({"bin/serve": "/run/x"}, "bin/serve is in the version itself"),
+    "below a file": ({"bin/serve/log": "/run/x"}, "bin/serve/log would lie below bin/serve"),
+}
+
+
+@pytest.mark.parametrize("check", [True, False], ids=["check mode", "run"])
+@pytest.mark.parametrize("source", ["src", "remote_src"])
+@pytest.mark.parametrize("what", CLASHES)
+def test_what_cannot_be_shared_is_told_by_the_plan(target, program, what, source, check):
+    shared, words = CLASHES[what]
+    unit = service(program("1"), "1", shared=shared)
+    if source == "remote_src":
+        target.sh("mkdir -p /opt/t-src/bin; echo > /opt/t-src/bin/serve")
+        del unit["release"]["src"]
+        unit["release"]["remote_src"] = "/opt/t-src"
+    try:
+        result = deploy(target, [unit], check)
+    except AnsibleActionFail as error:  # as the action plugin fails
+        result = {"failed": True, "msg": str(error)}
+    assert result.get("failed"), result
+    assert words in result["msg"]
+    assert "rolled_back" not in result
+    assert target.sh("ls -d /opt/t-rel 2>/dev/null; true") == ""
 
 
 REPLACED = {
