@@ -38,8 +38,7 @@ options:
     type: str
   state:
     description:
-      - With V(present) the module writes the file and applies the change to a running unit as far as the change
-        requires it.
+      - With V(present) the module writes the file and applies the change to a running unit as needed.
       - V(started), V(stopped), V(restarted) and V(reloaded) also set the run state.
       - V(started) starts what is not active, in each run. That includes a program that has ended, a C(oneshot)
         without C(RemainAfterExit=true), and a unit whose conditions were not met. The task then reports a change.
@@ -214,6 +213,7 @@ options:
       shared:
         description:
           - Names in each version, and absolute paths on the target to which they become symbolic links.
+          - O(release.prepare) has to leave these links alone.
         type: dict
       keep:
         description:

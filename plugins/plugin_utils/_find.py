@@ -103,6 +103,7 @@ class Finder:
                     self._decrypted.append(real)
                 found = real
             source = ReleaseSource.at(found)
+            source.check_shared(given.get("shared"))
         except (AnsibleError, ValueError) as error:
             message = str(error) if isinstance(error, ValueError) else f"src: {error}"
             raise AnsibleActionFail(f"{place}release: {message}") from None

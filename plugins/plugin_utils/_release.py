@@ -18,9 +18,11 @@ import tempfile
 import time
 import typing as t
 
+from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.release_plan import shared_problem
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.tree import (
     BLOCK,
     TreeError,
+    check_shared,
     digest_of,
     file_digest,
     open_file,
@@ -61,6 +63,18 @@ class ReleaseSource(t.NamedTuple):
             raise ValueError(f"src: {path}: {error}") from None
         except OSError as error:
             raise ValueError(f"src: {error.filename or path} cannot be read: {error.strerror}") from None
+
+    def check_shared(self, shared: t.Any) -> None:
+        """Check that paths of the host can be linked into it; what is in an archive shows when it is unpacked.
+
+        :param shared: unchecked: the module refuses what can be linked into no version.
+        :raises ValueError: when something is in their place.
+        """
+        if self.is_folder and isinstance(shared, dict) and not shared_problem(shared):
+            try:
+                check_shared(self.path, shared)
+            except TreeError as error:
+                raise ValueError(str(error)) from None
 
     @contextlib.contextmanager
     def packed(self, folder: str) -> t.Iterator[str]:

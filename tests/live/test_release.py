@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from ansible.errors import AnsibleActionFail
 from lab import containers
 from lab.playbook import play
 from live.deploying import deploy, send
@@ -250,6 +251,50 @@ def test_shared_is_linked_into_every_version(installed, program):
         result = deploy(installed, [service(program(version), version, shared={"uploads": "/run/t-rel-uploads"})])
         assert not result.get("failed"), result
         assert installed.sh("readlink /opt/t-rel/current/uploads") == "/run/t-rel-uploads"
+
+
+@pytest.mark.parametrize("check", [True, False], ids=["check mode", "run"])
+@pytest.mark.parametrize("source", ["src", "remote_src"])
+@pytest.mark.parametrize(
+    ("shared", "words"),
+    [({"a": "/x", "a/b": "/y"}, "a/b would lie below a"), ({"bin/serve": "/x"}, "bin/serve is in the version itself")],
+)
+def test_what_cannot_be_shared_is_told_by_the_plan(target, program, shared, words, source, check):
+    unit = service(program("1"), "1", shared=shared)
+    if source == "remote_src":
+        target.sh("mkdir -p /opt/t-src/bin; echo > /opt/t-src/bin/serve")
+        del unit["release"]["src"]
+        unit["release"]["remote_src"] = "/opt/t-src"
+    try:
+        result = deploy(target, [unit], check)
+    except AnsibleActionFail as error:  # as the action plugin fails
+        result = {"failed": True, "msg": str(error)}
+    assert (result.get("failed"), "rolled_back" in result) == (True, False), result
+    assert words in result["msg"]
+    assert target.sh("ls -d /opt/t-rel 2>/dev/null; true") == ""
+
+
+REPLACED = {
+    "folder": ("rm data && mkdir data", "the link data to /run/t-rel-data, of 'shared', it has left a folder."),
+    "other target": ("ln -sfn /run data", "it has left a link to /run."),
+    "gone": ("rm data", "it has left nothing."),
+    "above": ("mv var away; ln -s away var", "it has left var above it, which is no folder any more"),
+}
+
+
+@pytest.mark.parametrize("what", REPLACED)
+def test_prepare_replaces_what_is_shared(installed, program, what):
+    before = installed.sh(LIST)
+    command, words = REPLACED[what]
+    shared = {"data": "/run/t-rel-data", "var/log": "/run/t-rel-log"}
+    more = {"prepare": [["sh", "-c", command]], "prepare_user": "nobody", "shared": shared}
+    result = deploy(installed, [service(program("2"), "2", **more)])
+    assert result.get("failed"), result
+    for part in ("release /opt/t-rel: version 2 cannot be made", words, "Let prepare leave the link alone"):
+        assert part in result["msg"]
+    assert installed.sh(LIST) == before
+    more["prepare"] = [["sh", "-c", "ls -l data var/log"]]
+    assert not deploy(installed, [service(program("2"), "2", **more)]).get("failed")
 
 
 @pytest.mark.parametrize("removed", ["releases/1", "releases"])

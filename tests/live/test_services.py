@@ -352,6 +352,23 @@ def test_plain_credentials_become_encrypted(target, release):
     assert target.sh("grep -l told-to-nobody /etc/t-app.secrets/token; true") == ""
 
 
+def test_secrets_of_the_environment_become_encrypted(target, release):
+    if release < 250:
+        pytest.skip("systemd-creds came with 250")
+    apply(target, {**sealed("one"), "secrets_as": "environment"})
+    before = list_secrets(target)
+    sick = apply(target, {**sealed("one"), "command": ["/bin/false"], "health": {"stable": 1}})
+    assert sick["rolled_back"] is True
+    assert list_secrets(target) == before
+    foretold = apply(target, sealed("one"), check=True)
+    result = apply(target, sealed("one"))
+    assert not result.get("failed"), result.get("msg", result)
+    assert foretold["actions"] == result["actions"]
+    assert list_secrets(target) == ["d 700 /etc/t-app.secrets", "f 600 /etc/t-app.secrets/token"]
+    target.wait_for("grep -q one /run/t-app/given")
+    assert not apply(target, sealed("one"))["changed"]
+
+
 def test_what_another_host_has_encrypted_is_encrypted_again(target, release):
     if release < 250:
         pytest.skip("systemd-creds came with 250")

@@ -71,6 +71,23 @@ def version_problem(version: str) -> str:
     )
 
 
+def shared_problem(shared: t.Mapping[t.Any, t.Any]) -> str:
+    """Why paths of the host cannot be linked into any version, or an empty text.
+
+    :param shared: ``{name in the version: path on the host}``, unchecked.
+    """
+    for name, target in shared.items():
+        parts = str(name).split("/")
+        if not isinstance(name, str) or {"", ".", ".."} & set(parts) or "\0" in name:
+            return f"shared: {name!r} is not a name within the version; write for example uploads or var/log"
+        if not isinstance(target, str) or not target.startswith("/") or "\0" in target:
+            return f"shared: {target!r} of {name} is not an absolute path on the host"
+        above = ("/".join(parts[:number]) for number in range(1, len(parts)))
+        for outer in (outer for outer in above if outer in shared):
+            return f"shared: {name} would lie below {outer}, which is a link; leave out one of the two"
+    return ""
+
+
 class Versions(t.NamedTuple):
     """What stands in the folder of a release.
 

@@ -35,6 +35,7 @@ from .._host.tree import (
     stream_digest,
 )
 from .files import TEMPORARY
+from .places import read_place
 from .release_plan import CURRENT, RELEASES, Release, ReleaseError, Versions
 from .store import FORMAT, TransactionError
 
@@ -300,6 +301,8 @@ class ReleaseFolder:
             give_tree(handle, self._owner_of(release), account.pw_uid)
         finally:
             os.close(handle)
+        for link, target in release.shared:
+            _refuse_other(place, link, target)
 
     def _account_of(self, user: str) -> pwd.struct_passwd:
         try:
@@ -355,6 +358,27 @@ class ReleaseFolder:
         with contextlib.ExitStack() as stack, self._as_owner(), contextlib.suppress(OSError, TransactionError):
             parent, name = os.path.split(self.path)
             os.rmdir(name, dir_fd=_opened(parent, stack))
+
+
+_WHAT = {"missing": "nothing", "directory": "a folder", "file": "a file"}
+
+
+def _refuse_other(place: str, name: str, target: str) -> None:
+    """See that a link of ``shared`` is what it was before ``prepare``.
+
+    :raises ReleaseError: with what is there instead.
+    """
+    try:
+        there = read_place(f"{place}/{name}")
+        if (there.kind, there.target) == ("link", target):
+            return
+        what = _WHAT.get(there.kind, f"a link to {there.target}" if there.target else "something else")
+    except OSError as error:
+        what = f"{error.filename[len(place) + 1 :]} above it, which is no folder any more"
+    raise ReleaseError(
+        f"prepare: instead of the link {name} to {target}, of 'shared', it has left {what}. Let prepare leave the link"
+        " alone, or build in another folder"
+    )
 
 
 def _remove_version(folder: int, name: str) -> None:

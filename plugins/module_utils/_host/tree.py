@@ -197,16 +197,11 @@ class TreeWriter:
 
         :raises TreeError: when something stands there already.
         """
+        check_shared(f"/proc/self/fd/{self._folder}", {os.fsdecode(name): target})
         parts = _parts(name)
         name = b"/".join(parts)
-        inside = [other for other in self._kinds if other.startswith(name + b"/")]
-        if self._kinds.get(name) == "directory" and not inside:
+        with contextlib.suppress(FileNotFoundError):
             os.rmdir(name, dir_fd=self._folder)
-        elif name in self._kinds:
-            raise TreeError(
-                f"shared: {shown(name)} is in the version itself, and would hide behind the link to {target}; leave it"
-                " out of one of the two"
-            )
         if self._kinds.get(name.rpartition(b"/")[0]) != "directory":
             self._make_parents(parts)
         os.symlink(os.fsencode(target), name, dir_fd=self._folder)
@@ -244,6 +239,26 @@ class TreeDigest:
         for line in sorted(self._lines):
             whole.update(b"%d:%s" % (len(line), line))
         return whole.hexdigest()
+
+
+def check_shared(folder: str, shared: t.Mapping[str, str]) -> None:
+    """Check that paths of the host can be linked into a copy of a folder.
+
+    :param shared: ``{name in the folder: path on the host}``.
+    :raises TreeError: when something stands there already, other than an empty folder.
+    """
+    for name, target in shared.items():
+        path, (*above, last) = folder, name.split("/")
+        for part in above:
+            path = os.path.join(path, part)
+            if os.path.lexists(path) and (os.path.islink(path) or not os.path.isdir(path)):
+                raise TreeError(f"shared: {name} would lie below {path[len(folder) + 1 :]}, which is not a folder")
+        path = os.path.join(path, last)
+        if os.path.islink(path) or os.path.isfile(path) or (os.path.isdir(path) and os.listdir(path)):
+            raise TreeError(
+                f"shared: {shown(os.fsencode(name))} is in the version itself, and would hide behind the link to"
+                f" {target}; leave it out of one of the two"
+            )
 
 
 def walk(folder: str) -> t.Iterator[tuple[Entry, str]]:

@@ -142,7 +142,9 @@ def _encrypted(digest: str, path: str, entry: Item, host: Host) -> tuple[str, in
     :param digest: of the text.
     """
     name, runner = entry["encrypt"], host.manager.runner
-    there = host.read_place(path)
+    there = File()
+    with contextlib.suppress(NotADirectoryError):  # a file is to become the folder, or the plan says why not
+        there = host.read_place(path)
     if there.kind == "file" and there.size <= _MOST_ENCRYPTED:
         with host.open_place(path) as stream:
             if is_encrypted(runner, name, stream.read(_MOST_ENCRYPTED), digest):

@@ -15,11 +15,11 @@ from .._engine.desired import DesiredFile, DesiredUnit
 from .._engine.generations import Generations, generations_of_all
 from .._engine.host import Host
 from .._engine.places import own_place
-from .._engine.release_plan import CURRENT, RELEASES, Release, version_problem
+from .._engine.release_plan import CURRENT, RELEASES, Release, shared_problem, version_problem
 from .._engine.releases import digest_source
 from .._engine.store import Store
 from .._host.below import own_path
-from .._host.tree import TreeError
+from .._host.tree import TreeError, check_shared
 from .options import DeclarationError, Sent
 
 _HOLDS = "hold the versions of a program"
@@ -125,8 +125,11 @@ def _release(options: Item, found: Item, sent: Sent, params: Item, host: Host) -
     :raises ValueError: with what is wrong with the option.
     """
     path = _path(options, host)
-    for check in (_check_version, _check_prepare, _check_shared):
+    for check in (_check_version, _check_prepare):
         check(options)
+    problem = shared_problem(options["shared"] or {})
+    if problem:
+        raise ValueError(problem)
     _check_owner(options, params)
     source, digest = _source(options, found, sent, host)
     return Release(
@@ -174,15 +177,6 @@ def _check_prepare(options: Item) -> None:
         raise ValueError("prepare_timeout: write the seconds that a command may take")
 
 
-def _check_shared(options: Item) -> None:
-    for name, target in (options["shared"] or {}).items():
-        parts = str(name).split("/")
-        if not isinstance(name, str) or {"", ".", ".."} & set(parts) or "\0" in name:
-            raise ValueError(f"shared: {name!r} is not a name within the version; write for example uploads or var/log")
-        if not isinstance(target, str) or not target.startswith("/") or "\0" in target:
-            raise ValueError(f"shared: {target!r} of {name} is not an absolute path on the host")
-
-
 def _check_owner(options: Item, params: Item) -> None:
     """Check that whose files they are, and who prepares them, fits the scope."""
     given = [name for name in ("owner", "group", "prepare_user") if options[name]]
@@ -212,6 +206,8 @@ def _source(options: Item, found: Item, sent: Sent, host: Host) -> tuple[str, st
             with host.manager.as_owner():
                 source = own_path(path)
                 digest = digest_source(source)
+                if os.path.isdir(source):
+                    check_shared(source, options["shared"] or {})
         except (TreeError, ValueError) as error:
             raise ValueError(f"remote_src: {path}: {error}") from None
         except OSError as error:

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import archive, tree
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _release
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils._release import ReleaseSource, pack
+from case_files import load
 from host import archives
 
 
@@ -119,6 +120,17 @@ def test_a_link_that_leaves_the_folder(small):
     (small / "out").symlink_to("/etc/passwd")
     with pytest.raises(ValueError, match="out is a link to /etc/passwd, which leads out of the folder"):
         ReleaseSource.at(str(small))
+
+
+@pytest.mark.parametrize("case", load("plugin_utils/release_shared"))
+def test_what_is_shared_and_there(program, case):
+    source = ReleaseSource.at(str(program))
+    if "says" not in case:
+        source.check_shared(case["shared"])
+        return
+    with pytest.raises(ValueError, match="shared: ") as error:
+        source.check_shared(case["shared"])
+    assert case["says"] in str(error.value)
 
 
 def test_a_fifo(small):
