@@ -119,6 +119,7 @@ class FilterModule:
             "linked_units": linked_units,
             "rollout_step": rollout_step,
             "service_units": service_units,
+            "static_accounts": _services.static_accounts,
             "worker_environment": _worker.environment_words,
             "worker_words": _worker.last_words,
         }
