@@ -20,7 +20,6 @@ from ansible_collections.unitcraft.systemd.plugins.plugin_utils._service_units i
     timer_sections,
 )
 
-
 _DYNAMIC = range(61184, 65520)  # systemd.exec(5), DynamicUser=
 
 
