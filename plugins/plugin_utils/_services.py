@@ -29,8 +29,8 @@ def apply(declared: t.Any, release: int = 0, prefix: str = "") -> dict[str, t.An
     :param declared: ``{NAME: {key: value}}``.
     :param release: systemd's release on the host, for example 252; 0 when it is not known.
     :param prefix: see ``Service``.
-    :returns: ``units`` (items), ``packages``, ``dynamic_users`` (names that systemd is to allocate) and ``needs_release``:
-        whether the result depends on the release.
+    :returns: ``units`` (items), ``packages``, ``dynamic_users`` (names that systemd is to allocate) and
+        ``needs_release``: whether the result depends on the release.
     :raises ServiceError: at the first mistake.
     """
     services = _service_keys.read(declared, prefix)

@@ -11,6 +11,7 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import (
     _adopt,
+    _kinds,
     _linked,
     _report,
     _report_page,
@@ -122,4 +123,5 @@ class FilterModule:
             "static_accounts": _services.static_accounts,
             "worker_environment": _worker.environment_words,
             "worker_words": _worker.last_words,
+            "wrong_kinds": _kinds.wrong_kinds,
         }
