@@ -41,7 +41,8 @@ class Reasons:
             self.ran.add(name)
         if report.failed:
             crash = getattr(report.longrepr, "reprcrash", None)
-            self.failed.setdefault(name, str(crash.message if crash else report.longrepr).strip().split("\n")[0])
+            words = str(crash.message if crash else report.longrepr).strip()
+            self.failed.setdefault(name, words.partition("\n")[0])
 
 
 def unpack(commit: str, folder: str) -> None:
