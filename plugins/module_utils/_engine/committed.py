@@ -86,13 +86,15 @@ def _files_after(
         file = declared.get(path) or DesiredFile("", path, "directory", only_new=True)
         found = state.places.get(path, MISSING)
         now = after.get(path, found)
-        is_gone = now.kind == "missing"
-        if file.left or (is_gone and (found.kind == "missing" if path not in known else path not in removed)):
+        is_ours, is_gone = path in known, now.kind == "missing"
+        is_removed = path in removed if is_ours else found.kind != "missing"
+        if file.left or (is_gone and not is_removed):
             files.pop(path, None)
             continue
-        is_new = path not in known and found.kind != "missing" and not file.of_release
-        comes_back = is_new and not (is_gone and found.kind == "directory")
-        stood = known.get(path) if path in known else _traits(found) if comes_back else None
+        stood = known.get(path)
+        is_kept = found.kind != "missing" and not (is_gone and found.kind == "directory")
+        if is_kept and not is_ours and not file.of_release:
+            stood = _traits(found)
         files[path] = {**file._asdict(), **_traits(now), "place": "", "validate": [], "found": stood}
     return files
 
@@ -104,11 +106,11 @@ def _traits(file: File) -> dict[str, t.Any]:
 
 
 def prune_files(
-    items: t.Sequence[Item], desired: t.Sequence[DesiredUnit], set_name: str, others: t.Iterable[str]
+    items: t.Sequence[Item], desired: t.Sequence[DesiredUnit], set_name: str, others: t.Callable[[], t.Container[str]]
 ) -> list[DesiredUnit]:
     """Have the files removed that a set has brought along and declares no more; no folder is among them.
 
-    :param others: the paths of the files that other sets have; they stay. Read only when something goes.
+    :param others: gives the paths of the files that other sets have; they stay. Asked only when something goes.
     :returns: items for what the task does not speak of otherwise.
     """
     declared = {file.path for unit in desired for file in unit.files}
@@ -120,7 +122,7 @@ def prune_files(
         for file in item["files"]
         if file["path"] not in declared and file["kind"] not in ("directory", "missing")
     ]
-    kept = set(others) if gone else set()
+    kept: t.Container[str] = others() if gone else ()
     for item, path, of_release in gone:
         unit = units.get(_key(item))
         if unit is None or (of_release and unit.release):

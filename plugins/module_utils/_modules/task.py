@@ -202,9 +202,8 @@ class Task:
         if self._items_before:
             from .._engine.committed import prune_files
 
-            set_name = self.params["set_name"]
-            others = files_of_others(self.store, set_name)
-            pruned += prune_files(self._items_before, [*desired, *pruned], set_name, others)
+            declared_now = [*desired, *pruned]
+            pruned += prune_files(self._items_before, declared_now, self.params["set_name"], self._files_of_others)
         return pruned
 
     def _dropped(self, host: Host, desired: t.Sequence[DesiredUnit], record: Record) -> list[DesiredUnit]:
@@ -257,7 +256,7 @@ class Task:
         from .._engine.committed import shared_files
 
         own = {file["path"]: file for item in self._items_before for file in item["files"]}
-        others = files_of_others(self.store, self._generations.set_name) if self._generations else {}
+        others = self._files_of_others()
         self.warnings += shared_files(plan.files, others)
         self.result["diff"] = files.diffs(plan, self.diff_mode, {**others, **own}) + self.result["diff"]
 
@@ -381,6 +380,10 @@ class Task:
         names = {unit.name for unit in desired}
         name = self.params["set_name"] or (names.pop() if len(names) == 1 else "")
         return Generations(self.store, name) if name and not self.params["root"] else None
+
+    def _files_of_others(self) -> dict[str, dict[str, t.Any]]:
+        """The files of every other set. Each call reads all generations: only for a run that changes files."""
+        return files_of_others(self.store, self._generations.set_name) if self._generations else {}
 
     @functools.cached_property
     def _items_before(self) -> list[dict[str, t.Any]]:
