@@ -219,7 +219,7 @@ def run_the_timer(_queue):
 
 def begin(queue):
     seen = {"stopped": stop_at_work(queue), "failed": let_a_job_fail(queue), "renamed": restart_renamed(queue)}
-    if ":6390/" in f"{queue.url}/":  # the Redis of the role
+    if ":690/" in f"{queue.url}/":  # the Redis of the role
         seen.update(periodic=run_the_timer(queue), killed=kill_with_a_job(queue))
     queue.add("scaled", 100, seconds=0.2)
     return seen

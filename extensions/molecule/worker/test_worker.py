@@ -83,8 +83,8 @@ def test_the_password_of_redis_is_for_root_only(host, release):
     password = secrets.content_string.split("redis://worker:")[1].partition("@")[0]
     assert len(password) == 40
     assert password not in host.check_output("systemctl show worker@1 worker-redis")
-    assert host.run("runuser -u nobody -- redis-cli -p 6390 ping").stdout.startswith("NOAUTH")
-    assert "NOPERM" in host.run(f"redis-cli -p 6390 --user worker --pass {password} FLUSHALL").stdout
+    assert host.run("runuser -u nobody -- redis-cli -p 690 ping").stdout.startswith("NOAUTH")
+    assert "NOPERM" in host.run(f"redis-cli -p 690 --user worker --pass {password} FLUSHALL").stdout
 
 
 def test_workers_are_hardened(host, release):

@@ -68,7 +68,7 @@ URLS = {
     "redis://redis.example/jobs/0": "redis://redis.example/jobs/0",
     "redis:///run/redis/0": "redis:///run/redis/0",
     "amqp://u:p@mq.example/0": "amqp://u:p@mq.example/0",
-    "": "redis://worker:secret@127.0.0.1:6390",
+    "": "redis://worker:secret@127.0.0.1:690",
 }
 
 
@@ -78,7 +78,7 @@ def test_workers_and_web_application_have_one_url(software, variable, url):
     given = {"worker_software": software, "worker_app": "x", "worker_broker_url": url, "worker_broker_group": "www"}
     variables, templar = worker({**given, "__worker_redis_password": "secret", "inventory_hostname": "a"})
     service = templar.template(variables["__worker_service"])
-    expected = URLS[url] if software == "messenger" else url or "redis://worker:secret@127.0.0.1:6390/0"
+    expected = URLS[url] if software == "messenger" else url or "redis://worker:secret@127.0.0.1:690/0"
     assert (service["secrets"][variable], service["files"][0]["secret"]) == (expected, f"{expected}\n")
 
 
