@@ -29,7 +29,7 @@ ADD_CELERY = """
 import json, sys
 from tasks import record
 for each in json.load(sys.stdin):
-    record.delay(**each)
+    record.apply_async(kwargs=each, countdown=each.pop("countdown", None))
 """
 ADD_RQ = """
 import json, os, sys
@@ -194,6 +194,17 @@ def stop_at_work(queue):
     return {**seen, "after": times_done("after", 1), "running": instances()}
 
 
+def stop_with_a_delayed_job(queue):
+    """Stop the worker that holds a job of Celery until it is due: the job waits in the queue again."""
+    queue.add("later", countdown=3600)
+    wait(queue.taken)
+    stop()
+    seen = {"held": queue.taken(), "waiting": queue.waiting()}
+    run("redis-cli", "-u", queue.url, "DEL", "celery")
+    run("systemctl", "start", "workers.target")
+    return seen
+
+
 def let_a_job_fail(queue):
     queue.add("bad", fail=True)
     queue.add("good", 5)
@@ -221,6 +232,8 @@ def begin(queue):
     seen = {"stopped": stop_at_work(queue), "failed": let_a_job_fail(queue), "renamed": restart_renamed(queue)}
     if ":690/" in f"{queue.url}/":  # the Redis of the role
         seen.update(periodic=run_the_timer(queue), killed=kill_with_a_job(queue))
+    if queue.software == "celery":
+        seen["delayed"] = stop_with_a_delayed_job(queue)
     queue.add("scaled", 100, seconds=0.2)
     return seen
 
