@@ -271,7 +271,13 @@ def storm(queue, jobs, seed, seconds):
     adding = threading.Thread(target=queue.add, args=("storm", int(jobs)), kwargs={"seconds": float(seconds)})
     adding.start()
     done_before = -1
-    while adding.is_alive() or (queue.waiting() or 0) > len(instances()):
+
+    def are_waiting():
+        waiting = queue.waiting()
+        # Redis knows no lag of a stream from which something was deleted, until its end has been read.
+        return waiting is None or waiting > len(instances())
+
+    while adding.is_alive() or are_waiting():
         following = time.monotonic() + 1
         # Workers that are killed faster than they start would never do a job.
         done = len(list(RESULTS.glob("storm*")))
