@@ -212,8 +212,7 @@ options:
       shared:
         description:
           - Names within the version and absolute paths on the target. Each name becomes a symbolic link to its path in
-            every version.
-          - O(release.prepare) has to leave these links alone.
+            every version, which O(release.prepare) has to leave alone.
         type: dict
       keep:
         description:

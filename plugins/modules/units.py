@@ -245,8 +245,7 @@ options:
           shared:
             description:
               - Names within the version and absolute paths on the target. Each name becomes a symbolic link to its path
-                in every version.
-              - O(units[].release.prepare) has to leave these links alone.
+                in every version, which O(units[].release.prepare) has to leave alone.
             type: dict
           keep:
             description:

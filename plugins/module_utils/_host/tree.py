@@ -352,36 +352,43 @@ def stream_digest(stream: t.BinaryIO) -> bytes:
 def remove_tree(folder: int, name: str) -> None:
     """Remove a file or a folder with all that is in it, without following links; nothing there is no error.
 
+    What is a folder in it is moved beside it first: however deep it is, one folder at a time is open.
+
     :param folder: handle of the folder in which it stands.
     """
-    try:
-        if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
-            os.unlink(name, dir_fd=folder)
-            return
-        handle = os.open(name, TO_LIST, dir_fd=folder)
-    except FileNotFoundError:
-        return
-    try:
-        for inside in os.listdir(handle):
-            try:
-                os.unlink(inside, dir_fd=handle)
-            except (IsADirectoryError, PermissionError):
-                remove_tree(handle, inside)
-    finally:
-        os.close(handle)
-    with contextlib.suppress(FileNotFoundError):
-        os.rmdir(name, dir_fd=folder)
+    pending, top = [name], name
+    while pending:
+        name = pending.pop()
+        try:
+            if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
+                os.unlink(name, dir_fd=folder)
+                continue
+            handle = os.open(name, TO_LIST, dir_fd=folder)
+        except FileNotFoundError:
+            continue
+        try:
+            for inside in os.listdir(handle):
+                try:
+                    os.unlink(inside, dir_fd=handle)
+                except (IsADirectoryError, PermissionError):
+                    pending.append(f"{top}-{os.urandom(4).hex()}")
+                    os.rename(inside, pending[-1], src_dir_fd=handle, dst_dir_fd=folder)
+        finally:
+            os.close(handle)
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(name, dir_fd=folder)
 
 
 _ACLS = ("system.posix_acl_access", "system.posix_acl_default")
 
 
-def give_tree(folder: int, owner: tuple[int, int], maker: int) -> None:
+def give_tree(folder: int, owner: tuple[int, int], maker: int, depth: int = LIMITS.depth) -> None:
     """Give a folder and all that is in it to an owner, links themselves included.
 
     Nobody else may write to it then: ACLs, setuid bits and write access for group and others go.
 
     :param maker: uid of the user who has made it.
+    :param depth: how many folders in each other it may have.
     :raises TreeError: for a file of somebody else, to which the maker has made a hard link.
     """
     _give(folder, owner)
@@ -396,7 +403,9 @@ def give_tree(folder: int, owner: tuple[int, int], maker: int) -> None:
         handle = os.open(name, TO_READ, dir_fd=folder)
         try:
             if is_folder:
-                give_tree(handle, owner, maker)
+                if not depth:
+                    raise TreeError(f"prepare: it has made more than {LIMITS.depth} folders in each other")
+                give_tree(handle, owner, maker, depth - 1)
             else:
                 _give(handle, owner)
         finally:
