@@ -124,7 +124,8 @@ class TreeWriter:
     def _check(self, parts: t.Sequence[bytes], name: bytes, kind: str) -> None:
         before = self._kinds.get(name)
         if before is not None and not before == kind == "directory":
-            raise TreeError(f"{shown(name) or 'the top'} stands in it twice; make it anew from one folder")
+            what = f"{shown(name)} stands in it twice" if name else f"its top is a {kind}"
+            raise TreeError(f"{what}; make it anew from one folder")
         if len(parts) > self._limits.depth:
             raise TreeError(f"{shown(name)} is more than {self._limits.depth} folders deep")
         if len(self._kinds) > self._limits.entries:
