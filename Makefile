@@ -88,6 +88,10 @@ mutations: ## put defects of version 0.1 back, one at a time, and see that the s
 	python3 tests/run images python
 	$(IN_SANDBOX) tests/property/mutations.py --seed $${SEED:-1}
 
+red: ## the live tests of what was wrong in version 0.1 against the modules of 0.1: each number has a test that fails there
+	python3 tests/run images python
+	$(IN_SANDBOX) tests/live/red.py
+
 clean: demo-clean ## remove what the other targets made in the checkout
 	rm -rf .venv .venv-importer .cache .coverage dist
 

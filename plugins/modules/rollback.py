@@ -42,6 +42,7 @@ options:
     description:
       - V(previous), or the number of a generation as M(unitcraft.systemd.unit_info) tells it with C(what=generations).
         The number can be a later one too.
+      - V(previous) is the state before the last deployment. What was deployed in between and taken back is left out.
     type: str
     default: previous
   scope:

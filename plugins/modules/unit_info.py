@@ -209,11 +209,13 @@ generations:
   description:
     - States that the target keeps, by the name of the set; only sets with a unit that O(name) names.
     - C(current) is true for the state that the target is in; C(actions) are those of the task that led to it.
+      C(follows) is the number of the state that the target was in before.
   returned: O(what=generations)
   type: dict
   sample:
     shop:
       - number: 3
+        follows: 2
         time: "2026-11-21T22:45:56Z"
         by: alice
         current: true

@@ -67,8 +67,7 @@ options:
         type: str
       state:
         description:
-          - With V(present) the module writes the file and applies the change to a running unit as far as the change
-            requires it.
+          - With V(present) the module writes the file and applies the change to a running unit as needed.
           - V(started), V(stopped), V(restarted) and V(reloaded) also set the run state.
           - V(started) starts what is not active, in each run. That includes a program that has ended, a C(oneshot)
             without C(RemainAfterExit=true), and a unit whose conditions were not met. The task then reports a change.
@@ -108,8 +107,7 @@ options:
         default: auto
       triggers:
         description:
-          - Files on the target whose content counts as part of the unit. A change of their content restarts a running
-            unit.
+          - Files on the target whose content counts as part of the unit. If it changes, a running unit restarts.
           - An item is the absolute path of a file, or a mapping with C(path) and C(reload). With C(reload=true) a
             change reloads the unit.
           - Check mode cannot see what an earlier task would have written. With C(changed=true) in the mapping it
@@ -156,7 +154,9 @@ options:
             description: The path is a directory.
             type: bool
           state:
-            description: With V(absent) the file or the directory with everything in it is removed.
+            description:
+              - With V(absent) the file or the directory with everything in it is removed.
+              - A rollback brings back a file or a link that was removed, not a directory with its contents.
             type: str
             choices: [absent]
           owner:
@@ -244,12 +244,12 @@ options:
             default: 900
           shared:
             description:
-              - Names within the version and absolute paths on the target. Each name becomes a symbolic link to its path
-                in every version, which O(units[].release.prepare) has to leave alone.
+              - Names in each version, and absolute paths on the target to which they become symbolic links.
+              - O(units[].release.prepare) has to leave these links alone.
             type: dict
           keep:
             description:
-              - Number of versions that stay on the target. The running and the previous version always stay.
+              - Number of versions that stay. The running one, the previous one and those of generations always stay.
             type: int
             default: 5
       swap:

@@ -20,6 +20,8 @@ from ansible_collections.unitcraft.systemd.plugins.plugin_utils._service_units i
     timer_sections,
 )
 
+_DYNAMIC = range(61184, 65520)  # systemd.exec(5), DynamicUser=
+
 
 def apply(declared: t.Any, release: int = 0, prefix: str = "") -> dict[str, t.Any]:
     """What makes the hosts have these services.
@@ -27,7 +29,8 @@ def apply(declared: t.Any, release: int = 0, prefix: str = "") -> dict[str, t.An
     :param declared: ``{NAME: {key: value}}``.
     :param release: systemd's release on the host, for example 252; 0 when it is not known.
     :param prefix: see ``Service``.
-    :returns: ``units`` (items), ``packages`` and ``needs_release``: whether the result depends on the release.
+    :returns: ``units`` (items), ``packages``, ``dynamic_users`` (names that systemd is to allocate) and
+        ``needs_release``: whether the result depends on the release.
     :raises ServiceError: at the first mistake.
     """
     services = _service_keys.read(declared, prefix)
@@ -38,8 +41,18 @@ def apply(declared: t.Any, release: int = 0, prefix: str = "") -> dict[str, t.An
     return {
         "units": [item for service, more in _shared(services) for item in _items(service, more, release)],
         "packages": list(dict.fromkeys(packages)),
+        "dynamic_users": sorted({service["user"] for service in present if service["dynamic_user"]}),
         "needs_release": any(_depends_on_release(service) for service in present),
     }
+
+
+def static_accounts(lines: t.Iterable[str]) -> list[str]:
+    """Names of the accounts that systemd has not allocated; nss-systemd shows those that it has as well.
+
+    :param lines: of ``getent passwd`` and ``getent group``.
+    """
+    accounts = [line.split(":") for line in lines]
+    return sorted({account[0] for account in accounts if int(account[2]) not in _DYNAMIC})
 
 
 def _depends_on_release(service: Service) -> bool:

@@ -16,9 +16,11 @@ import json
 import os
 import pathlib
 import pkgutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 PLUGINS = "ansible_collections.unitcraft.systemd.plugins"
@@ -34,7 +36,8 @@ def preload():
             wing = pathlib.Path(found.module_finder.path).name
             place = f".{wing}" if wing != folder.name else ""
             importlib.import_module(f"{PLUGINS}.module_utils{place}.{found.name}")
-    return {name: importlib.import_module(f"{PLUGINS}.modules.{name}") for name in MODULES}
+    found = pkgutil.iter_modules(importlib.import_module(f"{PLUGINS}.modules").__path__)
+    return {module.name: importlib.import_module(f"{PLUGINS}.modules.{module.name}") for module in found}
 
 
 def start_module(module, arguments, streams):
@@ -46,6 +49,22 @@ def start_module(module, arguments, streams):
             os.dup2(file.fileno(), number)
         _be_the_module(module, arguments)
     return child
+
+
+def wait(child, seconds):
+    """Exit status of a module; -1 when it and what it started had to be killed after *seconds*."""
+    end = time.monotonic() + seconds
+    pause = 0.002
+    while True:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > end:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return -1
+        time.sleep(pause)
+        pause = min(pause * 2, 0.02)
 
 
 def _be_the_module(module, arguments):
@@ -77,7 +96,7 @@ def main():
             data.seek(0)
             if ask["module"]:
                 child = start_module(modules[ask["module"]], json.loads(ask["data"]), (data, out, err))
-                code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                code = wait(child, ask["seconds"])
             else:
                 code = subprocess.call(ask["argv"], stdin=data, stdout=out, stderr=err)
             texts = [(file.seek(0), file.read().decode(errors="replace"))[1] for file in (out, err)]

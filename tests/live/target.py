@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pathlib
 import subprocess
 import tarfile
@@ -23,6 +24,9 @@ from lab import containers
 from live import agent
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Those of another version, for `make red`.
+PLUGINS = pathlib.Path(os.environ.get("UNITCRAFT_PLUGINS", ROOT / "plugins"))
+PATIENCE = float(os.environ.get("UNITCRAFT_PATIENCE", 300))  # seconds; a loaded machine takes its time
 AGENT = pathlib.Path(__file__).with_name("agent.py")
 LIBRARY = "/opt/unitcraft-test"
 _COLLECTION = "ansible_collections/unitcraft/systemd/plugins"
@@ -55,7 +59,7 @@ def _library() -> bytes:
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as archive:
         utils = pathlib.Path(ansible.module_utils.__file__).parent
-        own = [(ROOT / "plugins" / part, f"{_COLLECTION}/{part}") for part in ("modules", "module_utils")]
+        own = [(PLUGINS / part, f"{_COLLECTION}/{part}") for part in ("modules", "module_utils")]
         for folder, place in ((utils, "ansible/module_utils"), *own):
             for path in sorted(folder.rglob("*.py")):
                 archive.add(path, f"{place}/{path.relative_to(folder)}")
@@ -115,8 +119,8 @@ class Target:
             raise AssertionError(f"exit status {ended.code} of {script}\n{ended.out}{ended.err}")
         return ended.out.rstrip("\n")
 
-    def wait_for(self, script: str, seconds: float = 300.0) -> None:
-        """Wait until a shell script succeeds. For what happens on its own; a loaded machine takes its time."""
+    def wait_for(self, script: str, seconds: float = PATIENCE) -> None:
+        """Wait until a shell script succeeds. For what happens on its own."""
         end = time.monotonic() + seconds
         while self.run(["sh", "-c", script]).code != 0:
             assert time.monotonic() < end, f"after {seconds:.0f} s still not true: {script}"
@@ -145,7 +149,7 @@ class Target:
     def module(self, module: str, check: bool = False, **arguments: t.Any) -> dict[str, t.Any]:
         """What a module returns, failed or not."""
         data = json.dumps({**arguments, "_ansible_check_mode": check, "_ansible_version": "2.21"})
-        return self.result(self._ask({"argv": [], "module": module, "data": data}))
+        return self.result(self._ask({"argv": [], "module": module, "data": data, "seconds": 4 * PATIENCE}))
 
     @staticmethod
     def result(ended: Ended) -> dict[str, t.Any]:

@@ -299,3 +299,100 @@ def test_what_a_set_had_already_is_not_taken_over(target):
     deploy(target, [echo("1"), {**timer, "files": [shared["shared"]]}], **SET)
     rolled_back(target, to="1")
     assert target.sh("ls /etc/t-echo") == "conf\nsecret"
+
+
+def test_previous_is_what_the_present_one_followed(target):
+    """Version 2 was taken back; after version 3, too, the one before is version 1."""
+    for number in ("1", "2"):
+        deploy(target, [echo(number)], **SET)
+    assert rolled_back(target)[0] == {"from": 2, "to": 1}
+    deploy(target, [echo("3")], **SET)
+    generation, _state = rolled_back(target)
+    assert generation == {"from": 3, "to": 1}
+    assert target.sh(ASK) == "1 configuration 1 secret1"
+    told = target.module("unit_info", name=["t-echo.service"], what=["generations"])["generations"]["t-shop"]
+    assert [(each["number"], each["follows"]) for each in told] == [(1, 0), (2, 1), (3, 1)]
+
+
+def test_what_the_present_one_followed_is_kept(target):
+    for number in ("1", "2", "3"):
+        deploy(target, [echo(number)], keep_generations=3, **SET)
+    rolled_back(target, to="1")
+    for number in ("4", "5"):
+        deploy(target, [echo(number)], keep_generations=2, **SET)
+        assert target.sh("ls /var/lib/unitcraft/generations/t-shop | wc -l") == "3"
+    assert rolled_back(target)[0] == {"from": 5, "to": 4}
+
+
+def test_a_foreign_file_that_a_set_removed_comes_back(target):
+    before = "printf 'theirs' > /etc/t-echo/old; chmod 604 /etc/t-echo/old; ln -s x /etc/t-echo/former"
+    deploy(target, [echo("1")], **SET)
+    target.sh(f"{before}; mkdir /etc/t-echo/dir; echo x > /etc/t-echo/dir/x")
+    look = "stat -c '%n %F %a %N' /etc/t-echo/*; cat /etc/t-echo/old"
+    seen = target.sh(look)
+    gone = {name: {"path": f"/etc/t-echo/{name}", "state": "absent"} for name in ("old", "former")}
+    assert deploy(target, [echo("1", files=gone)], **SET)["changed"]
+    assert not deploy(target, [echo("1", files=gone)], **SET)["changed"]
+    deploy(target, [echo("2", files=gone)], **SET)
+    deploy(target, [echo("3")], **SET)  # it removes nothing any more
+    rolled_back(target, to="2")
+    assert target.sh("ls /etc/t-echo") == "conf\ndir\nsecret"
+    assert rolled_back(target)[0] == {"from": 2, "to": 1}
+    assert target.sh(look) == seen
+    rolled_back(target, to="4")
+    target.sh("echo new > /etc/t-echo/old")  # by hand, and nobody's
+    deploy(target, [echo("4")], **SET)
+    assert rolled_back(target)[0] == {"from": 5, "to": 4}
+    assert target.sh("cat /etc/t-echo/old") == "new"
+
+
+def test_a_folder_that_a_set_removed_is_a_generation(target):
+    target.sh("mkdir -p /etc/t-echo/dir; echo x > /etc/t-echo/dir/x")
+    gone = {"dir": {"path": "/etc/t-echo/dir", "state": "absent"}}
+    for number in ("1", "2"):
+        deploy(target, [echo(number)], **SET)
+    deploy(target, [echo("2", files=gone)], **SET)
+    assert rolled_back(target)[0] == {"from": 3, "to": 2}
+    assert target.sh(ASK) == "2 configuration 2 secret2"
+
+
+@pytest.fixture
+def with_a_secret(target):
+    """The set t-other has a file with a secret."""
+    timer = {"name": "t-other.timer", "sections": {"Timer": {"OnCalendar": "yearly", "Unit": "t-echo.service"}}}
+    deploy(target, [echo("1")], **SET)
+    deploy(target, [{**timer, "files": [{"path": "/etc/t-token", "secret": "HUNTER9\n"}]}], set_name="t-other")
+    return timer
+
+
+TAKES_OVER = {"token": {"path": "/etc/t-token", "content": "public\n", "mode": "0644"}}
+
+
+def test_no_diff_shows_the_secret_of_another_set(target, with_a_secret):
+    for check in (True, False):
+        result = deploy(target, [echo("1", files=TAKES_OVER)], check=check, _ansible_diff=True, **SET)
+        assert "/etc/t-token" in str(result["diff"])
+        assert "HUNTER9" not in str(result)
+        assert "/etc/t-token: set t-other declares it, too, and otherwise" in str(result["warnings"])
+
+
+def test_no_diff_shows_what_only_root_may_read(target):
+    deploy(target, [echo("1")], **SET)
+    target.sh("echo HUNTER9 | install -m 600 /dev/stdin /etc/t-token")
+    assert "HUNTER9" not in str(deploy(target, [echo("1", files=TAKES_OVER)], _ansible_diff=True, **SET))
+
+
+def test_the_file_of_another_set_is_given_back(target, with_a_secret):
+    deploy(target, [echo("1", files=TAKES_OVER)], **SET)
+    assert target.sh("cat /etc/t-token") == "public"
+    rolled_back(target)
+    assert target.sh("cat /etc/t-token; stat -c %a /etc/t-token") == "HUNTER9\n600"
+
+
+def test_a_file_that_another_set_has_otherwise_is_spoken_of(target, with_a_secret):
+    deploy(target, [echo("1", files=TAKES_OVER)], **SET)
+    timer = {**with_a_secret, "files": [{"path": "/etc/t-token", "secret": "HUNTER10\n"}]}
+    deploy(target, [timer], set_name="t-other")
+    result = target.module("rollback", set_name="t-shop")
+    assert "/etc/t-token stays as it is: set t-other has it, too" in str(result["warnings"])
+    assert target.sh("cat /etc/t-token") == "HUNTER10"

@@ -178,6 +178,14 @@ def test_timer_moves_without_firing(target):
 
 
 # Times that have passed since the timer was started; @ is two seconds after that.
+def test_what_a_killed_run_held_back_starts_again(target):
+    target.units([JOB, timer(OnCalendar="2099-01-01")])
+    held = "--no-block --unit=unitcraft-hold-1 --property=Type=oneshot --property=Before=t-j.service"
+    target.sh(f"systemd-run --quiet --collect {held} sleep 300")
+    assert not target.units([JOB, timer(OnCalendar="2099-01-02")]).get("failed")
+    assert target.sh("systemctl start t-j.service && systemctl list-units --plain --no-legend 'unitcraft-hold-*'") == ""
+
+
 PASSED = [{"OnCalendar": "@"}, {"OnBootSec": "1s"}]
 
 

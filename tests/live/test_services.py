@@ -90,6 +90,16 @@ def test_first_installation_that_fails_leaves_nothing(target):
     assert target.sh("ls -d /opt/t-app /etc/systemd/system/t-app.service 2>/dev/null; true") == ""
 
 
+def test_first_installation_that_fails_keeps_the_user_of_what_it_stored(target):
+    """Else the next user would get its number, and the data."""
+    sick = {"command": ["/bin/false"], "health": {"stable": 1}, "directories": [], "files": [], "group": ""}
+    result = apply(target, app(**sick, state_directories=["t-app"]))
+    assert result["not_undone"] == ["user t-app stays: /var/lib/t-app is of it; remove that first"]
+    assert target.sh("stat -c %U /var/lib/t-app") == "t-app"
+    well = {**sick, "command": ["/bin/sleep", "infinity"]}
+    assert not apply(target, app(**well, state_directories=["t-app"])).get("failed")
+
+
 def test_existing_user_is_never_changed(target):
     target.sh("useradd --system --comment Ann --shell /bin/sh t-app")
     before = target.sh("getent passwd t-app; getent shadow t-app; getent group t-app")

@@ -202,6 +202,15 @@ def let_a_job_fail(queue):
     return {"failed": queue.failed(), "bad": times_done("bad", 1), "good": times_done("good", 5)}
 
 
+def restart_renamed(_queue):
+    """Restart a worker when the host has another name than at the time at which systemd read its unit."""
+    before = run("uname", "-n").strip()
+    run("hostname", "renamed")
+    done = subprocess.run(["systemctl", "restart", "worker@1.service"], check=False, capture_output=True, text=True)
+    run("hostname", before)
+    return done.stderr or "running"
+
+
 def run_the_timer(_queue):
     run("systemctl", "start", "worker-tidy.service")
     wait((RESULTS / "100% tidy").exists)
@@ -209,7 +218,7 @@ def run_the_timer(_queue):
 
 
 def begin(queue):
-    seen = {"stopped": stop_at_work(queue), "failed": let_a_job_fail(queue)}
+    seen = {"stopped": stop_at_work(queue), "failed": let_a_job_fail(queue), "renamed": restart_renamed(queue)}
     if ":6390/" in f"{queue.url}/":  # the Redis of the role
         seen.update(periodic=run_the_timer(queue), killed=kill_with_a_job(queue))
     queue.add("scaled", 100, seconds=0.2)

@@ -11,13 +11,11 @@ starting Python and compiling the collection would be most of their time.
 from __future__ import annotations
 
 import base64
-import functools
 import importlib
 import json
 import os
 import pathlib
 import pwd
-import signal
 import subprocess
 import sys
 import tempfile
@@ -61,33 +59,14 @@ class Pulse:
         return longest
 
 
-def call_module(start, ask):
-    """Run one module in a child with a time limit; returns exit status, output, error output and seconds.
-
-    :param start: starts the module, see ``start_module`` of the live tests' agent.
-    """
+def call_module(live_agent, module, ask):
+    """Run one module in a child with a time limit; returns exit status, output, error output and seconds."""
     begun = time.monotonic()
     with open(os.devnull) as nothing, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = start(ask["arguments"], (nothing, out, err))
-        status = _wait(child, ask["seconds"])
+        child = live_agent.start_module(module, ask["arguments"], (nothing, out, err))
+        status = live_agent.wait(child, ask["seconds"])
         texts = [(file.seek(0), file.read().decode(errors="surrogateescape"))[1] for file in (out, err)]
     return {"code": status, "out": texts[0], "err": texts[1], "seconds": time.monotonic() - begun}
-
-
-def _wait(child, seconds):
-    """Exit status of the child; -1 when it had to be killed after *seconds*."""
-    end = time.monotonic() + seconds
-    pause = 0.002
-    while True:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > end:
-            os.killpg(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return -1
-        time.sleep(pause)
-        pause = min(pause * 2, 0.02)
 
 
 def shell(ask):
@@ -195,8 +174,7 @@ def main():
     live_agent = importlib.import_module("agent")  # that of the live tests; this file runs as __main__
     modules = live_agent.preload()
     pulse = Pulse()
-    starts = {name: functools.partial(live_agent.start_module, module) for name, module in modules.items()}
-    verbs = {"module": lambda ask: call_module(starts[ask["module"]], ask), "shell": shell, "look": look}
+    verbs = {"module": lambda ask: call_module(live_agent, modules[ask["module"]], ask), "shell": shell, "look": look}
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         ask = json.loads(line)

@@ -34,6 +34,10 @@ def test_a_job_that_fails_is_set_aside_and_the_others_go_on(story):
     assert story["failed"] == {"failed": 1, "bad": {"0": 1}, "good": {"1": 5}}
 
 
+def test_a_worker_restarts_on_a_host_that_was_renamed(story):
+    assert story["renamed"] == "running"
+
+
 def test_the_job_of_a_killed_worker_is_done_all_the_same(story, release):
     if release == 247:
         pytest.skip("its RQ has nothing for the job of a killed worker")

@@ -11,6 +11,7 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 from ansible_collections.unitcraft.systemd.plugins.plugin_utils import (
     _adopt,
+    _kinds,
     _linked,
     _report,
     _report_page,
@@ -119,6 +120,8 @@ class FilterModule:
             "linked_units": linked_units,
             "rollout_step": rollout_step,
             "service_units": service_units,
+            "static_accounts": _services.static_accounts,
             "worker_environment": _worker.environment_words,
             "worker_words": _worker.last_words,
+            "wrong_kinds": _kinds.wrong_kinds,
         }

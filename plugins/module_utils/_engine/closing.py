@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import pwd
+import time
 import typing as t
 
 from .accounts import Account, accounts_after
 from .accounts import remove as remove_accounts
-from .generations import Generations
+from .generations import FORMAT, Generations
 from .host import Host
-from .own_files import replace_file
+from .own_files import make_folder, replace_file
 from .plan import Plan
 from .store import Store
 
@@ -59,13 +62,14 @@ def _keep_generation(generation: t.Mapping[str, t.Any] | None, store: Store, hos
     generations = Generations(store, generation["set"])
     try:
         if "current" in generation:
-            generations.point_to(generation["current"])
+            _point_to(generations, generation["current"])
         elif not generation["items"] or not generation["keep"]:
-            generations.forget()  # with the secrets of what is no more
+            _forget(generations)  # with the secrets of what is no more
         else:
             _keep_contents(generation["items"], host)
             accounts = accounts_after(generations.accounts(), generation["accounts"])
-            generations.add(generation["items"], accounts, generation["actions"], generation["keep"])
+            contents = {name: generation[name] for name in ("items", "actions")}
+            _add(generations, {**contents, "accounts": accounts}, generation["keep"])
     except OSError as error:
         told = (
             f"set {generations.set_name} still counts as in its old generation"
@@ -74,6 +78,65 @@ def _keep_generation(generation: t.Mapping[str, t.Any] | None, store: Store, hos
         )
         return [f"everything was done, but {told}: {error.filename or 'a file'}: {error.strerror}"]
     return []
+
+
+def left_of(generations: Generations, keep: int) -> list[int]:
+    """The numbers of those that stay when one more is added: the latest ones, and the one that it follows."""
+    current = generations.current()
+    ranked = sorted(generations.numbers(), key=lambda number: (number == current, number), reverse=True)
+    return ranked[: max(keep, 1) - 1]
+
+
+def _add(generations: Generations, contents: t.Mapping[str, t.Any], keep: int) -> None:
+    """Add a generation, which is the current one from now on, and remove those that are too many.
+
+    :param contents: ``{items, accounts, actions}``.
+    :raises OSError: when that is impossible.
+    """
+    numbers, left = generations.numbers(), left_of(generations, keep)
+    number = max(numbers, default=0) + 1
+    if not os.path.isdir(generations.folder):
+        make_folder(generations.folder, 0o700)
+    generation = {
+        "format": FORMAT,
+        "number": number,
+        "follows": generations.current(),
+        "time": int(time.time()),
+        "by": _person(),
+        "set": generations.set_name,
+        **contents,
+    }
+    replace_file(generations.path(number), json.dumps(generation).encode("ascii"))
+    _point_to(generations, number)
+    for old in set(numbers).difference(left):
+        with contextlib.suppress(OSError):
+            os.unlink(generations.path(old))
+
+
+def _forget(generations: Generations) -> None:
+    """Remove all of them.
+
+    :raises OSError: when that is impossible.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(generations.folder):
+            os.unlink(os.path.join(generations.folder, name))
+        os.rmdir(generations.folder)
+
+
+def _point_to(generations: Generations, number: int) -> None:
+    """Say which generation the host is in.
+
+    :raises OSError: when that is impossible.
+    """
+    replace_file(os.path.join(generations.folder, "current"), str(number).encode("ascii"))
+
+
+def _person() -> str:
+    """Who runs us, before sudo."""
+    with contextlib.suppress(KeyError):
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    return str(os.getuid())
 
 
 def _keep_contents(items: t.Iterable[t.Mapping[str, t.Any]], host: Host) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
-from .._model import MISSING, File
+from .._model import MISSING, Change, File
 from .._syntax.words import from_bytes
 from .desired import DesiredFile, DesiredUnit
 from .plan import Plan
@@ -73,9 +73,12 @@ def _files_after(
 ) -> dict[str, dict[str, t.Any]]:
     """The files of an item: what it does not declare any more is still there.
 
+    One that was removed is an item too, so that a rollback has it again: what no declaration removes any more is left.
+
     :param known: what stood at the paths that are of the set already.
     """
-    files: dict[str, dict[str, t.Any]] = {file["path"]: file for file in old.get("files", ())}
+    files = {file["path"]: {**file, "left": file["kind"] == "missing"} for file in old.get("files", ())}
+    removed = {path for path, file in files.items() if file["left"]}
     after = {change.path: change.after for change in plan.files}
     declared = {file.path: file for file in unit.files}
     made = [change.path for change in plan.files if change.unit == unit.name and change.path not in declared]
@@ -83,15 +86,16 @@ def _files_after(
         file = declared.get(path) or DesiredFile("", path, "directory", only_new=True)
         found = state.places.get(path, MISSING)
         now = after.get(path, found)
-        if now.kind == "missing" or file.left:
+        is_ours, is_gone = path in known, now.kind == "missing"
+        is_removed = path in removed if is_ours else found.kind != "missing"
+        if file.left or (is_gone and not is_removed):
             files.pop(path, None)
             continue
-        entry = file._asdict()
-        entry.update(_traits(now), place="", validate=[])
-        entry["found"] = (
-            known[path] if path in known else _traits(found) if found != MISSING and not file.of_release else None
-        )
-        files[path] = entry
+        stood = known.get(path)
+        is_kept = found.kind != "missing" and not (is_gone and found.kind == "directory")
+        if is_kept and not is_ours and not file.of_release:
+            stood = _traits(found)
+        files[path] = {**file._asdict(), **_traits(now), "place": "", "validate": [], "found": stood}
     return files
 
 
@@ -102,11 +106,11 @@ def _traits(file: File) -> dict[str, t.Any]:
 
 
 def prune_files(
-    items: t.Sequence[Item], desired: t.Sequence[DesiredUnit], set_name: str, others: t.Iterable[str]
+    items: t.Sequence[Item], desired: t.Sequence[DesiredUnit], set_name: str, others: t.Callable[[], t.Container[str]]
 ) -> list[DesiredUnit]:
     """Have the files removed that a set has brought along and declares no more; no folder is among them.
 
-    :param others: the paths of the files that other sets have; they stay. Read only when something goes.
+    :param others: gives the paths of the files that other sets have; they stay. Asked only when something goes.
     :returns: items for what the task does not speak of otherwise.
     """
     declared = {file.path for unit in desired for file in unit.files}
@@ -116,9 +120,9 @@ def prune_files(
         (item, file["path"], file["of_release"])
         for item in items
         for file in item["files"]
-        if file["path"] not in declared and file["kind"] != "directory"
+        if file["path"] not in declared and file["kind"] not in ("directory", "missing")
     ]
-    kept = set(others) if gone else set()
+    kept: t.Container[str] = others() if gone else ()
     for item, path, of_release in gone:
         unit = units.get(_key(item))
         if unit is None or (of_release and unit.release):
@@ -132,12 +136,30 @@ def prune_files(
     return found
 
 
+def shared_files(changes: t.Iterable[Change], others: t.Mapping[str, Item]) -> list[str]:
+    """In words which files another set has otherwise than these changes leave them.
+
+    :param others: see ``files_of_others``.
+    """
+    return [
+        f"{change.path}: set {others[change.path]['set']} declares it, too, and otherwise; whichever is deployed last"
+        " stands there. Declare it in one of them"
+        for change in changes
+        if change.path in others and not _is_same(_traits(change.after), others[change.path])
+    ]
+
+
+def _is_same(one: Item, other: Item) -> bool:
+    """Whether two files hold the same."""
+    return all(one[trait] == other[trait] for trait in ("kind", "digest", "target"))
+
+
 def desired_again(
-    target: t.Sequence[Item], current: t.Sequence[Item], others: t.Collection[str], number: int, health: t.Any
+    target: t.Sequence[Item], current: t.Sequence[Item], others: t.Mapping[str, Item], number: int, health: t.Any
 ) -> list[DesiredUnit]:
     """What leads from one generation to another.
 
-    :param others: the paths of the files that other sets have; they stay.
+    :param others: the files that other sets have, see ``files_of_others``; they stay.
     :param target: the items of the generation to reach; ``current``: those of the one that the host is in.
     :param health: option ``health`` in the place of that of the items; None for theirs.
     """
@@ -166,13 +188,15 @@ def desired_again(
     return desired
 
 
-def _before(file: Item, place: str, others: t.Collection[str]) -> DesiredFile:
+def _before(file: Item, place: str, others: t.Mapping[str, Item]) -> DesiredFile:
     """What stood in the place of a file before the set had it: what somebody else had put there, or nothing."""
     path, left = file["path"], file["path"] in others
     found = file.get("found")
     if found:
         is_private = not (found["mode"] or 0o777) & 0o077
+        left = left and not _is_same(found, others[path])
         return DesiredFile(place, path, left=left, secret=file["secret"] or is_private, **found)
+    left = left or file["kind"] == "missing"
     return DesiredFile(place, path, "missing", only_new=file["kind"] == "directory", left=left)
 
 

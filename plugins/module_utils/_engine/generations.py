@@ -7,12 +7,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pwd
 import time
 import typing as t
 import urllib.parse
 
-from .own_files import make_folder, replace_file
 from .store import Store
 
 FORMAT = 1
@@ -22,27 +20,27 @@ Generation = dict[str, t.Any]
 class Generations:
     """The generations of one set: ``NUMBER.json`` each, and ``current``, which names the one that the host is in.
 
-    A generation is ``{format, number, time, by, set, items, accounts, actions}``; see ``committed.items_after`` and
-    ``accounts.accounts_after``.
+    A generation is ``{format, number, follows, time, by, set, items, accounts, actions}``; ``follows`` is the number of
+    the one that the host was in before it, and of the rest see ``committed.items_after`` and ``accounts_after``.
     """
 
     def __init__(self, store: Store, set_name: str) -> None:
         self.set_name = set_name
         name = urllib.parse.quote(set_name, safe="@:")
         name = name if name.strip(".") else name.replace(".", "%2E")  # ".." is a folder of its own too
-        self._folder = os.path.join(store.path("generations"), name)
+        self.folder = os.path.join(store.path("generations"), name)
 
     def numbers(self) -> list[int]:
         """The numbers of those that are kept, the oldest first."""
         try:
-            names = os.listdir(self._folder)
+            names = os.listdir(self.folder)
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             return []
         return sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit())
 
     def current(self) -> int:
         """The number of the one that the host is in; 0 for none."""
-        with contextlib.suppress(OSError, ValueError), open(os.path.join(self._folder, "current"), "rb") as stream:
+        with contextlib.suppress(OSError, ValueError), open(os.path.join(self.folder, "current"), "rb") as stream:
             return int(stream.read(20))
         return 0
 
@@ -52,7 +50,7 @@ class Generations:
         :raises ValueError: when there is none of this number, or it cannot be read.
         """
         try:
-            with open(self._path(number), "rb") as stream:
+            with open(self.path(number), "rb") as stream:
                 found: Generation = json.loads(stream.read())
             if found["format"] != FORMAT or not isinstance(found["items"], list):
                 raise ValueError(f"its format is {found['format']!r}")
@@ -60,7 +58,7 @@ class Generations:
             kept = ", ".join(map(str, self.numbers())) or "none"
             raise ValueError(f"set {self.set_name} has no generation {number} on this host; kept: {kept}") from None
         except (OSError, ValueError, LookupError, TypeError) as error:
-            raise ValueError(f"{self._path(number)} is not a generation of ours: {error}") from None
+            raise ValueError(f"{self.path(number)} is not a generation of ours: {error}") from None
         return found
 
     def items(self) -> list[dict[str, t.Any]]:
@@ -75,56 +73,9 @@ class Generations:
             return list(self.read(self.current()).get("accounts", ()))
         return []
 
-    def add(
-        self,
-        items: t.Sequence[t.Mapping[str, t.Any]],
-        accounts: t.Sequence[t.Mapping[str, t.Any]],
-        actions: t.Sequence[t.Any],
-        keep: int,
-    ) -> None:
-        """Add a generation, which is the current one from now on, and remove the oldest ones.
-
-        :raises OSError: when that is impossible.
-        """
-        numbers = self.numbers()
-        number = max(numbers, default=0) + 1
-        if not os.path.isdir(self._folder):
-            make_folder(self._folder, 0o700)
-        generation = {
-            "format": FORMAT,
-            "number": number,
-            "time": int(time.time()),
-            "by": _person(),
-            "set": self.set_name,
-            "items": items,
-            "accounts": accounts,
-            "actions": actions,
-        }
-        replace_file(self._path(number), json.dumps(generation).encode("ascii"))
-        self.point_to(number)
-        for old in [*numbers, number][: -max(keep, 1)]:
-            with contextlib.suppress(OSError):
-                os.unlink(self._path(old))
-
-    def forget(self) -> None:
-        """Remove all of them.
-
-        :raises OSError: when that is impossible.
-        """
-        with contextlib.suppress(FileNotFoundError):
-            for name in os.listdir(self._folder):
-                os.unlink(os.path.join(self._folder, name))
-            os.rmdir(self._folder)
-
-    def point_to(self, number: int) -> None:
-        """Say which generation the host is in.
-
-        :raises OSError: when that is impossible.
-        """
-        replace_file(os.path.join(self._folder, "current"), str(number).encode("ascii"))
-
-    def _path(self, number: int) -> str:
-        return os.path.join(self._folder, f"{number}.json")
+    def path(self, number: int) -> str:
+        """The file of one generation."""
+        return os.path.join(self.folder, f"{number}.json")
 
 
 def generations_of_all(store: Store, but: str = "") -> list[Generations]:
@@ -136,10 +87,15 @@ def generations_of_all(store: Store, but: str = "") -> list[Generations]:
     return [Generations(store, name) for name in sorted(map(urllib.parse.unquote, names)) if name != but]
 
 
-def files_of_others(store: Store, set_name: str) -> t.Iterator[str]:
-    """The paths of the files of every other set."""
-    for generations in generations_of_all(store, set_name):
-        yield from (file["path"] for item in generations.items() for file in item["files"])
+def files_of_others(store: Store, set_name: str) -> dict[str, dict[str, t.Any]]:
+    """The files of every other set by their paths, each as an item of a generation has it, and ``set``."""
+    return {
+        file["path"]: {**file, "set": generations.set_name}
+        for generations in generations_of_all(store, set_name)
+        for item in generations.items()
+        for file in item["files"]
+        if file["kind"] != "missing"
+    }
 
 
 def describe_all(store: Store, is_asked: t.Callable[[str], bool]) -> dict[str, list[dict[str, t.Any]]]:
@@ -163,17 +119,11 @@ def _described(generation: Generation, current: bool) -> dict[str, t.Any]:
     items = generation["items"]
     return {
         "number": generation["number"],
+        "follows": generation.get("follows"),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(generation["time"])),
         "by": generation["by"],
         "current": current,
         "units": sorted({item["name"] for item in items}),
-        "files": sorted(file["path"] for item in items for file in item["files"]),
+        "files": sorted(file["path"] for item in items for file in item["files"] if file["kind"] != "missing"),
         "actions": generation["actions"],
     }
-
-
-def _person() -> str:
-    """Who runs us, before sudo."""
-    with contextlib.suppress(KeyError):
-        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
-    return str(os.getuid())

@@ -20,6 +20,7 @@ from .host import Target
 from .jobs import has_job
 
 _PROPERTIES = ("ActiveState", "Job", "LastTriggerUSecMonotonic")
+_HOLD = "unitcraft-hold-"
 _LOOKS = 4  # PID 1 sees an elapsed timer in its next round at the latest, and each answer of its is a round
 _PAUSE = 0.05  # seconds
 
@@ -37,8 +38,9 @@ def daemon_reload(host: Target, jobs: t.Mapping[str, str], again: t.Sequence[str
         for timer, unit in jobs.items()
         if before.get(timer, {}).get("ActiveState") == "active" and not has_job(before.get(unit, {}))
     }
-    hold = _begin(host, held.values()) if held else ""
     try:
+        if held:
+            _begin(host, held.values())
         host.ask("daemon-reload", timeout=RELOAD_TIMEOUT)
         if again:
             host.attempt("reset-failed", "--", *again)  # a start that we ask for must not use up their start limit
@@ -46,13 +48,13 @@ def daemon_reload(host: Target, jobs: t.Mapping[str, str], again: t.Sequence[str
         if held:
             _cancel_starts(host, held, before)
     finally:
-        if hold:
-            host.attempt("stop", "--", hold)
+        if jobs:
+            host.attempt("stop", "--", f"{_HOLD}*.service")  # ours, and that of a run that was killed
 
 
-def _begin(host: Target, units: t.Iterable[str]) -> str:
-    """Start a unit that all of these wait for; returns its name. It ends by itself should nobody end it."""
-    hold = f"unitcraft-hold-{secrets.token_hex(4)}.service"
+def _begin(host: Target, units: t.Iterable[str]) -> None:
+    """Start a unit that all of these wait for. It ends by itself should nobody end it."""
+    hold = f"{_HOLD}{secrets.token_hex(4)}.service"
     manager = ["--user"] if host.scope == "user" else []
     order = [f"--property=Before={unit}" for unit in sorted(set(units))]
     argv = ["systemd-run", *manager, "--quiet", "--collect", "--no-block", f"--unit={hold}", "--property=Type=oneshot"]
@@ -61,7 +63,6 @@ def _begin(host: Target, units: t.Iterable[str]) -> str:
         raise SystemdError(
             f"systemd-run, which keeps timers from firing while their schedule changes: {reply.err.strip()}"
         )
-    return hold
 
 
 def _cancel_starts(host: Target, held: t.Mapping[str, str], before: t.Mapping[str, t.Mapping[str, str]]) -> None:

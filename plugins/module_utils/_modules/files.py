@@ -32,7 +32,7 @@ _MOST_ENCRYPTED = 2 << 20  # bytes; systemd takes credentials of up to 1 MiB
 _UNKNOWN = "encrypted "  # before the digest of a text: that of what is to be encrypted
 _SWAP_LINK = "swap.link"
 _SHOWN = 100_000  # bytes of a file that --diff shows
-Item = t.Mapping[str, t.Any]  # values of ``unit_options``
+Item = t.Mapping[str, t.Any]  # values of ``unit_options``, and what generations have
 
 
 def add_files(
@@ -332,11 +332,11 @@ class TaskFiles:
 
     # Shown
 
-    def diffs(self, plan: Plan, texts: bool, secrets: t.Container[str]) -> list[dict[str, str]]:
+    def diffs(self, plan: Plan, texts: bool, deployed: t.Mapping[str, Item]) -> list[dict[str, str]]:
         """``diff`` of the result for every file.
 
         :param texts: whether the task shows differences; contents are read for nothing else.
-        :param secrets: paths of what was secret when it was deployed.
+        :param deployed: the files of the sets of this host by their paths, as generations have them.
         """
         return [
             {
@@ -344,7 +344,7 @@ class TaskFiles:
                 "after_header": change.path,
                 **((self._texts(change) if texts else {}) or _descriptions(change)),
             }
-            for change in (change._replace(secret=_is_secret(change, secrets)) for change in plan.files)
+            for change in (change._replace(secret=_is_secret(change, deployed)) for change in plan.files)
         ]
 
     def _texts(self, change: Change) -> dict[str, str]:
@@ -366,10 +366,12 @@ class TaskFiles:
         return shown
 
 
-def _is_secret(change: Change, secrets: t.Container[str]) -> bool:
-    """Whether a content is hidden: also what was secret, and what goes that nobody else may read."""
-    goes = change.after.kind == "missing" and change.before.kind == "file"
-    return change.secret or change.path in secrets or (goes and not change.before.mode & 0o077)
+def _is_secret(change: Change, deployed: t.Mapping[str, Item]) -> bool:
+    """Whether a content is hidden: also what was secret, and what nobody else may read when it goes or is nobody's."""
+    if change.secret or deployed.get(change.path, {}).get("secret"):
+        return True
+    goes = change.after.kind == "missing" or change.path not in deployed
+    return goes and change.before.kind == "file" and not change.before.mode & 0o077
 
 
 def _descriptions(change: Change) -> dict[str, str]:

@@ -154,7 +154,8 @@ def _add_file_drift(units: t.Mapping[str, dict[str, t.Any]], store: Store) -> No
     for item in [item for generations in generations_of_all(store) for item in generations.items()]:
         with contextlib.suppress(LookupError, TypeError):  # it is not as we wrote it
             if item["name"] in units and item["files"]:
-                found = [drift for file in item["files"] for drift in compare_file(file, _present(file))]
+                files = [file for file in item["files"] if file["kind"] != "missing"]
+                found = [drift for file in files for drift in compare_file(file, _present(file))]
                 unit = units[item["name"]]
                 unit["drift"] = [*(unit["drift"] or ()), *found]
 

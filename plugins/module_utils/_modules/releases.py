@@ -10,6 +10,7 @@ import posixpath
 import re
 import typing as t
 
+from .._engine.closing import left_of
 from .._engine.desired import DesiredFile, DesiredUnit
 from .._engine.generations import Generations, generations_of_all
 from .._engine.host import Host
@@ -89,7 +90,7 @@ def versions_in_use(
     for generations in generations_of_all(store, over) if found else ():
         numbers = generations.numbers()
         is_own = own is not None and own.set_name == generations.set_name
-        going = numbers[: max(len(numbers) + 1 - keep, 0)] if is_own else []
+        going = set(numbers).difference(left_of(generations, keep)) if is_own else ()
         for number in numbers:
             with contextlib.suppress(ValueError, LookupError, TypeError):
                 for file in (file for item in generations.read(number)["items"] for file in item["files"]):

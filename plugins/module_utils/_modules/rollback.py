@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import posixpath
@@ -70,15 +71,20 @@ class Rollback(Task):
         self._generations = generations = Generations(self.store, self.params["set_name"])
         current = generations.current()
         try:
-            self.number = self._chosen(generations, current)
+            self.number = self._chosen(generations)
             generation = generations.read(self.number)
-            others = set(files_of_others(self.store, self.params["set_name"]))
+            others = files_of_others(self.store, self.params["set_name"])
             desired = desired_again(generation["items"], generations.items(), others, self.number, self.health)
             self._add_accounts(desired, generation.get("accounts", ()))
         except ValueError as error:
             raise DeclarationError([f"to: {error}"]) from None
         except (LookupError, TypeError, AttributeError) as error:
             raise DeclarationError([f"to: generation {self.number} is malformed ({error!r})"]) from None
+        self.warnings += [
+            f"{file.path} stays as it is: set {others[file.path]['set']} has it, too"
+            for file in (file for unit in desired for file in unit.files)
+            if file.left and file.path in others
+        ]
         self._check_contents(host.contents, desired)
         self.result["generation"] = {"from": current, "to": self.number}
         return desired
@@ -96,16 +102,16 @@ class Rollback(Task):
         """Nothing more: the generations say what goes."""
         return []
 
-    def _chosen(self, generations: Generations, current: int) -> int:
+    def _chosen(self, generations: Generations) -> int:
         if self.to.isdigit():
             return int(self.to)
         if self.to != "previous":
             raise ValueError(f"{self.to!r} is neither 'previous' nor the number of a generation")
-        earlier = [number for number in generations.numbers() if number < current]
-        if not earlier:
+        previous = _previous(generations)
+        if not previous:
             kept = ", ".join(map(str, generations.numbers())) or "none"
             raise ValueError(f"set {generations.set_name} has no earlier generation on this host; kept: {kept}")
-        return earlier[-1]
+        return previous
 
     def _check_contents(self, contents: Contents, desired: t.Sequence[DesiredUnit]) -> None:
         for file in (file for unit in desired for file in unit.files):
@@ -122,3 +128,16 @@ class Rollback(Task):
         self, plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]
     ) -> dict[str, t.Any] | None:
         return {"set": self.params["set_name"], "current": self.number}
+
+
+def _previous(generations: Generations) -> int:
+    """The number of the one that the host was in before the present one was deployed; 0 for none that is kept.
+
+    What somebody went back from is not among them: it was no good.
+    """
+    numbers, current = generations.numbers(), generations.current()
+    with contextlib.suppress(ValueError):
+        follows = generations.read(current).get("follows")
+        if follows is not None:
+            return int(follows) if follows in numbers else 0
+    return max((number for number in numbers if number < current), default=0)  # it says nothing of that

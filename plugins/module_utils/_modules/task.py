@@ -138,7 +138,7 @@ class Task:
             from .releases import add_releases
 
             removes = any(unit.removes for unit in desired)
-            others = set(files_of_others(self.store, own_set)) if removes else ()
+            others = files_of_others(self.store, own_set) if removes else ()
             add_releases(desired, self.items, self.sent, self.params, host, self.listed, others)
         return desired
 
@@ -202,9 +202,8 @@ class Task:
         if self._items_before:
             from .._engine.committed import prune_files
 
-            set_name = self.params["set_name"]
-            others = files_of_others(self.store, set_name)
-            pruned += prune_files(self._items_before, [*desired, *pruned], set_name, others)
+            declared_now = [*desired, *pruned]
+            pruned += prune_files(self._items_before, declared_now, self.params["set_name"], self._files_of_others)
         return pruned
 
     def _dropped(self, host: Host, desired: t.Sequence[DesiredUnit], record: Record) -> list[DesiredUnit]:
@@ -249,9 +248,17 @@ class Task:
         self.warnings += plan.warnings
         self.result.update(describe_plan(plan))
         if files and plan.files:
-            secrets = {file["path"] for item in self._items_before for file in item["files"] if file["secret"]}
-            self.result["diff"] = files.diffs(plan, self.diff_mode, secrets) + self.result["diff"]
+            self._add_diffs(files, plan)
         return plan
+
+    def _add_diffs(self, files: TaskFiles, plan: Plan) -> None:
+        """Add the differences of files to the result. What any set holds as a secret is none that is shown."""
+        from .._engine.committed import shared_files
+
+        own = {file["path"]: file for item in self._items_before for file in item["files"]}
+        others = self._files_of_others()
+        self.warnings += shared_files(plan.files, others)
+        self.result["diff"] = files.diffs(plan, self.diff_mode, {**others, **own}) + self.result["diff"]
 
     def _check(self, plan: Plan, host: Host, state: HostState, desired: t.Sequence[DesiredUnit]) -> None:
         """Stop before anything is written when it cannot be, or when a text that changes is not fit for this host.
@@ -373,6 +380,10 @@ class Task:
         names = {unit.name for unit in desired}
         name = self.params["set_name"] or (names.pop() if len(names) == 1 else "")
         return Generations(self.store, name) if name and not self.params["root"] else None
+
+    def _files_of_others(self) -> dict[str, dict[str, t.Any]]:
+        """The files of every other set. Each call reads all generations: only for a run that changes files."""
+        return files_of_others(self.store, self._generations.set_name) if self._generations else {}
 
     @functools.cached_property
     def _items_before(self) -> list[dict[str, t.Any]]:

@@ -84,6 +84,20 @@ def test_mistake_is_told(case):
     assert "told-to-nobody" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("mail:x:8:8:mail:/var/mail:/usr/sbin/nologin", ["mail"]),
+        ("games:x:61183:", ["games"]),
+        ("worker:!*:61184:61184:Dynamic User:/:/usr/sbin/nologin", []),
+        ("worker:!*:65519:", []),
+        ("nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin", ["nobody"]),
+    ],
+)
+def test_accounts_that_systemd_has_not_allocated(line, names):
+    assert _services.static_accounts([line]) == names
+
+
 def test_what_is_declared_stays_as_it_is():
     declared = {"a": {"command": ["/a"], "files": [{"dest": "/f", "src": "f"}], "sections": {"Service": {"Nice": 1}}}}
     before = copy.deepcopy(declared)

@@ -82,6 +82,15 @@ def test_workers_and_web_application_have_one_url(software, variable, url):
     assert (service["secrets"][variable], service["files"][0]["secret"]) == (expected, f"{expected}\n")
 
 
+@pytest.mark.parametrize(
+    ("given", "seconds"), [({}, 3960), ({"worker_job_timeout": 20, "worker_longest_delay": 0}, 80)]
+)
+def test_a_delayed_job_of_celery_is_given_out_once(given, seconds):
+    variables, templar = worker({"worker_app": "tasks", **given})
+    settings = templar.template(variables["__worker_celery_settings"])
+    assert f'broker.transport_options=(json){{"visibility_timeout": {seconds}}}' in settings
+
+
 @pytest.mark.parametrize("case", DISTRIBUTIONS)
 def test_which_file_is_loaded(case):
     names = read("roles/services/tasks/distribution.yml")[1]["vars"]["__services_data_files"]["files"]

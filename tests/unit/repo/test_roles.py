@@ -11,8 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import case_files
 import pytest
 import yaml
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils import _kinds
 
 ROLES = sorted(path for path in (Path(__file__).parents[3] / "roles").iterdir() if (path / "meta").is_dir())
 
@@ -62,6 +64,11 @@ def test_every_variable_is_used(role):
 def test_every_role_has_what_a_collection_needs(role):
     assert (role / "README.md").is_file()
     assert load(role, "meta/main.yml")["galaxy_info"]["description"]
+
+
+@pytest.mark.parametrize("case", case_files.load("plugin_utils/kinds"))
+def test_a_text_is_no_list(case):
+    assert _kinds.wrong_kinds(case["given"], options(ROLES[0].parent / case["role"])) == case.get("wrong", [])
 
 
 # --- secrets ----------------------------------------------------------------------------------------------------------
