@@ -244,17 +244,6 @@ def test_a_secret_takes_no_rights_from_the_file_of_before(target):
     assert target.sh("stat -c '%a %U' /etc/t-echo/secret") == "600 root"
 
 
-def test_a_mount_point_that_cannot_be_removed(installed):
-    installed.sh("mkdir -p /opt/t-echo/data; mount -t tmpfs none /opt/t-echo/data")
-    try:
-        failed = deploy(installed, [echo("2", files={"gone": {"path": "/opt/t-echo/data", "state": "absent"}})])
-    finally:
-        installed.sh("umount /opt/t-echo/data")
-    assert failed["rolled_back"], failed
-    assert "/opt/t-echo/data cannot be changed: Device or resource busy" in failed["msg"]
-    assert answer(installed) == "1 configuration 1 secret1"
-
-
 def test_links_that_only_root_can_have_made_are_followed(target):
     unit = echo("1", files={"pid": {"path": "/var/run/t-note", "content": "x"}})
     result = deploy(target, [unit])

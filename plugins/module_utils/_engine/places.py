@@ -30,6 +30,7 @@ _UNIT_FOLDER = re.compile(
 )
 _NEVER_GO = ("/dev", "/etc/systemd/system", "/etc/systemd/user", "/proc", "/run/systemd", "/sys", "/usr/lib/systemd")
 _NO_PLACE = re.compile(r"/(proc|sys|dev)(/|\Z)")
+_ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
 def path_problem(path: str) -> str:
@@ -166,6 +167,19 @@ def missing_parents(path: str) -> list[str]:
         found.append(folder)
         folder = os.path.dirname(folder)
     return found[::-1]
+
+
+def mount_points() -> dict[str, str]:
+    """What is mounted where we run: ``{path: a mount point at it or below it}``, see proc_pid_mountinfo(5)."""
+    found: dict[str, str] = {}
+    with contextlib.suppress(FileNotFoundError), open("/proc/self/mountinfo", "rb") as stream:
+        for line in stream:
+            escaped = line.split(b" ", 5)[4]
+            point = path = os.fsdecode(_ESCAPE.sub(lambda digits: bytes([int(digits[1], 8)]), escaped))
+            while path != "/":
+                found[path] = point
+                path = os.path.dirname(path)
+    return found
 
 
 def entries_below(path: str, most: int) -> list[str]:
