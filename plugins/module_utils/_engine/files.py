@@ -43,7 +43,7 @@ def apply(changes: t.Sequence[Change], token: str, base: str = "", open_content:
         except OSError:
             for name, change in staged:
                 with contextlib.suppress(OSError):
-                    os.unlink(name, dir_fd=folders.parent(change))
+                    os.unlink(name, dir_fd=folders.parent(change, create=False))
             raise
         folders.flush()
     remove_empty_folders([c.path for c in changes if c.after.kind == "missing" and not c.place], base)
@@ -210,8 +210,8 @@ def _remove(folders: _Folders, change: Change) -> None:
         try:
             os.rmdir(name, dir_fd=folder)
         except OSError as error:
-            # Somebody else's files are in it, or it is a mount point: a task says so, an undo names what is left.
-            if error.errno not in (errno.ENOTEMPTY, errno.EBUSY) or change.action:
+            # Somebody else's files are in it. A mount point cannot go: a task says so, an undo names what is left.
+            if error.errno != errno.ENOTEMPTY and (error.errno != errno.EBUSY or change.action):
                 raise
 
 

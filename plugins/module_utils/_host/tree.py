@@ -353,31 +353,45 @@ def stream_digest(stream: t.BinaryIO) -> bytes:
 def remove_tree(folder: int, name: str) -> None:
     """Remove a file or a folder with all that is in it, without following links; nothing there is no error.
 
-    What is a folder in it is moved beside it first: however deep it is, one folder at a time is open.
+    What lies very deep in it is moved beside it first, so that few folders are open at once.
 
     :param folder: handle of the folder in which it stands.
+    :raises OSError: with the path in ``filename``, from ``folder`` on. What is left has a name that begins with *name*.
     """
-    pending, top = [name], name
+    pending = [name]
+
+    def lift(outer: int, inside: str) -> None:
+        pending.append(f"{name}-{os.urandom(4).hex()}")
+        os.rename(inside, pending[-1], src_dir_fd=outer, dst_dir_fd=folder)
+
     while pending:
-        name = pending.pop()
-        try:
-            if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
-                os.unlink(name, dir_fd=folder)
-                continue
-            handle = os.open(name, TO_LIST, dir_fd=folder)
-        except FileNotFoundError:
-            continue
-        try:
-            for inside in os.listdir(handle):
-                try:
-                    os.unlink(inside, dir_fd=handle)
-                except (IsADirectoryError, PermissionError):
-                    pending.append(f"{top}-{os.urandom(4).hex()}")
-                    os.rename(inside, pending[-1], src_dir_fd=handle, dst_dir_fd=folder)
-        finally:
-            os.close(handle)
-        with contextlib.suppress(FileNotFoundError):
-            os.rmdir(name, dir_fd=folder)
+        _remove_in(folder, pending.pop(), LIMITS.depth, lift)
+
+
+def _remove_in(folder: int, name: str, depth: int, lift: t.Callable[[int, str], None]) -> None:
+    try:
+        if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
+            os.unlink(name, dir_fd=folder)
+            return
+        handle = os.open(name, TO_LIST, dir_fd=folder)
+    except FileNotFoundError:
+        return
+    try:
+        for inside in os.listdir(handle):
+            try:
+                os.unlink(inside, dir_fd=handle)
+            except (IsADirectoryError, PermissionError):
+                if depth:
+                    _remove_in(handle, inside, depth - 1, lift)
+                else:
+                    lift(handle, inside)
+    except OSError as error:
+        error.filename = f"{name}/{error.filename}"
+        raise
+    finally:
+        os.close(handle)
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(name, dir_fd=folder)
 
 
 _ACLS = ("system.posix_acl_access", "system.posix_acl_default")
