@@ -204,8 +204,9 @@ def test_a_damaged_archive(installed, program, tmp_path):
     whole = (tmp_path / "whole.tar.gz").read_bytes()
     (tmp_path / "half.tar.gz").write_bytes(whole[: len(whole) // 2])
     result = deploy(installed, [service(tmp_path / "half.tar.gz", "2")])
-    assert result.get("failed"), result
+    assert (result.get("failed"), result["changed"], "rolled_back" in result) == (True, False, False), result
     assert "release /opt/t-rel: version 2 cannot be made: the archive is damaged" in result["msg"]
+    assert result["msg"].endswith("Nothing was changed")
     assert installed.sh(LIST) == before
     result = deploy(installed, [service(tmp_path / "whole.tar.gz", "2")])
     assert answer(installed) == ["2", "active", "releases/2"]

@@ -49,8 +49,9 @@ def run(
     :raises TransactionError: with what failed and whether everything is as it was.
     """
     _write_intent(store, snapshot)
+    steps = _Run(plan, host, store, snapshot)
     try:
-        states = _Run(plan, host, store, snapshot).apply()
+        states = steps.apply()
         (commit or store.forget_intent)()  # from here on it is done
     except BaseException as error:  # whatever it is, also the user's Ctrl-C: nothing half done may stay
         failures = error.failures if isinstance(error, _NotUp) else []
@@ -61,6 +62,8 @@ def run(
             raise TransactionError(message, failures, False, left_over) from error
         left_over, is_stuck = _undo(reported, failures, snapshot, host)
         left_over += _forget(store, is_stuck)
+        if not (steps.touched or left_over):
+            raise TransactionError(_told(reported, "Nothing was changed"), failures) from error
         back = f", except: {'; '.join(left_over)}" if left_over else ""
         message = _told(reported, f"The state from before this task is back{back}")
         raise TransactionError(message, failures, not left_over, left_over) from error
@@ -136,6 +139,7 @@ class _Run:
         self.begun = host.monotonic()
         self.complaints: dict[str, str] = {}
         self.failed_reloads: dict[str, str] = {}
+        self.touched = bool(plan.linger or plan.accounts.made)  # more than folders of new versions
 
     def apply(self) -> States:
         """Every step, and the state of what runs after it.
@@ -148,7 +152,9 @@ class _Run:
             host.wait_for_manager()
         make_accounts(plan.accounts.made, host.run)
         for release in plan.releases.values():
+            self.touched |= bool(release.release.prepare)
             host.make_version(release)
+        self.touched = True
         self._jobs("stop", [*plan.stop, *plan.stop_start])
         self._enablement("disable", plan.disable)
         placed = shields(plan, host)

@@ -27,11 +27,11 @@ def file_changes(state: HostState, items: t.Iterable[DesiredUnit]) -> list[Chang
     changes: dict[str, Change] = {}
     files = {path: file for path, (_unit, file) in declared.items()}
     for unit, file in sorted(declared.values(), key=lambda pair: -pair[1].path.count("/")):
-        if file.left:
+        if file.left or _holds_more(file, changes, state):
             continue
-        if file.kind == "missing" and file.only_new and not changes.keys() >= state.below.get(file.path, {}).keys():
-            continue  # something else is in this folder
         for change in _changes(unit, file, state, files):
+            if not change.before.kind == change.after.kind == "directory":
+                refuse_mounts(file.place, change.path, state)
             changes[change.path] = change
     for unit, file in declared.values():
         for path in _missing_parents(file, state):
@@ -40,6 +40,26 @@ def file_changes(state: HostState, items: t.Iterable[DesiredUnit]) -> list[Chang
                 reason = f"{path}: the folder of {posixpath.basename(file.path)} does not exist"
                 changes[path] = Change(unit, path, MISSING, after, "write", reason, file.place)
     return sorted(changes.values(), key=lambda change: change.path.count("/"))
+
+
+def _holds_more(file: DesiredFile, changes: t.Mapping[str, Change], state: HostState) -> bool:
+    """Whether something else is in a folder that goes only when it is empty."""
+    inner = state.below.get(file.path, {})
+    return (
+        file.kind == "missing" and file.only_new and (file.path in state.mounts or not changes.keys() >= inner.keys())
+    )
+
+
+def refuse_mounts(place: str, path: str, state: HostState) -> None:
+    """Refuse to remove or replace a mount point, or a folder with one in it: the kernel would.
+
+    :raises PlanError: with the mount point.
+    """
+    point = state.mounts.get(path)
+    if point:
+        raise PlanError(
+            f"{place}: {path} cannot be removed or replaced, for {point} is a mount point; unmount it first"
+        )
 
 
 def differs(state: HostState, item: DesiredUnit) -> bool:

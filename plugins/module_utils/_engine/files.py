@@ -17,6 +17,7 @@ from .._model import Change, File
 from .contents import OpenContent, copy_content
 
 TEMPORARY = ".#unitcraft-"  # systemd passes over hidden files and over names that end in no unit type
+_MOST_OPEN = 256  # folders at once; a process may open 1024 files
 _FLUSH_TOGETHER = 8  # from this many files on, one flush of the file system is cheaper than one of each file
 
 
@@ -30,8 +31,7 @@ def apply(changes: t.Sequence[Change], token: str, base: str = "", open_content:
     :param open_content: opens what a file of a change has no ``data`` for, by its digest.
     :raises OSError: with the path in ``filename``.
     """
-    with contextlib.ExitStack() as stack:
-        folders = _Folders(stack, base)
+    with contextlib.closing(_Folders(base)) as folders:
         for change in changes:
             if change.after.kind == "directory":
                 with _naming(change):
@@ -41,9 +41,9 @@ def apply(changes: t.Sequence[Change], token: str, base: str = "", open_content:
             _stage(folders, changes, token, open_content, staged)
             _put_in_place(folders, changes, staged)
         except OSError:
-            for folder, name, _change in staged:
+            for name, change in staged:
                 with contextlib.suppress(OSError):
-                    os.unlink(name, dir_fd=folder)
+                    os.unlink(name, dir_fd=folders.parent(change, create=False))
             raise
         folders.flush()
     remove_empty_folders([c.path for c in changes if c.after.kind == "missing" and not c.place], base)
@@ -59,7 +59,7 @@ def _naming(change: Change) -> t.Iterator[None]:
         raise
 
 
-_Staged = list[tuple[int, str, Change]]  # open folder, name in it
+_Staged = list[tuple[str, Change]]  # temporary name in the folder of the file
 
 
 def _stage(
@@ -71,44 +71,49 @@ def _stage(
             name = f"{TEMPORARY}{token}-{number}"
             with _naming(change):
                 folder = folders.parent(change)
-                staged.append((folder, name, change))
+                staged.append((name, change))
                 _create(folder, name, change.after, open_content)
-    _flush([(folder, name, change) for folder, name, change in staged if change.after.kind == "file"])
+    _flush(folders, [(name, change) for name, change in staged if change.after.kind == "file"])
 
 
 def _put_in_place(folders: _Folders, changes: t.Sequence[Change], staged: _Staged) -> None:
     """Give new files and links their names, and remove what goes."""
     removed = [change for change in changes if change.after.kind == "missing"]
     removed.sort(key=lambda change: -change.path.count("/"))  # what is in a folder before it
-    replaced = [change for _folder, _name, change in staged if change.before.kind == "directory"]
+    replaced = [change for _name, change in staged if change.before.kind == "directory"]
     for change in replaced:
         inner = [other for other in removed if other.path.startswith(f"{change.path}/")]
         for old in (*inner, change):
             _remove(folders, old)
         removed = [other for other in removed if other not in inner]
-    for folder, name, change in staged:
+    for name, change in staged:
         with _naming(change):
+            folder = folders.parent(change)
             os.rename(name, os.path.basename(change.path), src_dir_fd=folder, dst_dir_fd=folder)
     for change in removed:
         _remove(folders, change)
 
 
 class _Folders:
-    """Open folders by path, each once."""
+    """Open folders by path, the last ones that were asked for."""
 
-    def __init__(self, stack: contextlib.ExitStack, base: str) -> None:
-        self._stack = stack
+    def __init__(self, base: str) -> None:
         self._base = base
         self._open: dict[str, int] = {}
 
     def parent(self, change: Change, create: bool = True) -> int:
-        """The folder in which the file of a change stands."""
+        """The folder in which the file of a change stands, open until many others have been asked for."""
         path = os.path.dirname(change.path)
         if path not in self._open:
-            handle = open_folder(path, self._base, create)
-            self._stack.callback(os.close, handle)
-            self._open[path] = handle
+            if len(self._open) >= _MOST_OPEN:
+                self.flush()
+                self.close()
+            self._open[path] = open_folder(path, self._base, create)
         return self._open[path]
+
+    def close(self) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
 
     def make(self, change: Change) -> None:
         """Make a folder, or give one that is there its owner, mode and attributes."""
@@ -180,16 +185,16 @@ def read_attributes(handle: int) -> tuple[tuple[str, bytes], ...]:
     return tuple(found)
 
 
-def _flush(files: _Staged) -> None:
+def _flush(folders: _Folders, files: _Staged) -> None:
     """Have the contents of files on disk, before a rename makes them the valid ones."""
     if len(files) >= _FLUSH_TOGETHER:
         with contextlib.suppress(OSError):
-            for folder in {folder for folder, _name, _change in files}:
-                flush_file_system(folder)
+            for change in {os.path.dirname(change.path): change for _name, change in files}.values():
+                flush_file_system(folders.parent(change))
             return
-    for folder, name, change in files:
+    for name, change in files:
         with _naming(change):
-            handle = os.open(name, TO_READ, dir_fd=folder)
+            handle = os.open(name, TO_READ, dir_fd=folders.parent(change))
             try:
                 os.fsync(handle)
             finally:

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
 import typing as t
 
-from .._host.below import TO_READ, open_folder, own_path, real_path
+from .._host.below import TO_READ, open_folder, opened, own_path, real_path
 from .._host.tree import stream_digest
 from .._model import File
 from .files import read_attributes
@@ -19,6 +20,8 @@ if t.TYPE_CHECKING:
     from .._host.manager import Manager
 
 MAX_SIZE = 4 << 30  # bytes
+_MOST_LETTERS = 16 << 20  # of all paths below a folder
+_DEEPEST = 300  # folders in each other; the time that they take grows with the square
 # systemd.unit(5), "Unit File Load Path", and folders that are no place for files.
 _UNIT_FOLDER = re.compile(
     r"/(etc|run|lib|usr/lib|usr/local/lib|usr/share|usr/local/share)/systemd/(system|user)(\.control|\.attached)?(/|\Z)"
@@ -27,6 +30,7 @@ _UNIT_FOLDER = re.compile(
 )
 _NEVER_GO = ("/dev", "/etc/systemd/system", "/etc/systemd/user", "/proc", "/run/systemd", "/sys", "/usr/lib/systemd")
 _NO_PLACE = re.compile(r"/(proc|sys|dev)(/|\Z)")
+_ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
 def path_problem(path: str) -> str:
@@ -165,14 +169,37 @@ def missing_parents(path: str) -> list[str]:
     return found[::-1]
 
 
-def entries_below(path: str, most: int) -> list[str]:
-    """Every path below a folder, links not followed.
+def mount_points() -> dict[str, str]:
+    """What is mounted where we run: ``{path: a mount point at it or below it}``, see proc_pid_mountinfo(5)."""
+    found: dict[str, str] = {}
+    with contextlib.suppress(FileNotFoundError), open("/proc/self/mountinfo", "rb") as stream:
+        for line in stream:
+            escaped = line.split(b" ", 5)[4]
+            point = path = os.fsdecode(_ESCAPE.sub(lambda digits: bytes([int(digits[1], 8)]), escaped))
+            while path != "/":
+                found[path] = point
+                path = os.path.dirname(path)
+    return found
 
-    :raises ValueError: when they are more than ``most``.
+
+def entries_below(path: str, most: int) -> list[str]:
+    """Every path below a folder, links not followed; a path may be longer than the kernel takes at once.
+
+    :raises ValueError: when they are more than ``most``, or too deep.
+    :raises OSError: when a folder cannot be read, with its path in ``filename``.
     """
     found: list[str] = []
-    for folder, folders, files in os.walk(path):
-        found += [os.path.join(folder, name) for name in (*folders, *files)]
-        if len(found) > most:
-            raise ValueError(f"{path} holds more than {most} files; remove it by hand")
+    pending, length, deepest = [path], 0, path.count("/") + _DEEPEST
+    while pending:
+        folder = pending.pop()
+        with contextlib.suppress(FileNotFoundError), opened(folder) as handle, os.scandir(handle) as entries:
+            for entry in entries:
+                found.append(f"{folder}/{entry.name}")
+                length += len(found[-1])
+                if len(found) > most or length > _MOST_LETTERS:
+                    raise ValueError(f"{path} holds more than {most} files, or very long paths; remove it by hand")
+                if entry.is_dir(follow_symlinks=False):
+                    if found[-1].count("/") > deepest:
+                        raise ValueError(f"{path} is more than {_DEEPEST} folders deep; remove it by hand")
+                    pending.append(found[-1])
     return found

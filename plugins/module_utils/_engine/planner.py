@@ -9,12 +9,12 @@ import typing as t
 from .._model import MISSING, Setting
 from .contradictions import refuse_contradictions
 from .desired import Declared, DesiredUnit, PlanError
-from .file_plan import file_changes
+from .file_plan import file_changes, refuse_mounts
 from .no_reboot import dangerous_units
 from .plan import Plan
 from .propagate import add_propagated, keep_sockets_working
 from .pulled import add_pulled
-from .release_plan import plan_release, stay_problem
+from .release_plan import RELEASES, plan_release, stay_problem
 from .run_state import add_run_states
 from .sources import Sources
 from .state import HostState
@@ -63,6 +63,8 @@ def _add_releases(plan: Plan, state: HostState, desired: t.Sequence[DesiredUnit]
             step = plan.releases[item.name, item.release.path] = plan_release(
                 item.release, versions, *state.versions_in_use.get(item.release.path, ())
             )
+            for version in step.removed:
+                refuse_mounts("release", f"{item.release.path}/{RELEASES}/{version}", state)
             plan.warnings += filter(None, [stay_problem(step, versions)])
             reasons.update({file.path: step.reason() for file in item.files if file.of_release})
     plan.files = [change._replace(reason=reasons.get(change.path, change.reason)) for change in plan.files]

@@ -18,7 +18,7 @@ from .file_plan import differs
 from .host import Host
 from .image import UNIT_FOLDERS
 from .links import aliases, enables, is_mask
-from .places import entries_below, missing_parents, read_place
+from .places import entries_below, missing_parents, mount_points, read_place
 from .sources import is_linked, read_settings
 from .state import HostState
 from .unit_plan import also_of
@@ -93,6 +93,7 @@ class _Reading:
 
             state.releases = {path: read_versions(path) for path in releases}
         files = [file for item in self.desired for file in item.files]
+        state.mounts = mount_points() if files else {}
         turned = {file.path for file in files if file.kind != "file"}  # a file there makes room
         for file in files:
             if file.path in state.places:
@@ -111,7 +112,8 @@ class _Reading:
                 state.places[file.path] = found = File()  # it leads to nothing
             if found.kind == "missing" and file.kind != "missing":
                 state.missing_folders.update(missing_parents(file.path))
-            if found.kind == "directory" and (file.kind == "missing" or file.old_secrets):
+            goes = file.kind == "missing" and file.path not in state.mounts  # what is mounted is not looked through
+            if found.kind == "directory" and (goes or file.old_secrets):
                 try:
                     inner = entries_below(file.path, _MOST_BELOW)
                 except ValueError as error:

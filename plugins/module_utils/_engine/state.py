@@ -33,6 +33,7 @@ class HostState:
     :ivar releases: ``{path of a release: its versions}``.
     :ivar versions_in_use: ``{path of a release: versions that are kept for a rollback, now and after this run}``.
     :ivar below: ``{folder to be removed: {path in it: File}}``.
+    :ivar mounts: ``{path: a mount point at it or below it}``.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class HostState:
         self.places: dict[str, File] = {}
         self.missing_folders: set[str] = set()
         self.below: dict[str, dict[str, File]] = {}
+        self.mounts: dict[str, str] = {}
         self.releases: dict[str, Versions] = {}
         self.versions_in_use: dict[str, tuple[set[str], set[str]]] = {}
         self._links_by_unit: dict[str, set[str]] | None = None

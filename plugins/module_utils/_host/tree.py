@@ -124,7 +124,8 @@ class TreeWriter:
     def _check(self, parts: t.Sequence[bytes], name: bytes, kind: str) -> None:
         before = self._kinds.get(name)
         if before is not None and not before == kind == "directory":
-            raise TreeError(f"{shown(name) or 'the top'} stands in it twice; make it anew from one folder")
+            what = f"{shown(name)} stands in it twice" if name else f"its top is a {kind}"
+            raise TreeError(f"{what}; make it anew from one folder")
         if len(parts) > self._limits.depth:
             raise TreeError(f"{shown(name)} is more than {self._limits.depth} folders deep")
         if len(self._kinds) > self._limits.entries:
@@ -352,8 +353,22 @@ def stream_digest(stream: t.BinaryIO) -> bytes:
 def remove_tree(folder: int, name: str) -> None:
     """Remove a file or a folder with all that is in it, without following links; nothing there is no error.
 
+    What lies very deep in it is moved beside it first, so that few folders are open at once.
+
     :param folder: handle of the folder in which it stands.
+    :raises OSError: with the path in ``filename``, from ``folder`` on. What is left has a name that begins with *name*.
     """
+    pending = [name]
+
+    def lift(outer: int, inside: str) -> None:
+        pending.append(f"{name}-{os.urandom(4).hex()}")
+        os.rename(inside, pending[-1], src_dir_fd=outer, dst_dir_fd=folder)
+
+    while pending:
+        _remove_in(folder, pending.pop(), LIMITS.depth, lift)
+
+
+def _remove_in(folder: int, name: str, depth: int, lift: t.Callable[[int, str], None]) -> None:
     try:
         if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
             os.unlink(name, dir_fd=folder)
@@ -366,7 +381,13 @@ def remove_tree(folder: int, name: str) -> None:
             try:
                 os.unlink(inside, dir_fd=handle)
             except (IsADirectoryError, PermissionError):
-                remove_tree(handle, inside)
+                if depth:
+                    _remove_in(handle, inside, depth - 1, lift)
+                else:
+                    lift(handle, inside)
+    except OSError as error:
+        error.filename = f"{name}/{error.filename}"
+        raise
     finally:
         os.close(handle)
     with contextlib.suppress(FileNotFoundError):
@@ -376,12 +397,13 @@ def remove_tree(folder: int, name: str) -> None:
 _ACLS = ("system.posix_acl_access", "system.posix_acl_default")
 
 
-def give_tree(folder: int, owner: tuple[int, int], maker: int) -> None:
+def give_tree(folder: int, owner: tuple[int, int], maker: int, depth: int = LIMITS.depth) -> None:
     """Give a folder and all that is in it to an owner, links themselves included.
 
     Nobody else may write to it then: ACLs, setuid bits and write access for group and others go.
 
     :param maker: uid of the user who has made it.
+    :param depth: how many folders in each other it may have.
     :raises TreeError: for a file of somebody else, to which the maker has made a hard link.
     """
     _give(folder, owner)
@@ -396,7 +418,9 @@ def give_tree(folder: int, owner: tuple[int, int], maker: int) -> None:
         handle = os.open(name, TO_READ, dir_fd=folder)
         try:
             if is_folder:
-                give_tree(handle, owner, maker)
+                if not depth:
+                    raise TreeError(f"prepare: it has made more than {LIMITS.depth} folders in each other")
+                give_tree(handle, owner, maker, depth - 1)
             else:
                 _give(handle, owner)
         finally:

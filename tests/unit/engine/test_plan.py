@@ -58,6 +58,7 @@ def state_of(case):
     state.places = places_of(case.get("places", {}))
     state.below = {folder: places_of(places) for folder, places in case.get("below", {}).items()}
     state.missing_folders = set(case.get("folders", ()))
+    state.mounts = case.get("mounts", {})
     return state
 
 

@@ -26,6 +26,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.releases
     read_versions,
 )
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host import apart, tree
+from ansible_collections.unitcraft.systemd.plugins.module_utils._host.below import opened
 from case_files import load
 from host import archives
 
@@ -135,6 +136,35 @@ def test_removed(program, place):
     folder.remove(["2"])
     assert listing(place) == WHOLE
     assert os.listdir(f"{place}/releases").count(".2.json") == 0
+
+
+@pytest.mark.parametrize("depth", [90, 1500], ids=["deep", "deeper than files may be open"])
+def test_a_deep_tree_goes(tmp_path, depth):
+    top = handle = os.open(tmp_path, os.O_RDONLY)
+    for name in ["a", *("n" * 100 for _level in range(depth))]:
+        os.mkdir(name, dir_fd=handle)
+        outer, handle = handle, os.open(name, os.O_RDONLY, dir_fd=handle)
+        os.close(os.open("file", os.O_CREAT, dir_fd=handle))
+        if outer != top:
+            os.close(outer)
+    os.close(handle)
+    tree.remove_tree(top, "a")
+    os.close(top)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_keeps_a_tree_is_named(tmp_path, monkeypatch):
+    (tmp_path / "a/b/c").mkdir(parents=True)
+    unlink = os.unlink
+
+    def refused(name, dir_fd):
+        if name == "c":
+            raise OSError(16, "Device or resource busy", name)
+        unlink(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", refused)
+    with opened(str(tmp_path)) as top, pytest.raises(OSError, match="busy: 'a/b/c'"):
+        tree.remove_tree(top, "a")
 
 
 def test_shared(program, place):
