@@ -113,7 +113,7 @@ def plan(chosen: t.Mapping[str, t.Any], hosts: t.Sequence[str], journal: str = "
         fresh = {name: dict(entry) for name in hosts}
         rollout = {"format": FORMAT, "id": chosen["id"], "set": chosen["set"], "course": GOING, "why": ""}
         return {**rollout, "settings": dict(chosen), "batches": [], "hosts": fresh}
-    rollout = read(journal)
+    rollout = read(journal, chosen["id"])
     if rollout["set"] != chosen["set"]:
         raise RolloutError(
             f"rollout_set: rollout {rollout['id']} is of set {rollout['set']!r}; take another rollout_id"
@@ -128,28 +128,30 @@ def plan(chosen: t.Mapping[str, t.Any], hosts: t.Sequence[str], journal: str = "
     return {**rollout, "settings": dict(chosen), "course": GOING, "why": ""}
 
 
-def revert(journal: str) -> Rollout:
+def revert(journal: str, file: str) -> Rollout:
     """The rollout of a journal, which is to be reverted.
 
+    :param journal: its text; empty when there is none.
+    :param file: where it stands.
     :raises RolloutError: when it cannot be read, or was reverted before.
     """
-    rollout = read(journal)
+    rollout = read(journal, file)
     if rollout["course"] == REVERTED:
         raise RolloutError(f"rollout_id: rollout {rollout['id']} has been reverted")
     return {**rollout, "course": REVERTING, "why": ASKED_FOR}
 
 
-def read(journal: str) -> Rollout:
+def read(journal: str, name: str) -> Rollout:
     """The rollout of a journal.
 
-    :raises RolloutError: when it is not one.
+    :raises RolloutError: with the name of the journal, when it is not one.
     """
     if not journal:
-        raise RolloutError("rollout_id: there is no journal of this id in rollout_folder")
+        raise RolloutError(f"rollout_id: there is no journal {name}; correct rollout_id or rollout_folder")
     try:
         return parse(journal)
     except ValueError as error:
-        raise RolloutError(f"rollout_id: {error}") from None
+        raise RolloutError(f"rollout_id: {name}: {error}") from None
 
 
 def parse(journal: str) -> Rollout:

@@ -58,7 +58,7 @@ class Course:
             rollout = self._note(_rollout.begin(rollout, batch))
             self.now.update(dict.fromkeys(batch, 7))
             rollout = self._note(_rollout.end(rollout, self._reads(batch), dict.fromkeys(batch, "")))
-        rollout = self._note(_rollout.revert(self.journal))
+        rollout = self._note(_rollout.revert(self.journal, "a.json"))
         self.now.update(_rollout.to_revert(rollout))
         rollout = self._note(_rollout.finish(rollout, self._reads(names), dict.fromkeys(names, "")))
         assert len(_rollout.table(rollout)) == len(names) + 1

@@ -65,7 +65,7 @@ class Fleet:
 
     def planned(self, run):
         if run.get("revert"):
-            return self.note(_rollout.revert(self.journal))
+            return self.note(_rollout.revert(self.journal, "a.json"))
         given = {**DEFAULTS, "max_parallel": 2, **self.case.get("given", {}), **run.get("given", {})}
         rollout = _rollout.plan(_rollout.settings(given, [*self.hosts]), [*self.hosts], self.journal)
         return self.note(_rollout.found(rollout, self.reads(self.hosts)))
@@ -183,8 +183,8 @@ def test_watched_units(units, names):
     "text", ["{", "[]", "{}", '{"format": 2, "hosts": {}}', '{"format": 1, "hosts": []}', "null", ""]
 )
 def test_a_journal_that_is_none(text):
-    with pytest.raises(_rollout.RolloutError, match="rollout_id: "):
-        _rollout.read(text)
+    with pytest.raises(_rollout.RolloutError, match=r"rollout_id: .*shop\.json"):
+        _rollout.read(text, "shop.json")
 
 
 def test_table():
