@@ -172,3 +172,33 @@ def test_the_bus_is_not_restarted(target):
     target.unit("dbus.service", dropin="t-nice", state="absent")
     assert pid_of(target, "dbus.service") == pid
     assert any("dbus.service is not restarted" in warning for warning in result["warnings"])
+
+
+# A start under way, and the order of restarts
+
+
+def test_a_unit_that_is_coming_up_is_waited_for(target):
+    wanted = {"Service": {"ExecStart": "/bin/sleep infinity", "TimeoutStartSec": 20}}
+    wanted["Service"]["ExecStartPost"] = [["/bin/sh", "-c", "until test -e /run/t-go; do sleep 0.1; done"]]
+    target.sh("touch /run/t-go")
+    assert not target.unit("t-a", sections=wanted, state="started").get("failed")
+    target.sh("rm /run/t-go; systemctl restart --no-block t-a")
+    result = target.unit("t-a", sections=wanted, state="started")
+    assert result["failed"], result
+    assert "t-a.service" in result["msg"]
+
+
+def test_what_is_ordered_after_another_unit_stops_before_it(target):
+    def service(name, nice):
+        stop = [["/bin/sh", "-c", f"echo {name} >> /run/t-log; sleep 0.5; echo {name} >> /run/t-log"]]
+        sections = {"Service": {"ExecStart": "/bin/sleep infinity", "ExecStop": stop, "Nice": nice}}
+        if name == "b":
+            sections["Unit"] = {"After": "t-a.service"}
+        return {"name": f"t-{name}", "sections": sections, "state": "started"}
+
+    target.units([service("a", 1), service("b", 1)])
+    target.units([service("a", 2), service("b", 2)])
+    assert target.sh("xargs < /run/t-log") == "b b a a"
+    target.sh("rm /run/t-log")
+    target.units([{"name": name, "state": "stopped"} for name in ("t-a.service", "t-b.service")])
+    assert target.sh("xargs < /run/t-log; rm /run/t-log") == "b b a a"

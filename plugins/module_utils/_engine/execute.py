@@ -197,6 +197,8 @@ class _Run:
         """
         if not units:
             return
+        if verb in ("stop", "restart") and len(units) > 1:
+            units = self._last_first(units)
         asked = {unit: (limits or {}).get(unit, Limits()) for unit in units}
         code, out, late = wait_for_jobs(self.host, (verb, "--", *units), asked, begun or self.host.monotonic())
         if late or code == 0:
@@ -211,6 +213,19 @@ class _Run:
             if verb == "stop":
                 self._refuse_to_go(units, words)
             raise SystemdError(f"systemctl {verb}: {words}")
+
+    def _last_first(self, units: t.Sequence[str]) -> list[str]:
+        """Units in the order in which systemd stops them: first what is ordered after others; see systemd.unit(5).
+
+        systemctl asks for one job after another, and systemd begins the first before it knows of the second.
+        """
+        after = {unit: told.get("After", "").split() for unit, told in self.host.show(units, ("After",)).items()}
+        left, ordered = list(units), []
+        while left:
+            later = {name for unit in left for name in after.get(unit, ())}
+            ordered += [unit for unit in left if unit not in later] or left  # a cycle has no order
+            left = [unit for unit in left if unit not in ordered]
+        return ordered
 
     def _refuse_to_go(self, units: t.Sequence[str], words: str) -> None:
         """Say which units could not be stopped, with what the journal tells, for example of a mount that is in use.

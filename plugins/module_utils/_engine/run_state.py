@@ -17,7 +17,7 @@ from .desired import Declared, DesiredUnit, PlanError, agreed
 from .file_plan import changed_files
 from .plan import Plan
 from .sources import Changed, Sources
-from .state import HostState
+from .state import HostState, is_restarting
 from .unit_plan import listed, removal_of
 
 # What runs at stop time and belongs to the old definition: with a change of one of these next to a change that
@@ -134,6 +134,8 @@ class _RunState:
             self._follow_change(changed_triggers)
             if unit.endswith(".timer") and any(section == "Timer" for section, _directive in self.changed):
                 self._follow_schedule()
+            if state == "started" and self._is_coming_up() and not self.plan.is_restarted(unit):
+                self.plan.start[unit] = "state: started; it has not come up yet"
             if state == "reloaded" and not self.plan.is_restarted(unit):
                 self.plan.reload[unit] = "state: reloaded"
 
@@ -190,6 +192,12 @@ class _RunState:
     def _left(self, why: str) -> str:
         self.plan.warnings.append(f"{self.unit} is not restarted: {why}")
         return why
+
+    def _is_coming_up(self) -> bool:
+        """Whether a start is under way, of which nobody knows yet how it ends."""
+        return self.now.value(self.unit, "ActiveState") == "activating" and not (
+            self._is_at_work() or is_restarting(self.now.live[self.unit])
+        )
 
     def _is_at_work(self) -> bool:
         """Whether a oneshot is in the middle of its job."""
