@@ -69,8 +69,8 @@ options:
         description:
           - With V(present) the module writes the file and applies the change to a running unit as needed.
           - V(started), V(stopped), V(restarted) and V(reloaded) also set the run state.
-          - V(started) starts what is not active, in each run. That includes a program that has ended, a C(oneshot)
-            without C(RemainAfterExit=true), and a unit whose conditions were not met. The task then reports a change.
+          - V(started) starts what is not up, in each run, and waits for what comes up. That includes an ended program,
+            a C(oneshot) without C(RemainAfterExit=true), and a unit with unmet conditions. The task reports a change.
           - V(stopped) is refused while a running unit would start it again at once (C(Upholds=), or C(Wants=) of what
             the task starts).
           - V(reloaded) fails when the program does not accept its new configuration, and then puts the old state back.
