@@ -90,9 +90,17 @@ def test_first_installation_that_fails_leaves_nothing(target):
     assert target.sh("ls -d /opt/t-app /etc/systemd/system/t-app.service 2>/dev/null; true") == ""
 
 
+def test_first_installation_that_fails_takes_its_empty_folders_along(target):
+    sick = {"command": ["/bin/false"], "health": {"stable": 1}, "directories": [], "files": [], "group": ""}
+    result = apply(target, app(**sick, state_directories=["t-app", "t-app/below"]))
+    assert (result["rolled_back"], accounts(target)) == (True, [""])
+    assert target.sh("ls -d /var/lib/t-app 2>/dev/null; true") == ""
+
+
 def test_first_installation_that_fails_keeps_the_user_of_what_it_stored(target):
     """Else the next user would get its number, and the data."""
-    sick = {"command": ["/bin/false"], "health": {"stable": 1}, "directories": [], "files": [], "group": ""}
+    writes = ["/bin/sh", "-c", "touch /var/lib/t-app/data; exit 1"]
+    sick = {"command": writes, "health": {"stable": 1}, "directories": [], "files": [], "group": ""}
     result = apply(target, app(**sick, state_directories=["t-app"]))
     assert result["not_undone"] == ["user t-app stays: /var/lib/t-app is of it; remove that first"]
     assert target.sh("stat -c %U /var/lib/t-app") == "t-app"

@@ -223,13 +223,26 @@ def keep_owners(accounts: Accounts, declared: t.Iterable[str], going: t.Iterable
     """
     owners: dict[int, str] = {}
     removed, gone = accounts.removed, tuple(f"{path}/" for path in going)
-    patterns = [f"{folder}/{inside}" for folder in _DATA for inside in ("*", "*/*")]
-    for path in itertools.chain(declared, *map(glob.iglob, patterns)) if removed else ():
+    for path in itertools.chain(declared, _data()) if removed else ():
         if not f"{path}/".startswith(gone):
             with contextlib.suppress(OSError):
                 owners.setdefault(os.lstat(path).st_uid, path)
     accounts.removed = [account for account in removed if account.uid not in owners]
     return [f"user {a.user} stays: {owners[a.uid]} is of it; remove that first" for a in removed if a.uid in owners]
+
+
+def remove_empty_folders(users: t.Iterable[Account]) -> None:
+    """Remove what systemd made for users that did not exist before, such as ``StateDirectory=``, where it is empty."""
+    ids = {account.uid for account in users if account.user}
+    for path in sorted(_data(), reverse=True) if ids else ():
+        with contextlib.suppress(OSError):
+            if os.lstat(path).st_uid in ids:
+                os.rmdir(path)
+
+
+def _data() -> t.Iterator[str]:
+    """Where services keep data: two levels below the usual folders."""
+    return itertools.chain.from_iterable(glob.iglob(f"{top}/{below}") for top in _DATA for below in ("*", "*/*"))
 
 
 def make(accounts: t.Iterable[Account], run: Run) -> None:

@@ -13,7 +13,7 @@ from .._host.show import States
 from .._host.systemd import SystemdError
 from .._model import DOWN, MISSING, RUNNING, UP_OR_STARTING, Change, File
 from .._syntax.names import template_of
-from .accounts import Account, Accounts, keep_owners
+from .accounts import Account, Accounts, keep_owners, remove_empty_folders
 from .accounts import remove as remove_accounts
 from .files import from_json
 from .health import judge
@@ -138,6 +138,7 @@ class _Undo:
         if self.left_alone:
             self.left_over += [f"{reason}, and stays" for reason in Accounts(made).reasons_to_make()]
         else:
+            remove_empty_folders(made)
             going = Accounts(removed=made[::-1])
             self.left_over += keep_owners(going, (), ())  # what a unit stored meanwhile stays
             self.left_over += remove_accounts(going.removed, self.host.run)
