@@ -202,3 +202,6 @@ def test_what_is_ordered_after_another_unit_stops_before_it(target):
     target.sh("rm /run/t-log")
     target.units([{"name": name, "state": "stopped"} for name in ("t-a.service", "t-b.service")])
     assert target.sh("xargs < /run/t-log; rm /run/t-log") == "b b a a"
+    target.units([service("a", 1), service("b", 1)])
+    target.units([{"name": "t-a.service", "state": "absent"}, service("b", 2)])
+    assert target.sh("xargs < /run/t-log; rm /run/t-log; systemctl is-active t-b") == "b b a a\nactive"

@@ -155,7 +155,7 @@ class _Run:
             self.touched |= bool(release.release.prepare)
             host.make_version(release)
         self.touched = True
-        self._jobs("stop", [*plan.stop, *plan.stop_start])
+        self._jobs("stop", [*plan.stop, *plan.stop_start, *self._ordered_after_what_stops()])
         self._enablement("disable", plan.disable)
         placed = shields(plan, host)
         late = plan.late()
@@ -213,6 +213,20 @@ class _Run:
             if verb == "stop":
                 self._refuse_to_go(units, words)
             raise SystemdError(f"systemctl {verb}: {words}")
+
+    def _ordered_after_what_stops(self) -> list[str]:
+        """Units that stop with others, for these stop after them, and that their restart starts again."""
+        plan = self.plan
+        rolling = {unit for group in plan.rolling for unit in group}
+        units = [unit for unit in plan.restart if unit not in plan.held_timers and unit not in rolling]
+        states = self.host.show(units, ("After", "CanStart", "NFileDescriptorStore")) if plan.stop and units else {}
+        return [
+            unit
+            for unit, state in states.items()
+            if state.get("CanStart") == "yes"
+            and state.get("NFileDescriptorStore", "0") == "0"
+            and not plan.stop.keys().isdisjoint(state.get("After", "").split())
+        ]
 
     def _last_first(self, units: t.Sequence[str]) -> list[str]:
         """Units in the order in which systemd stops them: first what is ordered after others; see systemd.unit(5).
