@@ -97,3 +97,10 @@ def test_a_status_text_is_no_property(target):
     pid = int(target.sh("systemctl show --property=MainPID --value t-a"))
     result = target.unit("t-a", sections=text, state="started", fail_on="never", verify=False)
     assert result["units"]["t-a.service"]["main_pid"] == pid
+
+
+def test_last_words_give_no_commands_to_a_terminal(target):
+    said = "echo one; printf '\\033[2Jtwo\\342\\200\\256three\\n'; exit 1"
+    program = {"Service": {"Type": "oneshot", "ExecStart": [["/bin/sh", "-c", said]]}}
+    result = target.unit("t-a", sections=program, state="started")
+    assert "one\n[2Jtwothree" in result["msg"].replace("    ", ""), result["msg"]

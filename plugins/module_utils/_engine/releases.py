@@ -291,8 +291,7 @@ class ReleaseFolder:
             reply = run_apart(argv, account, place, release.prepare_timeout)
             if reply.err or reply.code != 0:
                 end = reply.err or (f"exit status {reply.code}" if reply.code > 0 else f"signal {-reply.code}")
-                lines = ["".join(filter(_fits_a_terminal, line)) for line in reply.out.rstrip().splitlines()]
-                words = "\n".join(lines[-_LAST_LINES:]) or "it wrote nothing"
+                words = "\n".join(reply.out.rstrip().splitlines()[-_LAST_LINES:]) or "it wrote nothing"
                 raise ReleaseError(
                     f"prepare: {shown(argv)} failed as {account.pw_name}: {end}. Its last words:\n{words}"
                 )
@@ -391,10 +390,6 @@ def _remove_version(folder: int, name: str) -> None:
             os.unlink(f".{name}.json", dir_fd=folder)
         name = temporary
     remove_tree(folder, name)
-
-
-def _fits_a_terminal(character: str) -> bool:
-    return character.isprintable() or character == "\t"
 
 
 def _words(error: BaseException) -> str:

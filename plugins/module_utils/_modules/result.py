@@ -41,6 +41,11 @@ def _shown(file: File) -> str:
     return from_bytes(file.data).encode("utf-8", "replace").decode("utf-8")
 
 
+def printable(text: str) -> str:
+    """A text of others for a terminal: without control characters, also those that turn its direction."""
+    return "".join(c for c in text if c.isprintable() or c in "\n\t")
+
+
 def describe_failure(error: TransactionError) -> dict[str, t.Any]:
     """What the result of a failed transaction adds to that of the plan."""
     failure: dict[str, t.Any] = {

@@ -13,7 +13,7 @@ from .._engine.desired import PlanError
 from .._engine.store import TransactionError
 from .._host.systemd import SystemdError
 from .options import ContentsNeeded, DeclarationError, Sent, set_options, unit_options
-from .result import describe_failure
+from .result import describe_failure, printable
 from .task import FindingsError, Task
 
 
@@ -63,7 +63,7 @@ def run_task(module: AnsibleModule, task: Task) -> None:
     except (DeclarationError, PlanError, SystemdError, TransactionError) as error:
         told = describe_failure(error) if isinstance(error, TransactionError) else {"changed": False}
         message = ". Until then: ".join(filter(None, [task.waiting(), str(error)]))
-        module.fail_json(msg=message, **{**task.result, **told})
+        module.fail_json(msg=printable(message), **{**task.result, **told})
     except FindingsError as error:
         task.result.update(changed=False, actions=[], diff=[])
         _warn(module, task.warnings)

@@ -273,12 +273,6 @@ def test_a_file_of_another_user_that_is_linked_in(program, place, monkeypatch):
     assert not os.path.exists(f"{place}/releases")
 
 
-def test_its_last_words_give_no_commands_to_a_terminal(program, place):
-    command = ("sh", "-c", "printf 'red \\033[31m\\ttext\\n'; false")
-    with pytest.raises(ReleaseError, match=r"red \[31m\ttext$"):
-        ReleaseFolder(place).make(release_of(program, place, prepare=(command,)))
-
-
 def wait_for(condition):
     end = time.monotonic() + 300
     while not condition():
