@@ -89,9 +89,16 @@ def facts_after(facts: HostFacts, changes: t.Sequence[Change], root: str = "") -
     folders = {path: posixpath.split(path) for path, fact in after.items() if fact is None or is_executable(fact)}
     brought = {name for folder, name in folders.values() if folder in _PROGRAM_FOLDERS}
     programs = {name: there or name in brought for name, there in facts.programs.items()}
-    links = tuple(f"{path}/" for path, fact in after.items() if fact is None)
-    known = {path: fact for path, fact in paths.items() if fact is not None and not path.startswith(links)}
+    links = {path for path, fact in after.items() if fact is None}
+    known = {path: fact for path, fact in paths.items() if fact is not None and links.isdisjoint(way_to(path, root))}
     return facts._replace(paths=known, environment_files=files, programs=programs)
+
+
+def way_to(path: str, root: str = "") -> t.Iterator[str]:
+    """A path and the folders above it, each as the paths of changes are; a link on the way is among them."""
+    while path.strip("/"):
+        yield _real(path, root)
+        path = posixpath.dirname(path)
 
 
 def _real(path: str, root: str) -> str:

@@ -12,7 +12,7 @@ from .._engine.plan import Plan
 from .._engine.planner import merged_after
 from .._engine.state import HostState
 from .._host.exposure import exposure
-from .._host.facts import facts_after, host_facts
+from .._host.facts import facts_after, host_facts, way_to
 from .._host.manager import Manager
 from .._host.verify import staged, unreported
 from .._lint.core import HostFacts
@@ -46,12 +46,11 @@ def review(
     if params["verify"] and not manager.root and not stops(findings, params["fail_on"]):
         found = unreported(pending, manager.runner, release, findings, manager.folder)
         brought = {change.path for change in plan.files if change.after.kind in ("file", "link")}
-        below = tuple(f"{change.path}/" for change in plan.files if change.after.kind == "link")
         # systemd-analyze cannot know of what the task has not written yet.
         found = [
             finding
             for finding in found
-            if not any(word in brought or word.startswith(below) for word in re.split(r"[ :,]+", finding.message))
+            if all(brought.isdisjoint(way_to(word)) for word in re.split(r"[ :,]+", finding.message) if word[:1] == "/")
         ]
         findings += ignored(found, ignore)
     if params["max_exposure"] is not None:
