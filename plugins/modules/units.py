@@ -155,7 +155,7 @@ options:
             type: bool
           state:
             description:
-              - With V(absent) the file or the directory with everything in it is removed. Mount points are refused.
+              - With V(absent) the file or whole directory goes, unless another set has it. Mount points are refused.
               - A rollback brings back a file or a link that was removed, not a directory with its contents.
             type: str
             choices: [absent]

@@ -29,8 +29,9 @@ def apply(declared: t.Any, release: int = 0, prefix: str = "") -> dict[str, t.An
     :param declared: ``{NAME: {key: value}}``.
     :param release: systemd's release on the host, for example 252; 0 when it is not known.
     :param prefix: see ``Service``.
-    :returns: ``units`` (items), ``packages``, ``dynamic_users`` (names that systemd is to allocate) and
-        ``needs_release``: whether the result depends on the release.
+    :returns: ``units`` (items), ``packages``, ``dynamic_users`` (names that systemd is to allocate), ``namesakes``
+        (other units that would have the same release or secrets) and ``needs_release``: whether the result depends on
+        the release.
     :raises ServiceError: at the first mistake.
     """
     services = _service_keys.read(declared, prefix)
@@ -42,8 +43,14 @@ def apply(declared: t.Any, release: int = 0, prefix: str = "") -> dict[str, t.An
         "units": [item for service, more in _shared(services) for item in _items(service, more, release)],
         "packages": list(dict.fromkeys(packages)),
         "dynamic_users": sorted({service["user"] for service in present if service["dynamic_user"]}),
+        "namesakes": [_namesake(service) for service in present if service["release"] or service["secrets"]],
         "needs_release": any(_depends_on_release(service) for service in present),
     }
+
+
+def _namesake(service: Service) -> str:
+    """``shop@.service`` for ``shop.service``, and the other way round: both have /opt/shop and /etc/shop.secrets."""
+    return f"{service.name}.service" if service.stem.endswith("@") else f"{service.name}@.service"
 
 
 def static_accounts(lines: t.Iterable[str]) -> list[str]:

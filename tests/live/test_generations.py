@@ -382,6 +382,21 @@ def test_no_diff_shows_what_only_root_may_read(target):
     assert "HUNTER9" not in str(deploy(target, [echo("1", files=TAKES_OVER)], _ansible_diff=True, **SET))
 
 
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_the_file_of_another_set_is_not_removed(target, with_a_secret, state):
+    gone = {"path": "/etc/t-token", "state": "absent"}
+    removed = {"name": "t-echo.service", "state": "absent", "files": [gone]}
+    item = removed if state == "absent" else echo("1", files={"gone": gone})
+    for check in (True, False):
+        result = deploy(target, [item], check=check, **SET)
+        assert not result.get("failed"), result.get("msg", result)
+        assert "/etc/t-token stays: set t-other has it, too" in result["warnings"]
+    assert target.sh("cat /etc/t-token") == "HUNTER9"
+    assert not deploy(target, [item], **SET)["changed"]
+    assert deploy(target, [{**with_a_secret, "files": [gone]}], set_name="t-other")["changed"]
+    assert target.sh("ls /etc/t-token 2>/dev/null; true") == ""
+
+
 def test_the_file_of_another_set_is_given_back(target, with_a_secret):
     deploy(target, [echo("1", files=TAKES_OVER)], **SET)
     assert target.sh("cat /etc/t-token") == "public"

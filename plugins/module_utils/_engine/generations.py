@@ -88,9 +88,9 @@ def generations_of_all(store: Store, but: str = "") -> list[Generations]:
 
 
 def files_of_others(store: Store, set_name: str) -> dict[str, dict[str, t.Any]]:
-    """The files of every other set by their paths, each as an item of a generation has it, and ``set``."""
+    """The files of every other set by their paths, each as an item of a generation has it, with ``set`` and ``unit``."""
     return {
-        file["path"]: {**file, "set": generations.set_name}
+        file["path"]: {**file, "set": generations.set_name, "unit": item["name"]}
         for generations in generations_of_all(store, set_name)
         for item in generations.items()
         for file in item["files"]

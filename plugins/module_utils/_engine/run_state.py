@@ -80,8 +80,8 @@ class _RunState:
         self.declared = declared
         self.sources = sources
         self.unit = unit
-        own = declared.groups.get(unit, [])
-        self.items = [*own, *declared.of_template(unit)]
+        self.own = declared.groups.get(unit, [])
+        self.items = [*self.own, *declared.of_template(unit)]
         self.on_change = agreed(self.items, "on_change", "auto", unit)
         self.changed = sources.changed(unit)
         self.lesser = self._lesser_effects() if self.changed else {}
@@ -104,6 +104,9 @@ class _RunState:
             self._change_running(state, changed_triggers)
         if state != "present":
             self._check_manual(state)
+        runs = unit in self.plan.start or self.plan.is_restarted(unit)
+        if runs and not self.own and self.now.value(unit, "LoadState") == "masked":
+            raise PlanError(f"{unit} is masked: unmask it, or take it out of instances")
 
     def _add_health(self) -> None:
         for item in self.items:

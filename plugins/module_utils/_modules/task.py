@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import typing as t
 
 from .._engine.accounts import Accounts, keep_owners, plan_accounts
@@ -140,7 +141,20 @@ class Task:
             removes = any(unit.removes for unit in desired)
             others = files_of_others(self.store, own_set) if removes else ()
             add_releases(desired, self.items, self.sent, self.params, host, self.listed, others)
+        if own:
+            self._leave_to_others(desired, own_set)
         return desired
+
+    def _leave_to_others(self, desired: t.Sequence[DesiredUnit], own_set: str) -> None:
+        """Do not remove what a unit of another set has. A unit that was handed over is of ours, whatever set had it."""
+        gone = [(unit, file) for unit in desired for file in unit.files if file.kind == "missing" and not file.left]
+        gone = [(unit, file) for unit, file in gone if not file.of_release and os.path.lexists(file.path)]
+        others = files_of_others(self.store, own_set) if gone else {}
+        names = {unit.name for unit in desired}
+        for unit, file in gone:
+            if file.path in others and others[file.path]["unit"] not in names:
+                unit.files.remove(file)
+                self.warnings.append(f"{file.path} stays: set {others[file.path]['set']} has it, too")
 
     def _files(self, host: Host, desired: t.Sequence[DesiredUnit]) -> TaskFiles | None:
         """The files of the task; None when no unit has any."""
