@@ -8,6 +8,7 @@ import fcntl
 import os
 import pwd
 import re
+import signal
 import subprocess  # not AnsibleModule.run_command: only _modules/ knows Ansible
 import typing as t
 
@@ -92,7 +93,8 @@ class Runner:
         :raises SystemdError: when it is missing.
         """
         output, errors = _Memory(most), _Memory(most)
-        options = {"stdout": output.stream, "stderr": errors.stream, **self._identity(env, as_user)}
+        options = {"stdout": output.stream, "stderr": errors.stream, "start_new_session": True}
+        options.update(self._identity(env, as_user))
         if data is not None:
             options["stdin"] = given = _Memory(0).stream
             given.write(data)
@@ -104,7 +106,7 @@ class Runner:
                 try:
                     process.wait(timeout=timeout)
                 except subprocess.TimeoutExpired:
-                    process.kill()
+                    os.killpg(process.pid, signal.SIGKILL)  # with what it has started
                     raise SystemdError(f"{shown(argv)} did not answer within {timeout:.0f} s") from None
                 if output.is_full() or errors.is_full():
                     raise SystemdError(f"{shown(argv)} printed more than {most} bytes")

@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import stat
+import time
+from pathlib import Path
 
 import pytest
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.exposure import exposure
@@ -100,3 +103,16 @@ def test_a_program_that_prints_without_end(stream):
 
 def test_what_a_program_prints_within_its_limit():
     assert Runner().command(["sh", "-c", "echo one; echo two >&2; exit 3"], most=4096) == Reply(3, "one\n", "two\n")
+
+
+def test_what_takes_too_long_ends_with_what_it_has_started(tmp_path):
+    started = tmp_path / "started"
+    end = Runner().begin(["sh", "-c", f"sleep 1000 & echo $! > {started}; wait"], timeout=0.1)
+    while not (started.exists() and started.read_text().endswith("\n")):
+        time.sleep(0.01)
+    with pytest.raises(SystemdError, match="did not answer within"):
+        end()
+    child = Path(f"/proc/{started.read_text().strip()}/stat")
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        while child.read_text().rpartition(")")[2].split()[0] != "Z":  # nobody may be there to collect it
+            time.sleep(0.01)
