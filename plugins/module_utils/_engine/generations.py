@@ -88,7 +88,7 @@ def generations_of_all(store: Store, but: str = "") -> list[Generations]:
 
 
 def files_of_others(store: Store, set_name: str) -> dict[str, dict[str, t.Any]]:
-    """The files of every other set by their paths, each as an item of a generation has it, with ``set`` and ``unit``."""
+    """The files of every other set by path, each as an item of a generation has it, with ``set`` and ``unit``."""
     return {
         file["path"]: {**file, "set": generations.set_name, "unit": item["name"]}
         for generations in generations_of_all(store, set_name)
