@@ -101,6 +101,25 @@ def test_a_sick_version_comes_back_whole(installed, way):
     assert result.get("rolled_back", True) is True
 
 
+def test_a_program_below_a_link_of_root(target, tmp_path):
+    """``/srv`` on another disk: what comes is known by the path of the link, and by the one behind it."""
+    (tmp_path / "serve").write_text("#!/bin/sh\nexec sleep 1000\n")
+    (tmp_path / "serve").chmod(0o755)
+    service = {"ExecStart": "/opt/t-link/t-app/current/serve", "EnvironmentFile": "/opt/t-link/t-env"}
+    item = {
+        "name": "t-link.service",
+        "sections": {"Service": service},
+        "state": "started",
+        "release": {"path": "/opt/t-link/t-app", "src": str(tmp_path), "version": "1"},
+        "files": [{"path": "/opt/t-link/t-env", "content": "A=b\n"}],
+    }
+    target.sh("mkdir /opt/t-disk && ln -s /opt/t-disk /opt/t-link")
+    result = deploy(target, [item])
+    assert not result.get("failed"), result
+    assert [finding for finding in result["findings"] if finding["severity"] != "info"] == []
+    assert not deploy(target, [item])["changed"]
+
+
 def test_a_sick_first_installation_leaves_nothing(target):
     before = target.sh(LIST)
     result = deploy(target, [SICK["does not start"]])

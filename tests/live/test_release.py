@@ -87,22 +87,6 @@ def test_a_first_installation(target, program):
     assert [finding for finding in result["findings"] if finding["severity"] != "info"] == []
 
 
-def test_a_first_installation_below_a_link_of_root(target, program):
-    target.sh("mkdir /t-disk && ln -s /t-disk /opt/t-link")
-    try:
-        item = service(program("1"), "1")
-        item["sections"]["Service"]["ExecStart"] = [["/opt/t-link/t-rel/current/bin/serve"]]
-        item["release"]["path"] = "/opt/t-link/t-rel"
-        item["files"] = [{"path": "/opt/t-link/t-env", "content": "A=b\n"}]
-        item["sections"]["Service"]["EnvironmentFile"] = "/opt/t-link/t-env"
-        result = deploy(target, [item])
-        assert not result.get("failed"), result
-        assert [finding for finding in result["findings"] if finding["severity"] != "info"] == []
-        assert not deploy(target, [item])["changed"]
-    finally:
-        target.sh("rm -rf /opt/t-link /t-disk")
-
-
 def test_an_unchanged_run_sends_nothing(installed, program):
     result = deploy(installed, [service(program("1"), "1")])
     assert (result["changed"], result["archives"], result["actions"]) == (False, 0, [])
