@@ -70,7 +70,8 @@ def test_a_good_deployment_is_confirmed(ssh):
     """CONFIRMED=200 does that many."""
     for number in range(int(os.environ.get("CONFIRMED", "3"))):
         unit = cut(f"echo {number}", "true")
-        assert deploy(ssh, unit)["confirm"]["state"] == "confirmed"
+        result = deploy(ssh, unit)
+        assert result["confirm"]["state"] == "confirmed", f"number {number}: {result['msg']}"
         assert ssh.show("t-cut", "ActiveState") == "active"
         ssh.sh("! ls /etc/systemd/system/unitcraft-confirm-* /var/lib/unitcraft/intent.json 2>/dev/null")
 

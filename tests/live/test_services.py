@@ -307,6 +307,25 @@ def test_release_stays_for_a_rollback_of_the_others(target, tmp_path):
     assert target.sh("readlink /opt/t-app/current; systemctl is-active t-app").split() == ["releases/1", "active"]
 
 
+def test_versions_stay_while_a_service_may_run_from_them(target, tmp_path):
+    (tmp_path / "serve").write_text("#!/bin/sh\nexec sleep infinity\n")
+    (tmp_path / "serve").chmod(0o755)
+
+    def versions_after(*numbers):
+        for version in numbers:
+            release = {"path": "/opt/t-app", "src": str(tmp_path), "version": version, "keep": 1}
+            service = {"ExecStart": "/opt/t-app/current/serve", "WorkingDirectory": "/opt/t-app/current"}
+            unit = {"name": "t-app.service", "state": "started", "on_change": "none", "release": release}
+            result = deploy(target, [{**unit, "sections": {"Service": service}}], keep_generations=0)
+            assert not result.get("failed"), result.get("msg", result)
+        return target.sh("ls /opt/t-app/releases").split()
+
+    assert versions_after("1", "2", "3", "4") == ["1", "2", "3", "4"]
+    assert target.sh("readlink /proc/$(systemctl show --property=MainPID --value t-app)/cwd").endswith("/releases/1")
+    target.sh("systemctl restart t-app")
+    assert versions_after("5") == ["4", "5"]
+
+
 # --- encrypted -------------------------------------------------------------------------------------------------------
 
 

@@ -93,6 +93,7 @@ class Versions(t.NamedTuple):
 
     :ivar current: the version that runs; empty when there is none. It is not ``complete`` when somebody removed it.
     :ivar complete: ``{version: checksum of what it was made from}``, that which was used last first.
+    :ivar used: ``{version: when it began or ceased to be current, in seconds since the epoch}``.
     :ivar unfinished: names of what a killed run left.
     :ivar foreign: names of what we did not make.
     """
@@ -101,6 +102,7 @@ class Versions(t.NamedTuple):
     complete: t.Mapping[str, str] = {}
     unfinished: t.Collection[str] = ()
     foreign: t.Collection[str] = ()
+    used: t.Mapping[str, float] = {}
 
 
 class ReleaseStep(t.NamedTuple):

@@ -8,6 +8,7 @@ import contextlib
 import os
 import posixpath
 import re
+import time
 import typing as t
 
 from .._engine.closing import left_of
@@ -17,6 +18,7 @@ from .._engine.host import Host
 from .._engine.places import own_place
 from .._engine.release_plan import CURRENT, RELEASES, Release, shared_problem, version_problem
 from .._engine.releases import digest_source
+from .._engine.state import HostState
 from .._engine.store import Store
 from .._host.below import own_path
 from .._host.tree import TreeError, check_shared
@@ -97,6 +99,23 @@ def versions_in_use(
                     for versions in found.get(file["path"], ())[: 1 if number in going else 2]:
                         versions.add(posixpath.basename(file["target"]))
     return {posixpath.dirname(path): versions for path, versions in found.items()}
+
+
+def keep_what_runs(state: HostState, desired: t.Iterable[DesiredUnit]) -> None:
+    """Count as in use what a unit may run from: with ``on_change: none``, or while its job runs, it is not restarted.
+
+    That is each version that was current after the unit was started.
+    """
+    boot = time.time() - time.monotonic()
+    for unit in desired:
+        path = unit.release.path if unit.release and not unit.release.gone else ""
+        versions = state.releases.get(path)
+        names = [unit.name, *state.instances.get(unit.name, ())] if versions else ()
+        runs = [name for name in names if state.active(name) and state.value(name, "SubState") != "exited"]
+        since = [boot + int(state.value(name, "InactiveExitTimestampMonotonic") or 0) / 1e6 for name in runs]
+        if versions and since:
+            for in_use in state.versions_in_use[path]:
+                in_use.update(version for version, used in versions.used.items() if used >= min(since))
 
 
 def _collisions(desired: t.Sequence[DesiredUnit]) -> t.Iterator[str]:

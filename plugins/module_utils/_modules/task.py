@@ -106,10 +106,11 @@ class Task:
         state = read_state(host, desired, trigger_sums(record))
         state.set_name = params["set_name"] or ""
         if state.releases:
-            from .releases import versions_in_use
+            from .releases import keep_what_runs, versions_in_use
 
             ending, keep = self._set_that_ends(desired), params["keep_generations"]
             state.versions_in_use = versions_in_use(self.store, desired, self._generations, keep, ending)
+            keep_what_runs(state, desired)
         state.deployed = {path: entry["text"] for path, entry in record.items() if entry.get("text") is not None}
         self.drift = drift_by_unit(state, desired, record)
         plan = self._plan(host, state, desired, files)
