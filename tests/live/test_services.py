@@ -146,20 +146,26 @@ def test_a_user_stays_as_long_as_its_data(target, more):
     assert accounts(target) == [""], result["warnings"]
 
 
-def test_a_user_of_two_sets_goes_with_the_last_one(target):
-    def apply_two(**more):
-        units = _services.apply({"t-two": {"command": ["/bin/sleep", "infinity"], "user": "t-app", **more}}, 257)[
-            "units"
-        ]
-        return deploy(target, units, set_name="t2", prune=True)
+def test_a_user_of_several_units_goes_with_the_last_one(target):
+    """Whichever of them made it, and whoever wrote the others."""
+    service = {"command": ["/bin/sleep", "infinity"], "user": "t-app"}
+    absent = {**service, "state": "absent"}
 
-    apply(target, app(group=""))
-    assert not apply_two().get("failed")
-    assert not apply(target, {**app(group=""), "state": "absent"}).get("failed")
-    assert target.sh("ps -o user= -C sleep | grep t-app; systemctl restart t-two && systemctl is-active t-two") == (
-        "t-app\nactive"
-    )
-    assert not apply_two(state="absent").get("failed")
+    def apply_two(service):
+        return deploy(target, _services.apply({"t-two": service}, 257)["units"], set_name="t2", prune=True)
+
+    apply(target, service)
+    assert not apply_two(service).get("failed")
+    target.write("/etc/systemd/system/t-foreign.service", "[Service]\nExecStart=/bin/true\nUser=t-app\n")
+    for remove in (lambda: apply(target, absent), lambda: apply_two(absent)):
+        result = remove()
+        assert not result.get("failed"), result.get("msg", result)
+        assert any("user t-app stays: /etc/systemd/system/t-" in warning for warning in result["warnings"])
+        assert not remove()["changed"]
+    target.sh("rm /etc/systemd/system/t-foreign.service")
+    assert [action["reason"] for action in apply_two(absent)["actions"]] == [
+        "user t-app was made for a service that goes"
+    ]
     assert accounts(target) == [""]
 
 

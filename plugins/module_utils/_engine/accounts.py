@@ -17,12 +17,17 @@ import re
 import typing as t
 
 from .._host.systemd import Reply, SystemdError
+from .._model import Change
 
 # login.defs(5), where the file names none
 _IDS = {"SYS_UID_MIN": 100, "SYS_UID_MAX": 999, "SYS_GID_MIN": 100, "SYS_GID_MAX": 999}
 _DATA = ("/etc", "/opt", "/srv", "/var/cache", "/var/lib", "/var/log", "/var/spool", "/var/www")  # of services
 _NOLOGIN = ("/usr/sbin/nologin", "/sbin/nologin", "/usr/bin/nologin")
 _TIMEOUT = 60.0  # seconds for one program
+# What the roles write; the service that made a user need not be the last one that has it.
+_OUR_COMMENT = re.compile(r"Service \S+ \(unitcraft\.systemd(?: with group (\S+))?\)\Z")
+_NAMED = re.compile(r"^[ \t]*(User|Group|SupplementaryGroups)[ \t]*=(.*)$", re.MULTILINE)  # systemd.exec(5)
+_MAX_DEFINITION = 1 << 20  # bytes
 Run = t.Callable[[t.Sequence[str], float], Reply]
 
 
@@ -76,16 +81,13 @@ def _called(account: Account) -> str:
     return f"user {account.user}" if account.user else f"group {account.group}"
 
 
-def plan_accounts(
-    declared: t.Iterable[t.Mapping[str, t.Any]], defs: str = "/etc/login.defs", of_others: t.Container[str] = ()
-) -> Accounts:
+def plan_accounts(declared: t.Iterable[t.Mapping[str, t.Any]], defs: str = "/etc/login.defs") -> Accounts:
     """Which accounts to make or to remove.
 
     :param declared: ``{user, group, comments, state}`` each: ``group`` is the primary group, or empty for one of the
-        user's name; ``comments`` tell a user that we made, without and with its group.
-    :param of_others: users and groups of other sets, which stay.
+        user's name; ``comments`` are those of a user that is made, without and with its group.
     """
-    return _Planning(defs, of_others).run(declared)
+    return _Planning(defs).run(declared)
 
 
 def accounts_after(
@@ -123,9 +125,8 @@ def _ids(entry: t.Mapping[str, t.Any], made: Accounts) -> tuple[int | None, int 
 
 
 class _Planning:
-    def __init__(self, defs: str, of_others: t.Container[str]) -> None:
+    def __init__(self, defs: str) -> None:
         self.limits = _limits(defs)
-        self.of_others = of_others
         self.taken: set[int] = set()
         self.accounts = Accounts()
 
@@ -158,10 +159,10 @@ class _Planning:
 
     def _remove(self, entry: t.Mapping[str, t.Any]) -> None:
         there = _user(entry["user"])
-        if there is None or there.pw_gecos not in entry["comments"] or entry["user"] in self.of_others:
+        ours = _OUR_COMMENT.match(there.pw_gecos) if there else None
+        if there is None or ours is None:
             return
-        without_group = entry["group"] and (there.pw_gecos == entry["comments"][0] or entry["group"] in self.of_others)
-        group = "" if without_group else entry["group"] or entry["user"]
+        group = entry["group"] if ours[1] == entry["group"] else "" if entry["group"] else entry["user"]
         self.accounts.removed.append(Account(entry["user"], group, there.pw_uid, there.pw_gid, there.pw_gecos))
 
     def _free(self) -> tuple[int, int]:
@@ -229,6 +230,42 @@ def keep_owners(accounts: Accounts, declared: t.Iterable[str], going: t.Iterable
                 owners.setdefault(os.lstat(path).st_uid, path)
     accounts.removed = [account for account in removed if account.uid not in owners]
     return [f"user {a.user} stays: {owners[a.uid]} is of it; remove that first" for a in removed if a.uid in owners]
+
+
+def keep_used(accounts: Accounts, folders: t.Iterable[str], changes: t.Iterable[Change]) -> list[str]:
+    """Do not remove a user or a group that a unit names, of whatever set it is.
+
+    :param folders: of unit files.
+    :param changes: of unit files.
+    :returns: who stays, and why.
+    """
+    named: dict[tuple[bool, str], str] = {}
+    removed, told = accounts.removed, []
+    for path, text in _definitions(folders, changes) if removed else ():
+        for directive, names in _NAMED.findall(text):
+            for name in names.split():
+                named.setdefault((directive == "User", name), path)
+    accounts.removed = []
+    for account in removed:
+        path = named.get((True, account.user)) or named.get((True, str(account.uid)))
+        group = named.get((False, account.group)) or named.get((False, str(account.gid)))
+        if path:
+            told.append(f"user {account.user} stays: {path} names it; remove that first")
+        else:
+            accounts.removed.append(account._replace(group="" if group else account.group))
+    return told
+
+
+def _definitions(folders: t.Iterable[str], changes: t.Iterable[Change]) -> t.Iterator[tuple[str, str]]:
+    """Path and text of each fragment and drop-in as they will be."""
+    after = {change.path: change.after.data for change in changes}
+    for folder in folders:
+        for path in sorted(glob.glob(f"{folder}/*.*") + glob.glob(f"{folder}/*.d/*.conf")):
+            with contextlib.suppress(OSError):
+                if path not in after and os.path.isfile(path):
+                    with open(path, "rb") as stream:
+                        after[path] = stream.read(_MAX_DEFINITION)
+    return ((path, data.decode(errors="replace")) for path, data in after.items())
 
 
 def remove_empty_folders(users: t.Iterable[Account]) -> None:

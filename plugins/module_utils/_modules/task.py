@@ -8,11 +8,11 @@ import functools
 import os
 import typing as t
 
-from .._engine.accounts import Accounts, keep_owners, plan_accounts
+from .._engine.accounts import Accounts, keep_owners, keep_used, plan_accounts
 from .._engine.closing import Closing, close, closing_of, read_note, write_note, write_record
 from .._engine.contents import Contents
 from .._engine.desired import DesiredUnit, to_prune
-from .._engine.generations import Generations, files_of_others, generations_of_all
+from .._engine.generations import Generations, files_of_others
 from .._engine.host import Host
 from .._engine.plan import Plan
 from .._engine.planner import make_plan
@@ -129,9 +129,7 @@ class Task:
         own = self._generations_of(desired)
         own_set = own.set_name if own else ""
         if self.sent.accounts:
-            removes = any(entry["state"] == "absent" for entry in self.sent.accounts)
-            of_others = _accounts_of_others(self.store, own_set) if removes else ()
-            self.accounts = plan_accounts(self.sent.accounts, of_others=of_others)
+            self.accounts = plan_accounts(self.sent.accounts)
         if any(item["files"] or item["swap"] for item in self.items) or any(self.sent.files):
             from .files import add_files
 
@@ -251,6 +249,7 @@ class Task:
         going += [step.release.path for step in plan.releases.values() if step.release.gone]
         declared = [file.path for unit in desired for file in unit.files]
         self.warnings += keep_owners(self.accounts, declared, going)
+        self.warnings += keep_used(self.accounts, (host.folder, host.manager.other_folder), plan.changes)
         plan.accounts = self.accounts
         if files:
             files.prepare(plan, state, desired, self.diff_mode or self.real)
@@ -419,9 +418,3 @@ class Task:
         if unknown and not self.check_mode and host.has_manager:
             states = {**states, **host.show(unknown)}
         return describe_units(places, states, self.drift)
-
-
-def _accounts_of_others(store: Store, set_name: str) -> set[str]:
-    """The users and groups of every other set."""
-    accounts = (entry for generations in generations_of_all(store, set_name) for entry in generations.accounts())
-    return {entry[key] for entry in accounts for key in ("user", "group")}

@@ -18,6 +18,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._engine import a
 from ansible_collections.unitcraft.systemd.plugins.module_utils._host.systemd import Reply, SystemdError
 from case_files import load
 
+COMMENTS = ["Service it (unitcraft.systemd)", "Service it (unitcraft.systemd with group staff)"]
 ALWAYS = {"--system", "--home-dir", "/nonexistent", "--no-create-home", "--shell"}
 
 
@@ -76,7 +77,7 @@ class Databases:
 def declared(case):
     for entry in case["declared"]:
         given = {"user": entry} if isinstance(entry, str) else entry
-        yield {"group": "", "state": "present", "comments": ["own", "own with group"], **given}
+        yield {"group": "", "state": "present", "comments": COMMENTS, **given}
 
 
 @pytest.fixture
@@ -90,25 +91,34 @@ def databases(monkeypatch):
 
 
 def plan_of(case):
-    return accounts.plan_accounts(declared(case), "/nonexistent", case.get("of_others", ()))
+    return accounts.plan_accounts(declared(case), "/nonexistent")
+
+
+def plan_after_looking(case, folder):
+    plan = plan_of(case)
+    for name, text in case.get("units", {}).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    return plan, accounts.keep_used(plan, [str(folder)], ())
 
 
 @pytest.mark.parametrize("case", load("engine/accounts"))
-def test_accounts(case, databases):
+def test_accounts(case, databases, tmp_path):
     there = databases(case)
-    plan = plan_of(case)
+    plan, told = plan_after_looking(case, tmp_path)
     accounts.make(plan.made, there.run)
     problems = accounts.remove(plan.removed, there.run)
     assert (there.ran, problems) == (case["runs"], [])
+    assert [words.replace(f"{tmp_path}/", "") for words in told] == case.get("told", [])
 
 
 @pytest.mark.parametrize("case", load("engine/accounts"))
-def test_second_run_has_nothing_to_do(case, databases):
+def test_second_run_has_nothing_to_do(case, databases, tmp_path):
     there = databases(case)
-    plan = plan_of(case)
+    plan = plan_after_looking(case, tmp_path)[0]
     accounts.make(plan.made, there.run)
     accounts.remove(plan.removed, there.run)
-    assert not plan_of(case)
+    assert not plan_after_looking(case, tmp_path)[0]
 
 
 @pytest.mark.parametrize("usergroups", [False, True])
@@ -158,7 +168,7 @@ def test_program_that_refuses_is_named_with_its_words(databases):
 
 
 def test_what_cannot_be_removed_is_told(databases):
-    there = databases({"users": {"app": [999, 999, "own"]}, "groups": {"app": 999}})
+    there = databases({"users": {"app": [999, 999, COMMENTS[0]]}, "groups": {"app": 999}})
     there.refused = "userdel"
     plan = accounts.plan_accounts(declared({"declared": [{"user": "app", "state": "absent"}]}), "/nonexistent")
     assert accounts.remove(plan.removed, there.run) == ["userdel app: userdel: cannot lock /etc/passwd"]
@@ -177,7 +187,7 @@ def test_what_cannot_be_removed_is_told(databases):
     ],
 )
 def test_user_stays_as_long_as_its_data(owned, going, stays, databases, monkeypatch):
-    databases({"users": {"app": [999, 999, "own"]}, "groups": {"app": 999}})
+    databases({"users": {"app": [999, 999, COMMENTS[0]]}, "groups": {"app": 999}})
     plan = plan_of({"declared": [{"user": "app", "state": "absent"}]})
     paths = [pathlib.PurePath(path) for path in owned]
     monkeypatch.setattr(accounts.glob, "iglob", lambda pattern: [str(path) for path in paths if path.match(pattern)])
