@@ -53,6 +53,9 @@ def confirm(result, tracer=()):
     return subprocess.run([*tracer, *result["_confirm"]["command"]], capture_output=True, check=False).returncode
 
 
+MOST_OF_AN_ANSWER = 500  # bytes
+
+
 def trace_guard(tracer):
     """Have the first process of the next guard run under a tracer."""
     os.makedirs(GUARD_FOLDER, exist_ok=True)
@@ -65,8 +68,9 @@ def trace_guard(tracer):
 
 
 def left():
-    """The files of guards, and those that run."""
-    found = glob.glob(f"{loop.STATE_FOLDER}/confirm-*") + glob.glob("/etc/systemd/system/**/*confirm-*", recursive=True)
+    """The files of guards, but for those that only answer who confirms again, and those that run."""
+    found = [path for path in glob.glob(f"{loop.STATE_FOLDER}/confirm-*") if os.path.getsize(path) > MOST_OF_AN_ANSWER]
+    found += glob.glob("/etc/systemd/system/**/*confirm-*", recursive=True)
     return found + running()
 
 

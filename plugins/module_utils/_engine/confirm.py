@@ -39,8 +39,9 @@ from .store import Store, TransactionError
 UNIT_PREFIX = "unitcraft-confirm-"  # of the guard's unit
 _TICK = 0.5  # seconds between two looks for the intent
 _RESERVE = 1 << 20  # bytes kept free for the undo, beside what it puts back
-# Exit status, of Python too when our archive is gone: nobody waits any more.
+# Exit status, of Python too when the next run has removed our archive: nobody waits any more.
 TOO_LATE = 2
+_ANSWER = "import sys\nsys.stdout.write({words!r} + '\\n')\nsys.exit({status})\n"
 _FOLDER = "/etc/systemd/system"
 _UNIT = """\
 [Unit]
@@ -144,6 +145,13 @@ class Guard:
             with contextlib.suppress(OSError):
                 os.unlink(path)
 
+    def _answer(self, words: str, status: int) -> None:
+        """Leave in place of the archive what tells who asks again, because the first answer was lost; the next run
+        removes it.
+        """
+        with contextlib.suppress(OSError):
+            replace_file(self._archive, _ANSWER.format(words=words, status=status).encode())
+
     # In the copy
 
     def main(self, argv: t.Sequence[str]) -> int:
@@ -169,6 +177,7 @@ class Guard:
         finally:
             store.unlock()
         self.disarm()
+        self._answer(json.dumps(problems), 0)
         _say(json.dumps(problems))
         return 0
 
@@ -187,7 +196,8 @@ class Guard:
                     end = time.monotonic() + min(intent["confirm"]["within"], until - time.time())
                 if time.monotonic() >= end:
                     self._revert(intent)
-                    return self._remove()
+                    self._remove()
+                    return self._answer(f"deployment {self.run_id} was put back", TOO_LATE)
             finally:
                 store.unlock()
             while store.has_intent() and time.monotonic() < end:

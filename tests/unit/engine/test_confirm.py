@@ -99,9 +99,23 @@ def test_what_is_killed_cannot_be_confirmed(store, guard):
     assert guard.confirm("right") == 2
 
 
-def test_a_confirmation_comes_once(store, guard):
+def ask_again(guard):
+    answer = subprocess.run([*guard.command, "right"], capture_output=True, text=True, check=False)
+    return answer.returncode, answer.stdout
+
+
+def test_who_confirms_again_gets_the_same_answer(store, guard):
+    """The first one may be lost with the connection."""
     store.write_intent(intent(60))
-    assert [guard.confirm("right"), guard.confirm("right")] == [0, 2]
+    assert guard.confirm("right") == 0
+    assert ask_again(guard) == (0, "[]\n")
+    assert store.guards() == [SNAPSHOT["id"]]  # the next run removes it
+
+
+def test_who_is_late_is_told(store, guard):
+    store.write_intent(intent(0.01))
+    guard.watch()
+    assert ask_again(guard) == (2, f"deployment {SNAPSHOT['id']} was put back\n")
 
 
 def test_another_run_is_refused_while_one_waits(store):

@@ -112,7 +112,9 @@ def test_made_from_an_archive(program, place, tmp_path):
 def test_a_version_that_was_made_is_known(program, place):
     release = release_of(program, place)
     ReleaseFolder(place).make(release)
-    assert read_versions(place) == Versions("", {"1": release.checksum()}, [], [])
+    versions = read_versions(place)
+    assert versions._replace(used={}) == Versions("", {"1": release.checksum()}, [], [])
+    assert versions.used["1"] == pytest.approx(os.stat(f"{place}/releases/.1.json").st_mtime)
 
 
 def test_the_version_that_runs_is_known(program, place):
