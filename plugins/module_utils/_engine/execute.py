@@ -356,7 +356,7 @@ def recover(store: Store, overdue: bool = False) -> str:
 
     An intent that cannot be read, or whose rest can never be undone, is set aside: it holds up no later run.
 
-    :param overdue: whether the time for a confirmation is known to be up.
+    :param overdue: whether the time for a confirmation is known to be up: no later run does it, but the guard in time.
     :raises TransactionError: when it cannot be undone now, or still waits for its confirmation.
     """
     reported, intent = "a run was interrupted", None
@@ -370,7 +370,7 @@ def recover(store: Store, overdue: bool = False) -> str:
         if intent["root"] and not os.path.isdir(intent["root"]):
             store.forget_intent()
             return f"{reported}; the root it worked on, {intent['root']}, is gone"
-        left_over, is_stuck = _recover(intent, store)
+        left_over, is_stuck = _recover(intent, store, later=not overdue)
         names = _some_names(intent)
         if is_stuck:
             left_over.append(_set_aside(store))
@@ -423,13 +423,13 @@ def host_of(intent: Snapshot, store: Store) -> Host:
     return Host(manager, Contents(store.path("contents")))
 
 
-def _recover(intent: Snapshot, store: Store) -> tuple[list[str], bool]:
+def _recover(intent: Snapshot, store: Store, later: bool) -> tuple[list[str], bool]:
     host = host_of(intent, store)
     with host.manager.as_owner():
         problem = host.unit_folder.problem()
     if problem:
         raise SystemdError(problem)
-    return undo(intent, host, later=True)
+    return undo(intent, host, later)
 
 
 def _set_aside(store: Store) -> str:
