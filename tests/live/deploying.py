@@ -169,3 +169,10 @@ def _put(target: t.Any, path: str, data: str) -> str:
     ended = target.run(["sh", "-c", f"umask 077; base64 -d > {path}"], data)
     assert ended.code == 0, ended.err
     return path
+
+
+def killed(target: t.Any, unit: dict[str, t.Any]) -> None:
+    """Run the module, which is killed by what it runs."""
+    arguments = send(target, [unit], call="ask")[1]
+    ended = target.run(target.command("units"), json.dumps({**arguments, "_ansible_version": "2.21"}))
+    assert ended.out == ""

@@ -78,7 +78,7 @@ def test_not_confirmed(target):
     assert target.run(command).code != 0
     said = target.sh("journalctl --no-pager --output=cat --unit='unitcraft-confirm-*' | tail -n 20")
     assert "was not confirmed within 10 s" in said, said
-    assert "healthy again: t-echo.service" in said, said
+    assert "healthy: t-echo.service" in said, said
     foretold = deploy(target, [echo("1")], check=True)
     assert "recovered" not in foretold
     told = deploy(target, [echo("1")])

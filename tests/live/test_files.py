@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from live.deploying import ASK, LIST, deploy, echo, program
+from live.deploying import ASK, LIST, deploy, echo, killed, program
 from live.target import said
 
 
@@ -118,6 +118,16 @@ def test_a_program_below_a_link_of_root(target, tmp_path):
     assert not result.get("failed"), result
     assert [finding for finding in result["findings"] if finding["severity"] != "info"] == []
     assert not deploy(target, [item])["changed"]
+
+
+def test_what_a_killed_version_wrote_into_its_configuration_goes_back(installed):
+    before = installed.sh(LIST)
+    probe = {"command": ["sh", "-c", "grep -q 2 /etc/t-echo/conf && echo more >> /etc/t-echo/conf && kill -9 $PPID"]}
+    killed(installed, echo("2", health={"timeout": 30, "stable": 0, "probes": [probe]}))
+    told = deploy(installed, [echo("1")])["recovered"]
+    assert "/etc/t-echo/conf has been changed since; it is as before that run again" in told
+    assert installed.sh(LIST) == before
+    assert answer(installed) == "1 configuration 1 secret1"
 
 
 def test_a_sick_first_installation_leaves_nothing(target):

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tarfile
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from lab import containers
 from lab.playbook import play
-from live.deploying import deploy, send
+from live.deploying import deploy, killed
 from live.target import ROOT, said
 
 PROGRAM = """\
@@ -405,13 +404,6 @@ def test_the_playbook_goes_back_without_the_files(installed, program):
 
 
 # Killed in the middle
-
-
-def killed(target, unit):
-    """Run the module, which is killed by what it runs."""
-    arguments = send(target, [unit], call="ask")[1]
-    ended = target.run(target.command("units"), json.dumps({**arguments, "_ansible_version": "2.21"}))
-    assert ended.out == ""
 
 
 KILLED_IN = {

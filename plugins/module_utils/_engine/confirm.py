@@ -41,7 +41,6 @@ _TICK = 0.5  # seconds between two looks for the intent
 _RESERVE = 1 << 20  # bytes kept free for the undo, beside what it puts back
 # Exit status, of Python too when the next run has removed our archive: nobody waits any more.
 TOO_LATE = 2
-_ANSWER = "import sys\nsys.stdout.write({words!r} + '\\n')\nsys.exit({status})\n"
 _FOLDER = "/etc/systemd/system"
 _UNIT = """\
 [Unit]
@@ -132,25 +131,25 @@ class Guard:
                 f"confirm: the host's way back cannot be armed: {describe_error(error)}; nothing was changed"
             ) from None
 
-    def disarm(self) -> None:
-        """Take the guard away. It ends by itself too, once the intent is gone."""
+    def disarm(self, answer: str = "") -> None:
+        """Take the guard away. It ends by itself too, once the intent is gone.
+
+        :param answer: see ``_answer``.
+        """
         with contextlib.suppress(SystemdError):
             Manager().ask("stop", "--", self.unit)
-        self._remove()
+        self._remove(answer)
 
-    def _remove(self) -> None:
+    def _remove(self, answer: str = "") -> None:
         unit = f"{_FOLDER}/{self.unit}"
+        if answer:
+            with contextlib.suppress(OSError):
+                replace_file(self._archive, answer.encode())
         # The archive last: by it the next run finds what is left when this is killed.
-        for path in (self._link, f"{unit}.new", unit, self._reserve, f"{self._archive}.new", self._archive):
+        archive = () if answer else (f"{self._archive}.new", self._archive)
+        for path in (self._link, f"{unit}.new", unit, self._reserve, *archive):
             with contextlib.suppress(OSError):
                 os.unlink(path)
-
-    def _answer(self, words: str, status: int) -> None:
-        """Leave in place of the archive what tells who asks again, because the first answer was lost; the next run
-        removes it.
-        """
-        with contextlib.suppress(OSError):
-            replace_file(self._archive, _ANSWER.format(words=words, status=status).encode())
 
     # In the copy
 
@@ -176,8 +175,7 @@ class Guard:
             host.contents.keep_only(store.digests())
         finally:
             store.unlock()
-        self.disarm()
-        self._answer(json.dumps(problems), 0)
+        self.disarm(_answer(json.dumps(problems), 0))
         _say(json.dumps(problems))
         return 0
 
@@ -196,8 +194,7 @@ class Guard:
                     end = time.monotonic() + min(intent["confirm"]["within"], until - time.time())
                 if time.monotonic() >= end:
                     self._revert(intent)
-                    self._remove()
-                    return self._answer(f"deployment {self.run_id} was put back", TOO_LATE)
+                    return self._remove(_answer(f"deployment {self.run_id} was put back", TOO_LATE))
             finally:
                 store.unlock()
             while store.has_intent() and time.monotonic() < end:
@@ -238,7 +235,14 @@ class Guard:
             failures = judge(host, {unit: old_limits(intent, unit) for unit in ran}, begun, {}, {}, begun)[1]
         except SystemdError as error:
             return f"whether the old units are healthy cannot be told: {error}"
-        return f"not healthy: {failures_in_words(failures)}" if failures else f"healthy again: {', '.join(ran)}"
+        return f"not healthy: {failures_in_words(failures)}" if failures else f"healthy: {', '.join(ran)}"
+
+
+def _answer(words: str, status: int) -> str:
+    """What to leave in place of the archive, for who asks again because the first answer was lost: a program that
+    gives it once more. The next run removes it.
+    """
+    return f"import sys\nsys.stdout.write({words!r} + '\\n')\nsys.exit({status})\n"
 
 
 def _engine(main: str) -> bytes:

@@ -105,8 +105,22 @@ class _RunState:
         if state != "present":
             self._check_manual(state)
         runs = unit in self.plan.start or self.plan.is_restarted(unit)
+        if runs:
+            self._check_descriptors()
         if runs and not self.own and self.now.value(unit, "LoadState") == "masked":
             raise PlanError(f"{unit} is masked: unmask it, or take it out of instances")
+
+    def _check_descriptors(self) -> None:
+        """Tell of what the new program cannot get, and the old one neither, should it come back."""
+        kept, most = self.now.value(self.unit, "NFileDescriptorStore") or "0", "0"
+        for setting in self._after():
+            if setting.directive == "FileDescriptorStoreMax":
+                most = setting.value or "0"
+        if ("Service", "FileDescriptorStoreMax") in self.changed and most.isdigit() and int(kept) > int(most):
+            self.plan.warnings.append(
+                f"{self.unit} loses file descriptors that systemd keeps for it, and no way back brings them again:"
+                f" FileDescriptorStoreMax={most}, and it has stored {kept}"
+            )
 
     def _add_health(self) -> None:
         for item in self.items:

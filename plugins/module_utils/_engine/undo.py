@@ -68,7 +68,7 @@ class _Undo:
         }
 
     def _units_changed_since(self) -> set[str]:
-        """The units of files that are neither as before the run nor as it left them."""
+        """The units whose unit files are neither as before the run nor as it left them: somebody has repaired them."""
         units = set()
         for path, before in list(self.files.items()):
             now = self._read(path)
@@ -76,6 +76,9 @@ class _Undo:
             if path not in self.stuck and mark(now) not in (mark(before), after):
                 if now.kind == "directory" and now.kind not in (before.kind, after.partition(" ")[0]):
                     self.stuck[path] = OSError(errno.EISDIR, "Is a directory", path)
+                    continue
+                if self._place(path):  # perhaps the new program has written it: that must not keep the old one away
+                    self.left_over.append(f"{path} has been changed since; it is as before that run again")
                     continue
                 del self.files[path]
                 folder, name = posixpath.split(path)
