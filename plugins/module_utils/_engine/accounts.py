@@ -247,12 +247,12 @@ def keep_used(accounts: Accounts, folders: t.Iterable[str], changes: t.Iterable[
                 named.setdefault((directive == "User", name), path)
     accounts.removed = []
     for account in removed:
-        path = named.get((True, account.user)) or named.get((True, str(account.uid)))
-        group = named.get((False, account.group)) or named.get((False, str(account.gid)))
-        if path:
-            told.append(f"user {account.user} stays: {path} names it; remove that first")
+        naming = named.get((True, account.user)) or named.get((True, str(account.uid)))
+        naming_group = named.get((False, account.group)) or named.get((False, str(account.gid)))
+        if naming:
+            told.append(f"user {account.user} stays: {naming} names it; remove that first")
         else:
-            accounts.removed.append(account._replace(group="" if group else account.group))
+            accounts.removed.append(account._replace(group="" if naming_group else account.group))
     return told
 
 

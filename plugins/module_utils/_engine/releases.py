@@ -73,8 +73,8 @@ def read_versions(path: str) -> Versions:
                     (unfinished if state == _MAKING else foreign).append(name)
         order = sorted(complete, key=lambda name: complete[name], reverse=True)
         versions = {name: complete[name][1] for name in order}
-        used = {name: complete[name][0] / 1e9 for name in order}
-        return Versions(_read_current(path, top, versions, names), versions, unfinished, foreign, used)
+        last_used = {name: complete[name][0] / 1e9 for name in order}
+        return Versions(_read_current(path, top, versions, names), versions, unfinished, foreign, last_used)
 
 
 def _opened(path: str, stack: contextlib.ExitStack, create: bool = False) -> int:
