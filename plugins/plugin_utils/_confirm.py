@@ -19,6 +19,8 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._engine.confirm 
 
 _PAUSE = 1.0  # seconds between two attempts
 _MAX_SHOWN = 500
+# Of the command, and of Python when the command has been removed.
+_TOO_LATE_WORDS = ("does not wait for this confirmation any more", "can't open file")
 
 
 class _Attempt(t.NamedTuple):
@@ -62,9 +64,12 @@ def _attempt(action: t.Any, command: str) -> _Attempt:
         else:
             connection.reset()
         done = action._low_level_execute_command(command)
+        words = (done["stdout"] + done["stderr"]).strip()[-_MAX_SHOWN:]
+        # A shell that cannot fork ends with the same status.
+        if done["rc"] == TOO_LATE and any(told in words for told in _TOO_LATE_WORDS):
+            return _Attempt("the host does not wait for it any more")
         if done["rc"] != 0:
-            words = (done["stdout"] + done["stderr"]).strip()[-_MAX_SHOWN:]
-            return _Attempt(words or f"exit status {done['rc']}", done["rc"] == TOO_LATE)
+            return _Attempt(words or f"exit status {done['rc']}", is_final=False)
     except (AnsibleError, OSError) as error:
         return _Attempt(str(error)[:_MAX_SHOWN], is_final=False)
     try:

@@ -39,7 +39,8 @@ from .store import Store, TransactionError
 UNIT_PREFIX = "unitcraft-confirm-"  # of the guard's unit
 _TICK = 0.5  # seconds between two looks for the intent
 _RESERVE = 1 << 20  # bytes kept free for the undo, beside what it puts back
-# Exit status, of Python too when the next run has removed our archive: nobody waits any more.
+_ANSWER = "import sys\nsys.stdout.write({answer!r} + '\\n')\n"
+# Exit status, of Python too when our archive is gone: nobody waits any more.
 TOO_LATE = 2
 _FOLDER = "/etc/systemd/system"
 _UNIT = """\
@@ -131,23 +132,16 @@ class Guard:
                 f"confirm: the host's way back cannot be armed: {describe_error(error)}; nothing was changed"
             ) from None
 
-    def disarm(self, answer: str = "") -> None:
-        """Take the guard away. It ends by itself too, once the intent is gone.
-
-        :param answer: see ``_answer``.
-        """
+    def disarm(self) -> None:
+        """Take the guard away. It ends by itself too, once the intent is gone."""
         with contextlib.suppress(SystemdError):
             Manager().ask("stop", "--", self.unit)
-        self._remove(answer)
+        self._remove()
 
-    def _remove(self, answer: str = "") -> None:
+    def _remove(self) -> None:
         unit = f"{_FOLDER}/{self.unit}"
-        if answer:
-            with contextlib.suppress(OSError):
-                replace_file(self._archive, answer.encode())
         # The archive last: by it the next run finds what is left when this is killed.
-        archive = () if answer else (f"{self._archive}.new", self._archive)
-        for path in (self._link, f"{unit}.new", unit, self._reserve, *archive):
+        for path in (self._link, f"{unit}.new", unit, self._reserve, f"{self._archive}.new", self._archive):
             with contextlib.suppress(OSError):
                 os.unlink(path)
 
@@ -175,8 +169,11 @@ class Guard:
             host.contents.keep_only(store.digests())
         finally:
             store.unlock()
-        self.disarm(_answer(json.dumps(problems), 0))
-        _say(json.dumps(problems))
+        self.disarm()
+        answer = json.dumps(problems)
+        with contextlib.suppress(OSError):  # to who asks again, because the connection broke; the next run removes it
+            replace_file(self._archive, _ANSWER.format(answer=answer).encode())
+        _say(answer)
         return 0
 
     def watch(self) -> None:
@@ -194,7 +191,7 @@ class Guard:
                     end = time.monotonic() + min(intent["confirm"]["within"], until - time.time())
                 if time.monotonic() >= end:
                     self._revert(intent)
-                    return self._remove(_answer(f"deployment {self.run_id} was put back", TOO_LATE))
+                    return self._remove()
             finally:
                 store.unlock()
             while store.has_intent() and time.monotonic() < end:
@@ -236,13 +233,6 @@ class Guard:
         except SystemdError as error:
             return f"whether the old units are healthy cannot be told: {error}"
         return f"not healthy: {failures_in_words(failures)}" if failures else f"healthy: {', '.join(ran)}"
-
-
-def _answer(words: str, status: int) -> str:
-    """What to leave in place of the archive, for who asks again because the first answer was lost: a program that
-    gives it once more. The next run removes it.
-    """
-    return f"import sys\nsys.stdout.write({words!r} + '\\n')\nsys.exit({status})\n"
 
 
 def _engine(main: str) -> bytes:

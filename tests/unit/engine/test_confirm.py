@@ -112,12 +112,6 @@ def test_who_confirms_again_gets_the_same_answer(store, guard):
     assert store.guards() == [SNAPSHOT["id"]]  # the next run removes it
 
 
-def test_who_is_late_is_told(store, guard):
-    store.write_intent(intent(0.01))
-    guard.watch()
-    assert ask_again(guard) == (2, f"deployment {SNAPSHOT['id']} was put back\n")
-
-
 def test_another_run_is_refused_while_one_waits(store):
     store.write_intent(intent(60))
     with pytest.raises(TransactionError, match=r"the deployment of a\.service .* waits for its confirmation"):
