@@ -111,6 +111,14 @@ def test_removed_without_a_trace(target):
     assert not target.unit("t-a", state="absent")["changed"]
 
 
+def test_a_dropin_is_not_judged_beside_the_one_it_replaces(target):
+    target.write("/etc/systemd/system/t-a.service", "[Service]\nExecStart=/bin/sleep infinity\n")
+    for condition in ("/etc/t-none", "!/etc/t-none"):
+        done = target.unit("t-a", dropin="t-10", sections={"Unit": {"ConditionPathExists": condition}})
+        assert not done.get("failed"), done
+    assert [finding["message"] for finding in done["findings"] if finding["severity"] != "info"] == []
+
+
 def test_drop_in_for_a_unit_of_the_distribution(target):
     before = target.show("systemd-journald", "MainPID")
     done = target.unit("systemd-journald", dropin="t-10", sections={"Unit": {"Documentation": "https://example.org/"}})

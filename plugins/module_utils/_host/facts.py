@@ -50,13 +50,17 @@ _ARCHITECTURES = {
 
 
 def host_facts(
-    systemd: Manager, questions: Questions, live: t.Mapping[str, t.Mapping[str, str]] | None = None
+    systemd: Manager,
+    questions: Questions,
+    live: t.Mapping[str, t.Mapping[str, str]] | None = None,
+    changing: t.Collection[str] = (),
 ) -> HostFacts:
     """The facts of the host or image that ``systemd`` stands for. What cannot be read counts as unknown.
 
     :param live: what ``StateReader.show`` said of units already, so that they are not asked about again.
+    :param changing: paths of unit files: a drop-in among them is not read, for it is about to be another one.
     """
-    collector = FactCollector(systemd, live or {})
+    collector = FactCollector(systemd, live or {}, changing)
     return HostFacts(
         users=collector.accounts(questions.users, "passwd"),
         groups=collector.accounts(questions.groups, "group"),
@@ -119,9 +123,12 @@ class FactCollector:
     :param live: ``{unit: {property: value}}`` that is known already.
     """
 
-    def __init__(self, systemd: Manager, live: t.Mapping[str, t.Mapping[str, str]]) -> None:
+    def __init__(
+        self, systemd: Manager, live: t.Mapping[str, t.Mapping[str, str]], changing: t.Collection[str]
+    ) -> None:
         self._systemd = systemd
         self._live = live
+        self._changing = changing
         self._reader = Reader(systemd)
 
     def _below(self, path: str) -> str:
@@ -204,7 +211,8 @@ class FactCollector:
             return ""  # it is there, and says nothing
         if not found.fragment:
             return None
-        contents = [self._reader.read(path).data or b"" for path in (found.fragment, *found.dropins)]
+        dropins = [path for path in found.dropins if path not in self._changing]
+        contents = [self._reader.read(path).data or b"" for path in (found.fragment, *dropins)]
         return from_bytes(b"\n".join(contents))
 
     def _ask_about_missing(self, texts: dict[str, str | None]) -> None:

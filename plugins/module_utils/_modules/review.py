@@ -35,11 +35,12 @@ def review(
     ignore = [*params["ignore"], *(f"network-service-without-socket:{unit}" for unit in in_turn)]
     pending = _pending_files(plan, state, desired)
     release = manager.version()
+    changing = {change.path[len(manager.root) :] for change in plan.changes}
     target = Target(
         release,
         manager.known_directives(),
         "system" if manager.scope == "system" else "user",
-        lambda units: _facts_after(host_facts(manager, needed(units), state.live), plan, manager.root),
+        lambda units: _facts_after(host_facts(manager, needed(units), state.live, changing), plan, manager.root),
         RULES,
     )
     findings = ignored(check(pending, target, [*plan.enable, *plan.reenable]), ignore)
