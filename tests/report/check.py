@@ -35,12 +35,8 @@ def install_packages() -> None:
     (CACHE / "installed").unlink(missing_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, CACHE / name)
-    subprocess.run(
-        ["npm", "ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"],
-        cwd=CACHE,
-        check=True,
-        stdin=subprocess.DEVNULL,
-    )
+    install = ["npm", "ci", "--loglevel", "error", "--fetch-retries", "5", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run(install, cwd=CACHE, check=True, stdin=subprocess.DEVNULL)
     (CACHE / "installed").touch()
 
 

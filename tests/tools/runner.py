@@ -19,6 +19,8 @@ from tools.processes import Processes
 LOGS = toolchain.CACHE / "log"
 # Lines of the log that are shown of a stage that fails.
 SHOWN_OF_FAILURE = 300
+# Of each failure once more in the summary: of a long output CI may keep only the end.
+REPEATED_OF_FAILURE = 10
 
 
 class StageError(Exception):
@@ -94,13 +96,13 @@ class Outcome(NamedTuple):
     """How a stage ended.
 
     :ivar problem: why it failed or was not run; empty when it passed.
-    :ivar last_line: the last line of its output.
+    :ivar last_lines: the last lines of its output.
     """
 
     stage: Stage
     seconds: float = 0.0
     problem: str = ""
-    last_line: str = ""
+    last_lines: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if not self.problem:
@@ -185,7 +187,7 @@ class Runner:
         else:
             shown = [f"=== {stage.name} passed in {outcome.seconds:.0f} s", *output[-stage.tail :]]
         print("\n".join(shown), flush=True)
-        self.outcomes[stage.name] = outcome._replace(last_line=output[-1] if output else "")
+        self.outcomes[stage.name] = outcome._replace(last_lines=tuple(output[-REPEATED_OF_FAILURE:]))
 
 
 def with_needs(stages: Sequence[Stage], wanted: Sequence[str]) -> set[str]:
@@ -208,7 +210,9 @@ def summary(outcomes: Sequence[Outcome], seconds: float) -> list[str]:
     """
     bad = [outcome for outcome in outcomes if outcome.problem]
     lines = [str(outcome) for outcome in outcomes if not outcome.problem]
-    lines += [f"{'all':<10} {seconds:6.0f} s", *map(str, bad)]
-    unit = next((outcome.last_line for outcome in outcomes if outcome.stage.name == "unit"), "")
+    lines.append(f"{'all':<10} {seconds:6.0f} s")
+    for outcome in bad:
+        lines += [str(outcome), *(f"  {line}" for line in outcome.last_lines)]
+    unit = next((outcome.last_lines for outcome in outcomes if outcome.stage.name == "unit"), ())
     counted = f"{len(outcomes) - len(bad)} passed, {len(bad)} failed"
-    return [*lines, unit if unit and not bad else counted]
+    return [*lines, unit[-1] if unit and not bad else counted]

@@ -38,6 +38,11 @@ def fails(_context):
     raise StageError("it is broken")
 
 
+def says_and_fails(context):
+    says("what is wrong")(context)
+    raise StageError("it is broken")
+
+
 def says(*lines):
     def write(context):
         context.run(sys.executable, "-c", f"print({chr(10).join(lines)!r})")
@@ -53,10 +58,11 @@ def test_stages_that_need_a_failed_one_are_not_run(run):
 
 
 def test_summary_of_a_failure(run, tmp_path):
-    _problems, lines = run(stage("a", does=fails), stage("b", "a"), stage("unit", does=says("7 passed in 1 s")))
-    assert lines[-4:] == [
-        "all            12 s",
+    _problems, lines = run(stage("a", does=says_and_fails), stage("b", "a"), stage("unit", does=says("7 passed in 1 s")))
+    at = lines.index("all            12 s")
+    assert [lines[at + 1], *lines[-3:]] == [
         f"a               0 s  FAILED: it is broken; log: {tmp_path}/log/a.log",
+        "  what is wrong",
         "b          NOT RUN: needs a",
         "1 passed, 2 failed",
     ]
