@@ -21,8 +21,8 @@ const browser = await chromium.launchPersistentContext(profile, {
   headless: true,
   timeout: PATIENCE_MS,
   viewport: {width: 1280, height: 900},
-  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
+  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 });
 // With $LIMITS the page has to be fast as well, on a quiet machine.
 const OPEN_MS = 2000, FILTER_MS = 100, limited = Boolean(process.env.LIMITS);

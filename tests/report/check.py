@@ -35,7 +35,7 @@ def install_packages() -> None:
     (CACHE / "installed").unlink(missing_ok=True)
     for name in ("package.json", "package-lock.json"):
         shutil.copy(HERE / name, CACHE / name)
-    install = ["npm", "ci", "--loglevel", "error", "--fetch-retries", "5", "--ignore-scripts", "--no-audit", "--no-fund"]
+    install = ["npm", "ci", "--loglevel", "error", "--fetch-retries=5", "--ignore-scripts", "--no-audit"]
     subprocess.run(install, cwd=CACHE, check=True, stdin=subprocess.DEVNULL)
     (CACHE / "installed").touch()
 

@@ -58,7 +58,8 @@ def test_stages_that_need_a_failed_one_are_not_run(run):
 
 
 def test_summary_of_a_failure(run, tmp_path):
-    _problems, lines = run(stage("a", does=says_and_fails), stage("b", "a"), stage("unit", does=says("7 passed in 1 s")))
+    unit = stage("unit", does=says("7 passed in 1 s"))
+    _problems, lines = run(stage("a", does=says_and_fails), stage("b", "a"), unit)
     at = lines.index("all            12 s")
     assert [lines[at + 1], *lines[-3:]] == [
         f"a               0 s  FAILED: it is broken; log: {tmp_path}/log/a.log",
