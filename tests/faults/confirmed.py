@@ -38,6 +38,7 @@ mkdir /run/killed-guard/hit 2>/dev/null && exec {tracer} "$@"
 exec "$@"
 """
 LONGEST = 300.0  # seconds until the host has to be in one of the two states, on a machine that is busy
+MOST_OF_AN_ANSWER = 500  # bytes of what is left for who confirms again
 
 
 def deploy(job, which, tracer=(), within=60):
@@ -51,9 +52,6 @@ def deploy(job, which, tracer=(), within=60):
 def confirm(result, tracer=()):
     """Confirm what waits for it; returns the exit status, below 0 when the process was killed."""
     return subprocess.run([*tracer, *result["_confirm"]["command"]], capture_output=True, check=False).returncode
-
-
-MOST_OF_AN_ANSWER = 500  # bytes
 
 
 def trace_guard(tracer):

@@ -133,10 +133,10 @@ class Guard:
             ) from None
 
     def disarm(self) -> None:
-        """Take the guard away. It ends by itself too, once the intent is gone."""
+        """Take the guard away; last its process, which does the same once the intent is gone, in case this is killed."""
+        self._remove()
         with contextlib.suppress(SystemdError):
             Manager().ask("stop", "--", self.unit)
-        self._remove()
 
     def _remove(self) -> None:
         unit = f"{_FOLDER}/{self.unit}"
