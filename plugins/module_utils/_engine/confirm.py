@@ -133,7 +133,7 @@ class Guard:
             ) from None
 
     def disarm(self) -> None:
-        """Take the guard away; last its process, which does the same once the intent is gone, in case this is killed."""
+        """Take the guard away; its process last: that does the same once the intent is gone, in case this is killed."""
         self._remove()
         with contextlib.suppress(SystemdError):
             Manager().ask("stop", "--", self.unit)
