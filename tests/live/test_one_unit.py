@@ -119,6 +119,14 @@ def test_a_dropin_is_not_judged_beside_the_one_it_replaces(target):
     assert [finding["message"] for finding in done["findings"] if finding["severity"] != "info"] == []
 
 
+@pytest.mark.parametrize("setting", [{"WorkingDirectory": "/t-none"}, {"RootDirectory": "/mnt"}], ids=str)
+def test_a_program_that_cannot_be_executed_is_no_success(target, setting):
+    """With Type=simple systemd has called it started by then."""
+    for _time in range(3):
+        done = target.unit("t-a", sections={"Service": {**SLEEP, **setting}}, state="started")
+        assert done.get("failed") and done["rolled_back"], done
+
+
 def test_drop_in_for_a_unit_of_the_distribution(target):
     before = target.show("systemd-journald", "MainPID")
     done = target.unit("systemd-journald", dropin="t-10", sections={"Unit": {"Documentation": "https://example.org/"}})

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 import typing as t
@@ -44,6 +45,8 @@ _COMMAND_END = re.compile(
     r"argv\[\]=(?P<argv>.*) ; ignore_errors=no ; .* ; code=(?P<code>exited|killed|dumped) ; status=(?P<status>\d+)"
 )
 _COMMAND_PID = re.compile(r" ; pid=(\d+) ; code=")
+# What a process of a unit is before its exec: a copy of the manager, since systemd 255 the executor.
+_SYSTEMD = re.compile(r"/systemd(?:-executor)?(?: \(deleted\))?\Z")
 
 
 class Call(t.Protocol):
@@ -105,6 +108,9 @@ class Target(t.Protocol):
 
     def own_unit(self) -> str:
         """The unit of which this run is a process."""
+
+    def is_executed(self, pid: str) -> bool:
+        """Whether a process runs a program, and not systemd's code before that."""
 
     def failed_command(self, unit: str) -> str:
         """Which command beside the main one failed, in words."""
@@ -203,6 +209,15 @@ class Host:
             manager = self.manager.manager_unit()
             parts = parts[parts.index(manager) + 1 :] if manager in parts else []
         return next((part for part in parts if part.endswith(".service")), "")
+
+    def is_executed(self, pid: str) -> bool:
+        """Whether a process runs a program: it has not ended, and is past systemd's own code that prepares it."""
+        try:
+            return not _SYSTEMD.search(os.readlink(f"/proc/{pid}/exe"))
+        except FileNotFoundError:
+            return False
+        except OSError:  # not ours to see
+            return True
 
     def failed_command(self, unit: str) -> str:
         """Which command beside the main one failed, in words; empty when none did."""

@@ -15,6 +15,9 @@ from .state import is_restarting
 HANG_CHECK = 60.0  # seconds after which we look whether systemctl still has something to wait for
 _LAST_WORD = 20.0  # seconds that a systemctl without any job left has to end
 _SETTLE_TIMEOUT = 90.0  # seconds for a unit that has no limit of its own
+_EXEC_TIMEOUT = 10.0  # seconds
+# For these systemd counts a service as started before its program is executed; systemd.service(5), Type=.
+_STARTED_BEFORE_EXEC = ("simple", "idle")
 # What systemctl says of a job that did not end well (systemd's src/shared/bus-wait-for-jobs.c, releases 247 to 262).
 _COMPLAINT = re.compile(
     r"(?:Job|A dependency job|Assertion failed on job|Queued job) for (?P<one>\S+?)"
@@ -81,21 +84,31 @@ def _last_word(call: Call, words: t.Sequence[str]) -> tuple[int, str]:
 def settle(host: Target, limits: t.Mapping[str, Limits], begun: float) -> dict[str, dict[str, str]]:
     """Ask until no unit has a job or is on its way any more, or its time is up; returns their states."""
     states = host.show(limits)
-    pause = 0.05
+    end_of_exec = host.monotonic() + _EXEC_TIMEOUT
+    pause = 0.02
     while True:
         now = host.monotonic()
         waiting = [
             unit
             for unit, limit in limits.items()
-            if is_pending(states.get(unit, {}))
+            if (is_pending(states.get(unit, {}))
             and not is_restarting(states.get(unit, {}))
-            and now < begun + (limit.timeout or _SETTLE_TIMEOUT)
+            and now < begun + (limit.timeout or _SETTLE_TIMEOUT))
+            or (now < end_of_exec
+            and _awaits_exec(host, states.get(unit, {})))
         ]
         if not waiting:
             return states
         host.sleep(pause)
         pause = min(pause * 2, 0.5)
         states.update(host.show(waiting))
+
+
+def _awaits_exec(host: Target, state: t.Mapping[str, str]) -> bool:
+    """Whether a service counts as active, and its program still has to be executed, or has ended unseen."""
+    pid = state.get("MainPID", "0")
+    is_early = state.get("ActiveState") == "active" and state.get("Type") in _STARTED_BEFORE_EXEC
+    return is_early and pid not in ("", "0") and not host.is_executed(pid)
 
 
 def job_complaints(out: str) -> dict[str, str]:

@@ -4,9 +4,10 @@
 
 """A host in memory: unit files, links, and a manager that starts what the loaded files say. Time passes in sleep alone.
 
-A program is its ``ExecStart=``: ``/bin/false`` fails at its start, ``/bin/hang`` never gets ready, ``/bin/crash`` fails
-two seconds after its start, ``/bin/restart`` is started anew then, ``/bin/end`` ends well at once, ``/bin/stays`` runs
-on whatever systemctl was asked for; all others run.
+A program is its ``ExecStart=``: ``/bin/false`` fails at its start, ``/bin/missing`` fails when it is executed, a moment
+after it has been started, ``/bin/hang`` never gets ready, ``/bin/crash`` fails two seconds after its start,
+``/bin/restart`` is started anew then, ``/bin/end`` ends well at once, ``/bin/stays`` runs on whatever systemctl was
+asked for; all others run.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ansible_collections.unitcraft.systemd.plugins.module_utils._model import Fi
 
 FOLDER = "/etc/systemd/system"
 SECONDS_TO_CRASH = 2.0
+SECONDS_TO_EXEC = 0.1
 ERRORS = {"SystemdError": SystemdError}
 
 
@@ -86,6 +88,10 @@ class SimulatedHost:
 
     def own_unit(self):
         return ""
+
+    def is_executed(self, pid):
+        """Here the PID of a program is the name of its unit."""
+        return self.units[pid]["command"] != "/bin/missing"
 
     def failed_command(self, unit):
         return ""
@@ -165,6 +171,8 @@ class SimulatedHost:
             return "inactive"
         if found["command"] == "/bin/crash" and self.clock >= found["since"] + SECONDS_TO_CRASH:
             found["state"] = "failed"
+        if found["command"] == "/bin/missing" and self.clock >= found["since"] + SECONDS_TO_EXEC:
+            found["state"] = "failed"
         if found["command"] == "/bin/restart" and self.clock >= found["since"] + SECONDS_TO_CRASH:
             found.update(invocation="f" * 32, since=self.clock)
         return found["state"]
@@ -220,6 +228,7 @@ class SimulatedHost:
             "SubState": "running" if self.active(name) == "active" else "dead",
             "InvocationID": unit.get("invocation", ""),
             "NRestarts": "0",
+            "MainPID": "0" if self.active(name) in ("inactive", "failed") else name,
             "Job": "7" if self.active(name) == "activating" else "0",
             "Type": self.setting(name, "Type") or "simple",
             "Result": "exit-code" if failed else "success",
