@@ -124,7 +124,7 @@ def test_a_program_that_cannot_be_executed_is_no_success(target, setting):
     """With Type=simple systemd has called it started by then."""
     for _time in range(3):
         done = target.unit("t-a", sections={"Service": {**SLEEP, **setting}}, state="started")
-        assert done.get("failed") and done["rolled_back"], done
+        assert (done.get("failed"), done.get("rolled_back")) == (True, True), done
 
 
 def test_drop_in_for_a_unit_of_the_distribution(target):
