@@ -44,6 +44,15 @@ def test_a_reload_that_the_unit_does_not_have_is_refused(target, check):
     assert "it has no ExecReload=" in target.unit("t-a", check=check, state="reloaded")["msg"]
 
 
+def test_what_a_reload_would_end_is_restarted(target):
+    job = "[Service]\nType=oneshot\nExecStart=/bin/true\nRemainAfterExit=yes\n"
+    target.units([{"name": "t-a.service", "content": job, "state": "started"}])
+    program = {"name": "t-a.service", "content": SLEEP + "ExecReload=/bin/true\n", "state": "started"}
+    target.units([{**program, "on_change": "reload"}])
+    assert target.show("t-a", "ActiveState") == "active"
+    assert not target.units([{**program, "on_change": "reload"}])["changed"]
+
+
 # RefuseManualStart= and RefuseManualStop=
 
 

@@ -91,11 +91,12 @@ def settle(host: Target, limits: t.Mapping[str, Limits], begun: float) -> dict[s
         waiting = [
             unit
             for unit, limit in limits.items()
-            if (is_pending(states.get(unit, {}))
-            and not is_restarting(states.get(unit, {}))
-            and now < begun + (limit.timeout or _SETTLE_TIMEOUT))
-            or (now < end_of_exec
-            and _awaits_exec(host, states.get(unit, {})))
+            if (
+                is_pending(states.get(unit, {}))
+                and not is_restarting(states.get(unit, {}))
+                and now < begun + (limit.timeout or _SETTLE_TIMEOUT)
+            )
+            or (now < end_of_exec and _awaits_exec(host, states.get(unit, {})))
         ]
         if not waiting:
             return states

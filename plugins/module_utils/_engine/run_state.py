@@ -154,7 +154,7 @@ class _RunState:
             if state == "started" and self._is_coming_up() and not self.plan.is_restarted(unit):
                 self.plan.start[unit] = "state: started; it has not come up yet"
             if state == "reloaded" and not self.plan.is_restarted(unit):
-                self.plan.reload[unit] = "state: reloaded"
+                self._reload("state: reloaded")
 
     def _after(self) -> list[Setting]:
         return self.sources.settings(self.unit, after=True)
@@ -165,6 +165,16 @@ class _RunState:
             self.plan.stop_start[self.unit] = reason
         else:
             self.plan.restart[self.unit] = reason
+
+    def _reload(self, reason: str) -> None:
+        """Reload the unit, unless systemd would stop it after that, for nothing in it keeps it up."""
+        loaded = self.now.value(self.unit, "RemainAfterExit") == "yes"
+        after = self._after()
+        is_kept = flag(Unit(self.unit, after), "Service", "RemainAfterExit", False) if after else loaded
+        if self.now.value(self.unit, "SubState") == "exited" and not is_kept:
+            self._restart(f"{reason}; it has no process, and without RemainAfterExit=yes a reload would end it")
+        else:
+            self.plan.reload[self.unit] = reason
 
     def _follow_change(self, changed_triggers: list[tuple[str, bool]]) -> None:
         """Do to a running unit what the changed directives and triggers need, and no more."""
@@ -180,7 +190,7 @@ class _RunState:
         elif restart:
             self._restart(f"{listed(restart)} changed")
         elif reload and self._can_reload():
-            self.plan.reload[self.unit] = f"{listed(reload)} changed"
+            self._reload(f"{listed(reload)} changed")
         elif reload:
             self._restart(f"{listed(reload)} changed, and the unit has no ExecReload=")
         elif light:
