@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from property.world import FAILS, INSTANCES, LINKS, SICK
+from property.world import ENDS, FAILS, INSTANCES, LINKS, SICK
 
 Items = t.Sequence[t.Mapping[str, t.Any]]
 Ties = dict[str, set[tuple[str, str]]]  # unit: (directive, other unit)
@@ -37,7 +37,7 @@ def _ends(item: t.Mapping[str, t.Any], sick: bool) -> bool:
         return True
     if not command or service.get("RemainAfterExit"):
         return False
-    return "/bin/sleep " not in command or (sick and SICK in command)
+    return command == ENDS or "/bin/sleep " not in command or (sick and SICK in command)
 
 
 def unsteady(items: Items, sick: bool) -> set[str]:

@@ -34,6 +34,7 @@ TRIGGER = "/run/m-trigger"
 # Directives of [Unit] that tie one unit to another; Upholds= and StopPropagatedFrom= are new in 249.
 LINKS = ("Requires", "BindsTo", "PartOf", "Wants", "Upholds", "Conflicts", "Requisite", "StopPropagatedFrom")
 FAILS = "/bin/false"
+ENDS = "/bin/sleep 0.1"
 
 Item = dict[str, t.Any]
 
@@ -221,7 +222,7 @@ def jobs(draw: st.DrawFn) -> list[Item]:
         watched = draw(st.sampled_from(["/run/m-none", "/run"]))
         starter = {"name": "m-j.path", "sections": {"Path": {"PathExists": watched}, "Install": wanted_by(JOB)}}
         if watched == "/run":
-            job["sections"]["Service"].update(ExecStart="/bin/sleep 0.1", Type="exec")
+            job["sections"]["Service"].update(ExecStart=ENDS, Type="exec")
             starter["sections"]["Path"] = {"PathChanged": "/run/m-none"}
     starter.update(state=draw(st.sampled_from(["started", "stopped"])), enabled=draw(st.booleans()))
     return [job, starter]
