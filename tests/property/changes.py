@@ -51,7 +51,8 @@ def is_light(one: Item, other: Item) -> bool:
     silent = copy.deepcopy([one, other])
     for item in silent:
         unit = item.get("sections", {}).pop("Unit", {})
-        unit.pop("Description", None)
+        if item.get("on_change") != "restart":  # which asks for one after any change of meaning
+            unit.pop("Description", None)
         item["unit"] = unit
     return silent[0] == silent[1]
 
