@@ -226,6 +226,16 @@ def test_the_rest_of_a_set_can_still_go_back(target):
     assert state(target) == before
 
 
+@pytest.mark.parametrize("prune", [True, False], ids=["whole", "part"])
+def test_what_another_task_removed_is_in_no_later_generation(target, prune):
+    deploy(target, version(1), **SET)
+    target.unit("t-only1.timer", state="absent")
+    for number in ("2", "3"):
+        deploy(target, [echo(number)], set_name="t-shop", prune=prune)
+    _numbers, (_files, units, *_rest) = rolled_back(target)
+    assert "t-only1.timer" not in units
+
+
 @pytest.mark.parametrize("version", ["1", "2"], ids=["unchanged", "changed"])
 def test_no_generations_are_kept_any_more(target, version):
     deploy(target, [echo("1")])

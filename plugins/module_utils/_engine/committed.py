@@ -41,6 +41,22 @@ def items_after(
     return list(items.values())
 
 
+def left_of(
+    before: t.Sequence[Item], desired: t.Sequence[DesiredUnit], whole: bool, exists: t.Callable[[str], bool]
+) -> list[Item]:
+    """The items of the present generation that are still of the set: a unit may be gone since, by another task.
+
+    :param whole: whether the task declares all of the set, and what it does not speak of is none of it.
+    :param exists: whether something is at a path.
+    """
+    spoken_of = {(unit.name, unit.dropin) for unit in desired}
+    return [
+        item
+        for item in before
+        if _key(item) in spoken_of or not (whole or (item["text"] is not None and not exists(item["path"])))
+    ]
+
+
 def is_over(before: t.Sequence[Item], desired: t.Sequence[DesiredUnit]) -> bool:
     """Whether a task leaves nothing of a set."""
     gone = {(unit.name, unit.dropin) for unit in desired if _goes(unit)}

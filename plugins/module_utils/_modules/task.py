@@ -364,7 +364,7 @@ class Task:
             return None
         from .._engine.committed import items_after
 
-        items = items_after(self._items_before, plan, state, desired)
+        items = items_after(self._items_left(desired), plan, state, desired)
         if items == self._items_before and keep:
             return None
         return {
@@ -409,7 +409,12 @@ class Task:
         from .._engine.committed import is_over
 
         generations = self._generations
-        return generations.set_name if generations and is_over(self._items_before, desired) else ""
+        return generations.set_name if generations and is_over(self._items_left(desired), desired) else ""
+
+    def _items_left(self, desired: t.Sequence[DesiredUnit]) -> list[t.Mapping[str, t.Any]]:
+        from .._engine.committed import left_of
+
+        return left_of(self._items_before, desired, self.params["prune"], os.path.lexists)
 
     def _units(self, host: Host, desired: t.Sequence[DesiredUnit], states: States) -> dict[str, dict[str, t.Any]]:
         """The state of every declared unit; what is not in ``states`` is asked for."""
