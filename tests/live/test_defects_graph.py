@@ -186,3 +186,15 @@ def test_a_masked_unit_with_a_dropin_is_not_reloaded_in_each_run(target):
         assert said(target.units(wanted)) == []
     finally:
         target.sh("rm /usr/lib/systemd/system/t-v.service")
+
+
+# A fight without an end was planned without an end.
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_units_that_uphold_and_stop_each_other(target, upholds, check):
+    fights = "[Unit]\nConflicts=t-a.service\nAfter=t-a.service\n" + SLEEP
+    declare(target, a="[Unit]\nUpholds=t-b.service\n" + SLEEP, b=fights, c=SLEEP)
+    target.unit("t-c", state="started")
+    result = target.unit("t-c", check=check, content="[Unit]\nUpholds=t-a.service\n" + SLEEP)
+    assert "start t-b.service" in said(result), result

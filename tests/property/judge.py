@@ -53,6 +53,13 @@ class Step(t.NamedTuple):
     fired: t.Container[str]  # names of items whose trigger changed since they were applied
     disturbed: bool  # something happened since the last application that succeeded
     light: bool  # nothing but descriptions or the order of keys changed since then
+    left: t.Container[tuple[str, str]]  # see ``runs_left``, of all tasks before
+
+
+def runs_left(result: t.Mapping[str, t.Any], seen: Seen) -> set[tuple[str, str]]:
+    """Each unit that a task says it leaves with an old definition until its next start, and its InvocationID."""
+    units = [action["unit"] for action in result["actions"] if "takes effect" in action["reason"]]
+    return {(unit, _state_of(seen, unit).get("InvocationID", "")) for unit in units}
 
 
 def judge(step: Step) -> None:
@@ -414,6 +421,7 @@ def _needless(step: Step) -> None:
         # By the drop-in of the world that overrides ExecStart=.
         overridden = state.get("Command", "").endswith("20000")
         runs = state.get("ActiveState") == "active" and state.get("MainPID", "0") != "0"
+        follows = follows and (item["name"], state.get("InvocationID")) not in step.left
         if command and follows and runs and not overridden and state["Command"] != command:
             raise Violation("needless", f"{item['name']} runs {state['Command']!r} and is declared {command!r}")
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from property import accidents, changes, world
 from property.host import Host, Lost
-from property.judge import Step, Violation, judge
+from property.judge import Step, Violation, judge, runs_left
 from property.story import playbook
 from property.unsteady import declared_units
 
@@ -118,6 +118,7 @@ class History(RuleBasedStateMachine):
         self.sick = False
         self.full = False  # the disk is
         self.fired: set[Key] = set()  # items whose trigger changed since they were applied
+        self.left: set[tuple[str, str]] = set()  # see ``runs_left``
         self.seen: dict[str, t.Any] = {}  # the host as the last step left it
         self.over = False
 
@@ -266,12 +267,14 @@ class History(RuleBasedStateMachine):
                 {name for name, _dropin in self.fired},
                 self.disturbed or failed,
                 light,
+                self.left,
             )
         )
         if failed:
             # The host is as it was; so is what is declared.
             self.declared = dict(self.applied)
         else:
+            self.left |= runs_left(real.result, after)
             self.applied = dict(self.declared)
             self.note_set(items, whole)
             self.in_set &= self.applied.keys()

@@ -59,10 +59,13 @@ class _Pulled:
         queue = [self._id(unit) for unit in self.roots]
         for unit in queue:
             self._start(unit, graph)
-        upheld = self._upheld(before, after)
+        upheld, started = self._upheld(before, after), set()
         while upheld:
             unit, by = upheld.popitem()
-            if self._may_start(unit) and unit not in self.runs:
+            if unit in started and unit not in self.runs:
+                self._warn_of_fight(unit, by)
+            elif self._may_start(unit) and unit not in self.runs:
+                started.add(unit)
                 self._note_started(unit, by, "upholds")
                 self._start(unit, graph)
                 upheld.update(self._upheld(before, after))
@@ -77,6 +80,13 @@ class _Pulled:
             self.runs.add(unit)
             self._note_started(unit, by, _WORDS[kind])
         self.runs.add(anchor)
+
+    def _warn_of_fight(self, unit: str, by: str) -> None:
+        """Say that units uphold and stop each other; how systemd ends that is chance, and the plan has one round."""
+        words = f"{unit}: {by} upholds it, and what is started because of that stops it again; leave out one of these"
+        words += " dependencies"
+        if words not in self.plan.warnings:
+            self.plan.warnings.append(words)
 
     def _upheld(self, before: set[Edge], after: set[Edge]) -> dict[str, str]:
         """The units that are started because one that runs upholds them, with that one.
