@@ -62,9 +62,11 @@ class _Pulled:
         upheld, started = self._upheld(before, after), set()
         while upheld:
             unit, by = upheld.popitem()
-            if unit in started and unit not in self.runs:
+            if unit in self.runs:
+                continue  # what was started meanwhile has brought it up
+            if unit in started:
                 self._warn_of_fight(unit, by)
-            elif self._may_start(unit) and unit not in self.runs:
+            else:
                 started.add(unit)
                 self._note_started(unit, by, "upholds")
                 self._start(unit, graph)
