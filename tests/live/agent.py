@@ -11,6 +11,7 @@ would take most of the time of these tests.
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -37,7 +38,10 @@ def preload():
             place = f".{wing}" if wing != folder.name else ""
             importlib.import_module(f"{PLUGINS}.module_utils{place}.{found.name}")
     found = pkgutil.iter_modules(importlib.import_module(f"{PLUGINS}.modules").__path__)
-    return {module.name: importlib.import_module(f"{PLUGINS}.modules.{module.name}") for module in found}
+    modules = {module.name: importlib.import_module(f"{PLUGINS}.modules.{module.name}") for module in found}
+    gc.collect()
+    gc.freeze()  # a child whose collector visited all of this would copy it
+    return modules
 
 
 def start_module(module, arguments, streams):

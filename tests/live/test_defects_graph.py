@@ -121,6 +121,39 @@ def test_what_is_newly_bound_to_a_unit_that_is_down_runs_on(target):
     assert active(target, "t-a", "t-b") == ["active", "active"]
 
 
+def test_what_is_newly_bound_to_a_unit_that_starts_with_it_runs_on(target):
+    """From 252 on, systemd stops it in the daemon-reload, before the other one starts."""
+    declare(target, a=SLEEP)
+    target.unit("t-a", state="started")
+    units = [
+        {"name": "t-a.service", "content": "[Unit]\nBindsTo=t-b.service\n" + SLEEP, "state": "started"},
+        {"name": "t-b.service", "content": SLEEP, "state": "started"},
+    ]
+    assert said(target.units(units))[-2:] == ["restart t-a.service", "start t-b.service"]
+    assert active(target, "t-a", "t-b") == ["active", "active"]
+    assert not target.units(units)["changed"]
+
+
+@pytest.mark.parametrize("on_change", ["none", "reload"])
+def test_what_shall_not_be_restarted_is_not_bound_to_a_unit_that_is_down(target, on_change):
+    """systemd would stop it, and the task would end as a success."""
+    sleep = SLEEP + "ExecReload=/bin/true\n"
+    declare(target, a=sleep, b=SLEEP)
+    target.unit("t-a", state="started")
+    bound = "[Unit]\nBindsTo=t-b.service\n" + sleep
+    result = target.unit("t-a", content=bound, on_change=on_change)
+    assert "t-b.service does not run, so systemd would stop t-a.service" in result["msg"]
+    assert active(target, "t-a", "t-b") == ["active", "inactive"]
+    assert "BindsTo" not in target.sh("systemctl cat t-a")
+
+
+def test_what_a_unit_needs_and_conflicts_with_is_refused(target):
+    declare(target, a=SLEEP)
+    both = "[Unit]\nBindsTo=t-a.service\nConflicts=t-a.service\n" + SLEEP
+    result = target.unit("t-b", content=both, state="started")
+    assert "t-b.service in units[0] can never start: BindsTo=t-a.service" in result["msg"]
+
+
 def test_a_restart_of_what_only_passes_on_its_stop(target, upholds):
     """StopPropagatedFrom= is as new as Upholds=. The follower was left to systemd, which does not restart it."""
     follower = "[Unit]\nStopPropagatedFrom=t-a.service\n[Service]\nExecStart=/bin/sleep {}\n"

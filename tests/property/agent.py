@@ -82,11 +82,11 @@ def look(ask):
     homes = {user: pwd.getpwnam(user).pw_dir for user in ask["users"]}
     end = time.monotonic() + MOST_SETTLE
     while True:
-        managers = {"system": _units([])}
+        managers = {"system": _units()}
         for user in ask["users"]:
             uid = pwd.getpwnam(user).pw_uid
             if os.path.exists(f"/run/user/{uid}/systemd/private"):
-                managers[user] = _units(["runuser", "-u", user, "--", "env", f"XDG_RUNTIME_DIR=/run/user/{uid}"])
+                managers[user] = _units(uid)
         moving = [state for units in managers.values() for state in units.values() if _moves(state)]
         # A service that systemd starts again and again is never at rest.
         if not moving or time.monotonic() > (end if any(map(_has_job, moving)) else end - MOST_SETTLE + LOOP_SETTLE):
@@ -134,14 +134,15 @@ def _files_below(folder):
     return found
 
 
-def _units(prefix):
-    """All that is known of the units of the test, and whether each other unit of the system runs."""
-    argv = [*prefix, "systemctl", *(["--user"] if prefix else [])]
+def _units(uid=0):
+    """All that a manager knows of the units of the test; of the system's also whether each other unit runs."""
+    argv = ["systemctl", *(["--user"] if uid else [])]
+    given = {"user": uid, "env": {**os.environ, "XDG_RUNTIME_DIR": f"/run/user/{uid}"}} if uid else {}
     asked = [
-        subprocess.Popen([*argv, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        subprocess.Popen([*argv, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, **given)
         for words in (
             ["show", f"--property={PROPERTIES}", "--", *OWN_UNITS],
-            *([] if prefix else [["list-units", "--all", "--full", "--plain", "--no-legend"]]),
+            *([] if uid else [["list-units", "--all", "--full", "--plain", "--no-legend"]]),
         )
     ]
     shown, listed = [*(process.communicate()[0] for process in asked), ""][:2]

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import typing as t
+
+from .._graph.edges import Edge
 from .._graph.edges import declared as declared_edges
 from .._model import WANTS_RUN, Unit
 from .desired import Declared, PlanError
@@ -24,7 +27,9 @@ def refuse_contradictions(declared: Declared, sources: Sources) -> None:
     for unit, state in states.items():
         if state not in WANTS_RUN or not _has_dependencies(declared, unit):
             continue
-        for edge in declared_edges(Unit(unit, sources.settings(unit, after=True)), installed=False):
+        edges = declared_edges(Unit(unit, sources.settings(unit, after=True)), installed=False)
+        _refuse_never(declared, unit, edges)
+        for edge in edges:
             other = edge.target if edge.source == unit else edge.source
             down = states.get(other) in ("stopped", "absent")
             if edge.source == unit and edge.kind in _NEEDS and down:
@@ -36,6 +41,21 @@ def refuse_contradictions(declared: Declared, sources: Sources) -> None:
             raise PlanError(
                 f"{unit}: state: {state} in {_place(declared, unit)} contradicts state: {states[other]} of {other} in"
                 f" {_place(declared, other)}: {unit} {verb} {other} ({edge.kind}=)"
+            )
+
+
+def _refuse_never(declared: Declared, unit: str, edges: t.Iterable[Edge]) -> None:
+    """See that a unit does not conflict with what it needs: its start would have to stop what it has to start.
+
+    :raises PlanError: with both directives.
+    """
+    needs = {edge.target: edge.kind for edge in edges if edge.source == unit != edge.target and edge.kind in _NEEDS}
+    for edge in edges:
+        other = edge.target if edge.source == unit else edge.source
+        if edge.kind == "Conflicts" and other in needs:
+            raise PlanError(
+                f"{unit} in {_place(declared, unit)} can never start: {needs[other]}={other} needs what Conflicts= with"
+                f" {other} stops; leave one of them out"
             )
 
 

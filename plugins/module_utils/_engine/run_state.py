@@ -155,6 +155,7 @@ class _RunState:
                 self.plan.start[unit] = "state: started; it has not come up yet"
             if state == "reloaded" and not self.plan.is_restarted(unit):
                 self._reload("state: reloaded")
+            self._check_bound()
 
     def _after(self) -> list[Setting]:
         return self.sources.settings(self.unit, after=True)
@@ -286,7 +287,7 @@ class _RunState:
         restart = needs.get("restart", []) + files.get("restart", [])
         reload = needs.get("reload", []) + files.get("reload", [])
         light = needs.get("none", []) + needs.get("daemon-reload", [])
-        if self._is_bound_in_vain():
+        if self._bound_in_vain():
             light.remove("BindsTo")
             restart.append("BindsTo")
         for path, only_reload in changed_triggers:
@@ -309,15 +310,30 @@ class _RunState:
             lesser.update(dict.fromkeys(_CREDENTIALS, "reload"))
         return lesser
 
-    def _is_bound_in_vain(self) -> bool:
-        """Whether the unit is newly bound to one that does not run: systemd would stop it, a restart starts both."""
+    def _bound_in_vain(self) -> str:
+        """A unit that does not run, and to which this one is newly bound; empty when there is none.
+
+        systemd stops this one when it reads that (from 252 on at once, also when the other one starts next), and a
+        restart starts both.
+        """
         if ("Unit", "BindsTo") not in self.changed:
-            return False
-        bound = [edge.target for edge in edges_of(Unit(self.unit, self._after()), False) if edge.kind == "BindsTo"]
-        return any(
-            not self.now.active(other) and self.declared.value(other, "state", "present") not in WANTS_RUN
-            for other in bound
-        )
+            return ""
+        edges = edges_of(Unit(self.unit, self._after()), False)
+        return next((edge.target for edge in edges if edge.kind == "BindsTo" and not self.now.active(edge.target)), "")
+
+    def _check_bound(self) -> None:
+        """See that no unit goes down because of a new text that asks for no restart.
+
+        :raises PlanError: when systemd would stop it, and nothing starts it again.
+        """
+        other, plan = self._bound_in_vain(), self.plan
+        if other and not any(self.unit in group for group in (plan.restart, plan.stop_start, plan.start)):
+            why = self.plan.left_running.get(self.unit) or f"on_change: {self.on_change}"
+            raise PlanError(
+                f"{self.unit}: [Unit] BindsTo={other}: {other} does not run, so systemd would stop {self.unit} as soon"
+                f" as it reads that, and nothing would start it again ({why}); let it be restarted, or start {other}"
+                " in a task before this one"
+            )
 
     def _can_reload(self) -> bool:
         """Whether systemd can reload the unit as it will be defined."""
