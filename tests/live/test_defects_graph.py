@@ -136,7 +136,7 @@ def test_what_is_newly_bound_to_a_unit_that_starts_with_it_runs_on(target):
 
 @pytest.mark.parametrize("on_change", ["none", "reload"])
 def test_what_shall_not_be_restarted_is_not_bound_to_a_unit_that_is_down(target, on_change):
-    """systemd would stop it, and the task would end as a success."""
+    """Otherwise systemd stops it, and the task would end as a success."""
     sleep = SLEEP + "ExecReload=/bin/true\n"
     declare(target, a=sleep, b=SLEEP)
     target.unit("t-a", state="started")
