@@ -218,21 +218,22 @@ def test_a_mount_that_is_in_use(target):
 # The host
 
 
-@pytest.mark.parametrize("action", ["StartLimitAction", "FailureAction"])
-def test_a_version_that_crashes_does_not_reboot_the_host(target, action):
+@pytest.mark.parametrize("action", ["StartLimitAction", "FailureAction", "SuccessAction"])
+def test_a_version_that_ends_does_not_reboot_the_host(target, action):
     limit = f"[Unit]\nStartLimitBurst=2\nStartLimitIntervalSec=600\n{action}=reboot-force\n"
     text = limit + "[Service]\nRestart={}\nRestartSec=100ms\nExecStart={}\n"
     restart = "always" if action == "StartLimitAction" else "no"
     good = text.format(restart, "/bin/sleep 1000")
     target.unit("t-a", content=good, state="started", fail_on="never")
     manager = target.sh("stat -c %Y /proc/1; cat /proc/1/stat | cut -d' ' -f22")
-    bad = text.format(restart, "/bin/false")
+    bad = text.format(restart, "/bin/true" if action == "SuccessAction" else "/bin/false")
     result = target.unit("t-a", content=bad, health={"stable": 5}, fail_on="never", verify=False)
     assert result["rolled_back"], result
     target.wait_for_command("sleep 1000", "t-a")
     assert target.sh("stat -c %Y /proc/1; cat /proc/1/stat | cut -d' ' -f22") == manager
     assert target.show("t-a", action) == "reboot-force"
     assert target.sh("find /run/systemd/system -name '*unitcraft*'") == ""
+    target.unit("t-a", content=good.replace("reboot-force", "none"))  # its stop is a success, too
 
 
 def test_what_the_host_does_after_failures_holds_once_the_deployment_is_over(target):

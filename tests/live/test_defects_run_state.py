@@ -214,3 +214,50 @@ def test_what_is_ordered_after_another_unit_stops_before_it(target):
     target.units([service("a", 1), service("b", 1)])
     target.units([{"name": "t-a.service", "state": "absent"}, service("b", 2)])
     assert target.sh("xargs < /run/t-log; rm /run/t-log; systemctl is-active t-b") == "b b a a\nactive"
+
+
+# A program that ends, or never answers
+
+
+RELOADS_FOR_EVER = """\
+import os, signal, socket, time
+def say(words):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.sendto(words.encode(), os.environ["NOTIFY_SOCKET"])
+def reload(*_signal):
+    say(f"RELOADING=1\\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+signal.signal(signal.SIGHUP, reload)
+say("READY=1")
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("health", [{}, {"health": {"timeout": 5}}], ids=["limit of the unit", "limit of the task"])
+def test_a_reload_that_never_ends(target, health):
+    """Release 257 begins its time limit anew for ever, and the task waited as long, with the lock; or it succeeded."""
+    if "ReloadSignal=" not in target.sh("systemctl show --property=ReloadSignal cron.service systemd-journald.service"):
+        pytest.skip("Type=notify-reload is of release 253")
+    target.write("/opt/t-reload.py", RELOADS_FOR_EVER)
+    text = "[Service]\nType=notify-reload\nTimeoutStartSec=3\nExecStart=/usr/bin/python3 /opt/t-reload.py\n"
+    target.unit("t-a", content=text, state="started")
+    target.write("/etc/t-trigger", "1")
+    target.unit("t-a", content=text, triggers=[{"path": "/etc/t-trigger", "reload": True}])
+    target.write("/etc/t-trigger", "2")
+    result = target.unit("t-a", content=text, triggers=[{"path": "/etc/t-trigger", "reload": True}], **health)
+    assert "t-a.service: its reload failed" in result["msg"]
+    assert result["rolled_back"]
+    target.wait_for("systemctl is-active t-a")
+
+
+def test_a_version_that_ends_well_instead_of_staying_up(target):
+    """It was a success, and the service was down."""
+    text = "[Service]\nExecStart=/bin/sh -c '{}'\n"
+    watched = {"name": "t-b.service", "health": {"stable": 3}, "state": "started"}
+    target.units([{"name": "t-a.service", "content": text.format("exec sleep 1000"), "state": "started"}])
+    units = [{"name": "t-a.service", "content": text.format("echo nothing to do; exit 0")}]
+    result = target.units([*units, {**watched, "content": SLEEP}])
+    assert "t-a.service: it ended with success instead of staying up, and it ran before" in result["msg"]
+    assert "nothing to do" in result["msg"]
+    assert result["rolled_back"]
+    target.wait_for_command("sleep 1000", "t-a")

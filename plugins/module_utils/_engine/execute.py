@@ -17,6 +17,7 @@ from .._host.manager import Manager
 from .._host.show import States
 from .._host.systemd import SystemdError
 from .._model import DOWN, UP, UP_OR_STARTING, Failure
+from .._values.numbers import parse_span
 from .accounts import make as make_accounts
 from .contents import Contents
 from .health import failures_in_words, failures_of, judge, limits_of
@@ -29,6 +30,7 @@ from .store import Store, TransactionError
 from .timer_hold import daemon_reload
 from .undo import NO_ROOM, reset_failed, switch, undo
 
+_RELOAD_GRACE = 5.0  # seconds for systemd to end a reload by its own limit
 _OVERDUE = 60.0  # seconds in which the host must have put back by itself what was not confirmed
 
 
@@ -201,6 +203,8 @@ class _Run:
             units = self._last_first(units)
         asked = {unit: (limits or {}).get(unit, Limits()) for unit in units}
         code, out, late = wait_for_jobs(self.host, (verb, "--", *units), asked, begun or self.host.monotonic())
+        if verb == "reload":
+            self.failed_reloads.update({unit: f"it does not end within {asked[unit].timeout:.0f} s" for unit in late})
         if late or code == 0:
             return
         complaints = job_complaints(out)
@@ -264,7 +268,7 @@ class _Run:
         # A socket refuses to start while its service runs, and each name is a job of its own.
         start = sorted([*plan.stop_start, *plan.start], key=lambda unit: not unit.endswith(".socket"))
         self._jobs("start", start, limits, begun)
-        self._jobs("reload", list(plan.reload), limits, begun)
+        self._jobs("reload", list(plan.reload), {**limits, **self._limits_of_reloads(limits, begun)}, begun)
         for verb, units in self._followers().items():
             self._jobs(verb, units, limits, begun)
         states = self._judge(limits, begun) if limits else {}
@@ -274,6 +278,20 @@ class _Run:
             done.update(dict.fromkeys(group, Limits()))
         return states
 
+    def _limits_of_reloads(self, limits: t.Mapping[str, Limits], begun: float) -> dict[str, Limits]:
+        """Limits of the units that say themselves when they are reloaded, and have none by their health.
+
+        Release 257 begins their TimeoutStartSec= anew whenever it is over; others end the reload then.
+        """
+        spent = self.host.monotonic() - begun + _RELOAD_GRACE
+        asked = [unit for unit in self.plan.reload if unit in limits and not limits[unit].timeout]
+        states = self.host.show(asked, ("Type", "TimeoutStartUSec")) if asked else {}
+        return {
+            unit: limits[unit]._replace(timeout=spent + parse_span(states[unit]["TimeoutStartUSec"]) / 1e6)
+            for unit in asked
+            if states.get(unit, {}).get("Type") == "notify-reload" and states[unit]["TimeoutStartUSec"] != "infinity"
+        }
+
     def _judge(self, limits: t.Mapping[str, Limits], begun: float) -> States:
         """The states of units, all of which are up.
 
@@ -281,9 +299,17 @@ class _Run:
         """
         states, failures = judge(self.host, limits, begun, self.complaints, self.failed_reloads, self.begun)
         failures += self._not_restarted(states)
+        known = {failure.unit for failure in failures}
+        ended = {unit: why for unit, why in self._ended(states).items() if unit not in known}
+        failures += failures_of(self.host, ended, states, self.begun)
         if failures:
             raise _NotUp(failures)
         return states
+
+    def _ended(self, states: States) -> dict[str, str]:
+        """The services that ran, and have ended well since their restart, with these words."""
+        why = "it ended with success instead of staying up, and it ran before"
+        return {unit: why for unit in self.plan.lasting if states.get(unit, {}).get("ActiveState") == "inactive"}
 
     def _restart_group(self, group: t.Sequence[str], done: t.Mapping[str, Limits]) -> States:
         """Restart some units, and see that they are well and that those before them still are."""

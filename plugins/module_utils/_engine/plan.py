@@ -49,7 +49,8 @@ class Plan:
     :ivar displaced: units that systemd stops because of one that is started.
     :ivar left_running: running units with a change that takes effect later or needs nothing.
     :ivar changes: those of unit files; ``files``: those of all other files, which are nothing to the manager.
-    :ivar dangerous: the units that do something to the host, such as a reboot, when they fail; see ``no_reboot``.
+    :ivar dangerous: the units that may do something to the host, such as a reboot, when they end; see ``no_reboot``.
+    :ivar lasting: the services that fail the transaction when they have ended after their restart.
     :ivar releases: ``{(unit, path): the versions that are made and removed for it}``.
     :ivar held_timers: ``{timer: unit}``: the units of running timers whose schedule changes, which shall not start
         just because of that.
@@ -81,7 +82,8 @@ class Plan:
         self.stopped_with: dict[str, str] = {}
         self.started_with: dict[str, str] = {}
         self.displaced: dict[str, str] = {}
-        self.dangerous: list[str] = []
+        self.dangerous: dict[str, list[str]] = {}
+        self.lasting: list[str] = []
         self.held_timers: dict[str, str] = {}
         self.rolling: list[list[str]] = []
         self.min_healthy_time = 0.0

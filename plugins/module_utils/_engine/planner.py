@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .._model import MISSING, Setting
+from .._graph.edges import flag
+from .._model import MISSING, UP, Setting, Unit
+from .._syntax.effective import value_of
 from .contradictions import refuse_contradictions
 from .desired import Declared, DesiredUnit, PlanError
 from .file_plan import file_changes, refuse_mounts
@@ -50,6 +52,7 @@ def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: 
         _refuse_own_end(plan, state.own_unit)
         _reset_failed(plan, state)
         plan.dangerous = dangerous_units(plan, sources)
+        plan.lasting = _lasting(plan, state, sources)
         _decide_reload(plan, state, declared.groups)
     return plan
 
@@ -97,6 +100,27 @@ def _reset_failed(plan: Plan, state: HostState) -> None:
     for unit in [*plan.start, *plan.restart]:
         if state.value(unit, "ActiveState") == "failed" or state.crash_looping(unit):
             plan.reset[unit] = "it had failed; clear that and its start limit"
+
+
+def _lasting(plan: Plan, state: HostState, sources: Sources) -> list[str]:
+    """The services that are restarted and whose program has no reason to end, however well.
+
+    What a timer, a path or a socket starts has done its work some time, and a condition may keep a service down.
+    """
+    restarted = (*plan.restart, *plan.stop_start, *plan.restarted_with)
+    return [
+        unit
+        for unit in restarted
+        if unit.endswith(".service")
+        and state.value(unit, "ActiveState") in UP
+        and not (unit in plan.stopped_with or unit in plan.displaced or state.value(unit, "TriggeredBy"))
+        and not _may_end(Unit(unit, sources.settings(unit, after=True)))
+    ]
+
+
+def _may_end(unit: Unit) -> bool:
+    checks = any("Condition" in setting.directive for setting in unit.settings)
+    return checks or value_of(unit, "Service", "Type") == "oneshot" or flag(unit, "Unit", "StopWhenUnneeded", False)
 
 
 def _decide_reload(plan: Plan, state: HostState, groups: t.Mapping[str, list[DesiredUnit]]) -> None:

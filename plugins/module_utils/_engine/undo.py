@@ -217,9 +217,11 @@ class _Undo:
         if failed or start or risen:
             # Also forgets the starts so far, which systemd counts: this one must not be the one too many.
             reset_failed(self.host, dict.fromkeys([*failed, *risen, *start]))
-        self._attempt("restart", risen)
-        self._attempt("start", start)
-        self._attempt("reload", [unit for unit in self.snapshot["reloads"] if unit not in start])
+        # A program that never says that it is reloaded is not to be reloaded once more.
+        stuck = [unit for unit in self.snapshot["reloads"] if _is_stuck(states.get(unit, {}))]
+        self._attempt("restart", [*risen, *stuck])
+        self._attempt("start", [unit for unit in start if unit not in stuck])
+        self._attempt("reload", [unit for unit in self.snapshot["reloads"] if unit not in start + stuck])
         self._switch_back()
         self._compare()
 
@@ -363,6 +365,11 @@ def _one_by_one(change: Change) -> tuple[int, int]:
     """Folders are made first; what goes makes room for what is written."""
     depth = change.path.count("/")
     return {"directory": (0, depth), "missing": (1, -depth)}.get(change.after.kind, (2, 0))
+
+
+def _is_stuck(state: t.Mapping[str, str]) -> bool:
+    """Whether a reload of a unit is still under way."""
+    return state.get("ActiveState") in ("reloading", "refreshing") and has_job(state)
 
 
 def _has_no_room(error: OSError | None) -> bool:
