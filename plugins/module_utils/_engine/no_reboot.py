@@ -16,7 +16,7 @@ from .host import Target
 from .plan import Plan
 from .sources import Sources
 
-_ACTIONS = ("FailureAction", "StartLimitAction", "SuccessAction")  # systemd.unit(5)
+_ACTIONS = ("FailureAction", "JobTimeoutAction", "StartLimitAction", "SuccessAction")  # systemd.unit(5)
 _NAME = "zzzz-unitcraft-deployment.conf"  # of all drop-ins the last one
 
 

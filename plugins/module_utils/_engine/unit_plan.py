@@ -76,6 +76,9 @@ class UnitPlan:
                 " made goes when it is stopped)"
             )
 
+    def _stays_masked(self) -> bool:
+        return self.masked is not False and is_mask(self.now.files.get(self.own_path, MISSING))
+
     def _is_masked(self, own: File) -> bool:
         return is_mask(own) or (own.kind == "missing" and self.now.value(self.name, "LoadState") == "masked")
 
@@ -219,6 +222,11 @@ class UnitPlan:
             self._enable(unit, present, before, after)
             if unit in self.plan.enable or unit in self.plan.reenable:
                 self._check_aliases(unit, after, sources)
+        elif present and enabled is False and self._stays_masked():
+            # systemctl disable leaves the links of a masked unit alone, from release 252 on at the latest.
+            for link in sorted(present):
+                was = File("link", target=self.now.links[link])
+                self._change(f"{self.now.folder}/{link}", was, MISSING, "disable", self._reason(declared))
         elif present and enabled is False:
             self.plan.disable[unit] = self._reason(declared)
         elif present and install_links(unit, before) != install_links(unit, after):
