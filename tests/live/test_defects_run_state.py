@@ -261,3 +261,20 @@ def test_a_version_that_ends_well_instead_of_staying_up(target):
     assert "nothing to do" in result["msg"]
     assert result["rolled_back"]
     target.wait_for_command("sleep 1000", "t-a")
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["path of the task", "path of somebody else"])
+def test_what_a_path_starts_again_is_not_stopped(target, ours):
+    """Its trigger holds on: the task was a success, and the service ran, in each run."""
+    target.write("/opt/t-there", "")
+    service = {"name": "t-p.service", "content": SLEEP}
+    path = {"name": "t-p.path", "content": "[Path]\nPathExists=/opt/t-there\n", "state": "started"}
+    target.units([service, path])
+    target.wait_for("systemctl is-active t-p.service")
+    result = target.units([{**service, "state": "stopped"}, *([path] if ours else [])])
+    assert "t-p.service: it was stopped, and runs again, by t-p.path" in result["msg"]
+    assert result["rolled_back"]
+    assert target.show("t-p.service", "ActiveState") == "active"
+    both = [{**path, "state": "stopped"}, {**service, "state": "stopped"}]
+    assert not target.units(both).get("failed")
+    assert target.show("t-p.service", "ActiveState") == "inactive"

@@ -178,6 +178,7 @@ class _Run:
         states = self._bring_up() if plan.acted_on() else {}
         if plan.swaps:
             states = {**states, **self._swap()}
+        self._see_stopped()
         if placed:
             host.change_files(lift(placed), self.token)
             daemon_reload(host, {})
@@ -231,6 +232,22 @@ class _Run:
             and state.get("NFileDescriptorStore", "0") == "0"
             and not plan.stop.keys().isdisjoint(state.get("After", "").split())
         ]
+
+    def _see_stopped(self) -> None:
+        """See that what was stopped for good is down: a path or a busy socket may have started it again at once.
+
+        :raises _NotUp: when some run.
+        """
+        risen = self._risen(list(self.plan.stop))
+        self._jobs("stop", risen)  # what triggers it may have been stopped after it
+        states = self.host.show(risen) if risen else {}
+        causes = {
+            unit: f"it was stopped, and runs again, by {states[unit].get('TriggeredBy') or 'another unit'}"
+            for unit in risen
+            if states.get(unit, {}).get("ActiveState") in UP_OR_STARTING
+        }
+        if causes:
+            raise _NotUp(failures_of(self.host, causes, states, self.begun))
 
     def _last_first(self, units: t.Sequence[str]) -> list[str]:
         """Units in the order in which systemd stops them: first what is ordered after others; see systemd.unit(5).
