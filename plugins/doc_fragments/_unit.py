@@ -70,9 +70,8 @@ options:
       - What to do with a running unit whose text or trigger has changed. V(auto) decides by the changed directives.
       - With V(auto) the module does not restart the services of single connections (C(Accept=yes)), nor the bus,
         logins, user managers and the like, in which others live.
-      - V(restart) restarts it after any change of meaning, V(reload) reloads it, V(none) does nothing.
-      - systemd stops a unit that a new C(BindsTo=) binds to one that does not run. V(auto) and V(restart) restart both.
-        With V(reload) and V(none) the module refuses the change.
+      - V(restart) restarts it after any change of meaning, V(reload) reloads it, V(none) does nothing. The last two are
+        refused for a new C(BindsTo=) to a unit that does not run. Then systemd stops the unit.
       - A running timer adopts a new schedule without starting its unit for a time in the past. Only with
         C(RandomizedDelaySec=) systemd may still do that some time later.
     type: str

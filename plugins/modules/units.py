@@ -74,10 +74,9 @@ options:
           - V(stopped) is refused while a running unit would start it again at once (C(Upholds=), or C(Wants=) of what
             the task starts).
           - V(reloaded) fails when the program does not accept its new configuration, and then puts the old state back.
-          - V(absent) stops and disables the unit and removes its file, or removes only the drop-in.
-            The versions of its O(units[].release) go as well, but for those that a rollback of the rest of the set
-            needs.
-            Of a template with O(units[].instances) it stops and disables only these, and keeps the file.
+          - V(absent) stops and disables the unit and removes its file, or removes only the drop-in. The versions of its
+            O(units[].release) go as well, but for those that a rollback of the rest of the set needs. Of a template
+            with O(units[].instances) it stops and disables only these, and keeps the file.
         type: str
         choices: [present, started, stopped, restarted, reloaded, absent]
         default: present
@@ -99,7 +98,8 @@ options:
           - What to do with a running unit whose text or trigger has changed. V(auto) decides by the changed directives.
           - With V(auto) the module does not restart the services of single connections (C(Accept=yes)), nor the bus,
             logins, user managers and the like, in which others live.
-          - V(restart) restarts it after any change of meaning, V(reload) reloads it, V(none) does nothing.
+          - V(restart) restarts it after any change of meaning, V(reload) reloads it, V(none) does nothing. The last two
+            are refused for a new C(BindsTo=) to a unit that does not run. Then systemd stops the unit.
           - A running timer adopts a new schedule without starting its unit for a time in the past. Only with
             C(RandomizedDelaySec=) systemd may still do that some time later.
         type: str

@@ -278,3 +278,14 @@ def test_what_a_path_starts_again_is_not_stopped(target, ours):
     both = [{**path, "state": "stopped"}, {**service, "state": "stopped"}]
     assert not target.units(both).get("failed")
     assert target.show("t-p.service", "ActiveState") == "inactive"
+
+
+def test_a_handler_that_a_failed_version_has_started_is_stopped(target):
+    """It ran on, and nothing said so."""
+    text = "[Unit]\nOnFailure=t-alert@%N.service\n[Service]\nType=exec\nExecStart={}\n"
+    target.units([{"name": "t-alert@.service", "content": SLEEP}])
+    target.unit("t-a", content=text.format("/bin/sleep 1000"), state="started")
+    result = target.unit("t-a", content=text.format("/bin/sh -c 'exit 3'"), health={"stable": 1})
+    assert result["rolled_back"], result
+    target.wait_for_command("sleep 1000", "t-a")
+    assert target.show("t-alert@t-a.service", "ActiveState") == "inactive"

@@ -51,6 +51,7 @@ class Plan:
     :ivar changes: those of unit files; ``files``: those of all other files, which are nothing to the manager.
     :ivar dangerous: the units that may do something to the host, such as a reboot, when they end; see ``no_reboot``.
     :ivar lasting: the services that fail the transaction when they have ended after their restart.
+    :ivar handlers: the units that systemd starts when one of those that the plan starts fails or ends.
     :ivar releases: ``{(unit, path): the versions that are made and removed for it}``.
     :ivar held_timers: ``{timer: unit}``: the units of running timers whose schedule changes, which shall not start
         just because of that.
@@ -84,6 +85,7 @@ class Plan:
         self.displaced: dict[str, str] = {}
         self.dangerous: dict[str, list[str]] = {}
         self.lasting: list[str] = []
+        self.handlers: list[str] = []
         self.held_timers: dict[str, str] = {}
         self.rolling: list[list[str]] = []
         self.min_healthy_time = 0.0

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._graph.edges import declared as declared_edges
 from .._graph.edges import flag
 from .._model import MISSING, UP, Setting, Unit
 from .._syntax.effective import value_of
@@ -21,6 +22,8 @@ from .run_state import add_run_states
 from .sources import Sources
 from .state import HostState
 from .unit_plan import UnitPlan, add_also, listed
+
+_HANDLERS = ("OnFailure", "OnSuccess")
 
 
 def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: bool = True) -> Plan:
@@ -53,6 +56,7 @@ def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: 
         _reset_failed(plan, state)
         plan.dangerous = dangerous_units(plan, sources)
         plan.lasting = _lasting(plan, state, sources)
+        plan.handlers = _handlers(plan, sources)
         _decide_reload(plan, state, declared.groups)
     return plan
 
@@ -116,6 +120,13 @@ def _lasting(plan: Plan, state: HostState, sources: Sources) -> list[str]:
         and not (unit in plan.stopped_with or unit in plan.displaced or state.value(unit, "TriggeredBy"))
         and not _may_end(Unit(unit, sources.settings(unit, after=True)))
     ]
+
+
+def _handlers(plan: Plan, sources: Sources) -> list[str]:
+    """What a version that fails would start; see OnFailure= in systemd.unit(5)."""
+    units = [Unit(unit, sources.settings(unit, after=True)) for unit in [*plan.acted_on(), *plan.started_with]]
+    found = [edge.target for unit in units for edge in declared_edges(unit, False) if edge.kind in _HANDLERS]
+    return list(dict.fromkeys(found))
 
 
 def _may_end(unit: Unit) -> bool:

@@ -61,10 +61,12 @@ class _Undo:
         # Where the requests go to the new unit, the old one has to be up before that one goes.
         swaps = snapshot["swaps"] if snapshot.get("switched") else ()
         self.swaps = [swap for swap in swaps if swap["old"] and template_of(swap["new"]) not in kept]
-        self.names = names = [unit for unit in snapshot["names"] if kept.isdisjoint((unit, template_of(unit)))]
+        self.names = [unit for unit in snapshot["names"] if kept.isdisjoint((unit, template_of(unit)))]
         own = host.own_unit()  # an earlier start of this very unit may have begun what is undone
         self.before: t.Mapping[str, t.Mapping[str, t.Any]] = {
-            unit: before for unit, before in snapshot["units"].items() if unit in names and unit != own
+            unit: before
+            for unit, before in snapshot["units"].items()
+            if kept.isdisjoint((unit, template_of(unit))) and unit != own
         }
 
     def _units_changed_since(self) -> set[str]:
@@ -159,7 +161,7 @@ class _Undo:
             if not started and (not active or before["active"] in RUNNING):
                 continue
             moved.append(unit)
-            if state.get("Type") == "oneshot":
+            if state.get("Type") == "oneshot" and unit in self.names:  # to have told of a failure is no difference
                 self.left_over.append(f"{unit} is a oneshot that ran; what it did cannot be undone")
             if active:
                 running.append(unit)
