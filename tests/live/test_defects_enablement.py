@@ -68,3 +68,16 @@ def test_a_masked_unit_is_disabled(target):
         assert not target.unit("t-v", masked=True, enabled=False)["changed"]
     finally:
         target.sh(f"rm {VENDOR}/t-v.service; systemctl unmask t-v")
+
+
+def test_a_unit_requires_another_one_of_the_task_by_its_alias(target):
+    """Verify knew the set by its files alone, and refused it."""
+    text = SLEEP + "[Install]\nWantedBy=multi-user.target\nAlias=t-alias.service\n"
+    user = "[Unit]\nRequires=t-alias.service\nAfter=t-alias.service\n" + SLEEP
+    wanted = [
+        {"name": "t-a.service", "content": text, "state": "started", "enabled": True},
+        {"name": "t-b.service", "content": user, "state": "started"},
+    ]
+    assert not target.units(wanted).get("failed")
+    assert target.show("t-b.service", "ActiveState") == "active"
+    assert not target.units(wanted)["changed"]

@@ -231,3 +231,39 @@ def test_units_that_uphold_and_stop_each_other(target, upholds, check):
     target.unit("t-c", state="started")
     result = target.unit("t-c", check=check, content="[Unit]\nUpholds=t-a.service\n" + SLEEP)
     assert "start t-b.service" in said(result), result
+
+
+def test_a_reload_that_is_passed_on_is_told_and_judged(target):
+    """The action of the other one was nowhere, and it could die of its reload."""
+    reloads = "[Service]\nType=exec\nExecStart=/bin/sleep infinity\nExecReload="
+    source = f"[Unit]\nPropagatesReloadTo=t-b.service\n{reloads}/bin/true\n"
+    units = [("t-a", source), ("t-b", reloads + "/bin/sh -c 'rm /run/t-dies && kill -9 $MAINPID || true'\n")]
+    wanted = [{"name": f"{name}.service", "content": text, "state": "started"} for name, text in units]
+    target.units(wanted)
+    asked = target.unit("t-a", state="reloaded", check=True)
+    result = target.unit("t-a", state="reloaded")
+    assert asked["actions"] == result["actions"]
+    assert ["reload", "t-b.service"] in [[step["action"], step["unit"]] for step in result["actions"]]
+    target.sh("touch /run/t-dies")
+    failed = target.unit("t-a", state="reloaded", health={"stable": 1})
+    assert failed["failed_units"][0]["unit"] == "t-b.service", failed
+    assert failed["rolled_back"] is True
+    assert target.show("t-b.service", "ActiveState") == "active"
+
+
+def test_what_a_new_path_has_started_goes_with_it(target):
+    """The path went with the rollback, and what it had started ran on."""
+    path = "[Path]\nPathExists=/etc/passwd\nUnit=t-w.service\n"
+    target.units([{"name": "t-w.service", "content": SLEEP}])
+    wanted = [
+        {"name": "t-p.path", "content": path, "state": "started"},
+        {
+            "name": "t-a.service",
+            "content": SLEEP,
+            "state": "started",
+            "health": {"timeout": 1, "probes": [{"tcp": "127.0.0.1:9"}]},
+        },
+    ]
+    failed = target.units(wanted)
+    assert failed["rolled_back"] is True, failed
+    assert target.show("t-w.service", "ActiveState") == "inactive"

@@ -248,6 +248,19 @@ def test_what_the_host_does_after_failures_holds_once_the_deployment_is_over(tar
 # What is said
 
 
+def test_what_somebody_changed_and_systemd_had_not_read_is_told(target):
+    """Our daemon-reload loaded it, the service ran on with its old command, and no later run said so."""
+    target.unit("t-a", content="[Service]\nExecStart=/bin/sleep 1000\n", state="started")
+    dropin = "/etc/systemd/system/t-a.service.d/admin.conf"
+    target.write(dropin, "[Service]\nNice=5\n")
+    target.sh("systemctl daemon-reload; touch -d '2020-01-01' " + dropin + "; systemctl daemon-reload")
+    target.write(dropin, "[Service]\nExecStart=\nExecStart=/bin/sleep 2000\n")
+    result = target.unit("t-a", content="[Service]\nExecStart=/bin/sleep 1000\n", state="started")
+    steps = [step for step in result["actions"] if step["action"] == "none"]
+    assert [step["unit"] for step in steps] == ["t-a.service"], result["actions"]
+    assert "somebody changed its files" in steps[0]["reason"]
+
+
 ENDS = {
     "a condition": "[Unit]\nConditionPathExists=/run/t-nothing\n" + SLEEP,
     "a job": "[Service]\nType=oneshot\nExecStart=/bin/true\n",

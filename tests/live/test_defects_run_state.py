@@ -289,3 +289,17 @@ def test_a_handler_that_a_failed_version_has_started_is_stopped(target):
     assert result["rolled_back"], result
     target.wait_for_command("sleep 1000", "t-a")
     assert target.show("t-alert@t-a.service", "ActiveState") == "inactive"
+
+
+@pytest.mark.parametrize(
+    "dropin", ["[Unit]\nConditionPathExists=/none\n", "[Service]\nExecCondition=/bin/false\n"], ids=["unit", "exec"]
+)
+def test_a_restart_that_a_condition_ends_is_told(target, dropin):
+    """The condition of an administrator: the service was down after it, and the task said nothing."""
+    target.unit("t-a", content=SLEEP, state="started")
+    target.write("/etc/systemd/system/t-a.service.d/admin.conf", dropin)
+    target.sh("systemctl daemon-reload")
+    result = target.unit("t-a", content=SLEEP.replace("infinity", "1001"))
+    assert not result.get("failed"), result
+    assert target.show("t-a.service", "ActiveState") == "inactive"
+    assert any("t-a.service ran before and is down" in words for words in result["warnings"]), result

@@ -45,13 +45,15 @@ class Plan:
     :ivar restart: restarted after the files changed.
     :ivar restarted_with: units that systemd restarts with another one, and that have to run again in the end.
     :ivar stopped_with: units that go down for good with one that is stopped.
+    :ivar reloaded_with: units that systemd reloads with another one.
     :ivar started_with: units that systemd starts because of one that is started; nobody waits for them.
     :ivar displaced: units that systemd stops because of one that is started.
     :ivar left_running: running units with a change that takes effect later or needs nothing.
     :ivar changes: those of unit files; ``files``: those of all other files, which are nothing to the manager.
     :ivar dangerous: the units that may do something to the host, such as a reboot, when they end; see ``no_reboot``.
     :ivar lasting: the services that fail the transaction when they have ended after their restart.
-    :ivar handlers: the units that systemd starts when one of those that the plan starts fails or ends.
+    :ivar followers: the units that systemd may start because of one that the plan starts: when it fails or ends, or
+        when it is a path, a socket or a timer.
     :ivar releases: ``{(unit, path): the versions that are made and removed for it}``.
     :ivar held_timers: ``{timer: unit}``: the units of running timers whose schedule changes, which shall not start
         just because of that.
@@ -79,13 +81,14 @@ class Plan:
         self.start: dict[str, str] = {}
         self.reload: dict[str, str] = {}
         self.restarted_with: dict[str, str] = {}
+        self.reloaded_with: dict[str, str] = {}
         self.left_running: dict[str, str] = {}
         self.stopped_with: dict[str, str] = {}
         self.started_with: dict[str, str] = {}
         self.displaced: dict[str, str] = {}
         self.dangerous: dict[str, list[str]] = {}
         self.lasting: list[str] = []
-        self.handlers: list[str] = []
+        self.followers: list[str] = []
         self.held_timers: dict[str, str] = {}
         self.rolling: list[list[str]] = []
         self.min_healthy_time = 0.0
@@ -121,7 +124,7 @@ class Plan:
         steps += _steps("stop", self.displaced)
         steps += _steps("restart", self.stop_start, self.restart, self.restarted_with)
         steps += _steps("start", self.start, self.started_with)
-        steps += _steps("reload", self.reload)
+        steps += _steps("reload", self.reload, self.reloaded_with)
         steps += [Step(change.action, change.unit, change.reason) for change in late]
         steps += [Step("switch", swap.new, "swap: it serves from now on") for swap in self.swaps]
         steps += _steps("stop", self.retired)
@@ -152,7 +155,8 @@ class Plan:
 
     def acted_on(self) -> list[str]:
         """The units whose run state the plan touches and that shall run afterwards."""
-        return list(dict.fromkeys([*self.stop_start, *self.restart, *self.restarted_with, *self.start, *self.reload]))
+        groups = (self.stop_start, self.restart, self.restarted_with, self.start, self.reload, self.reloaded_with)
+        return list(dict.fromkeys(unit for group in groups for unit in group))
 
     def written(self) -> list[Change]:
         """Every change on the disk. The one without a path is only for the report."""

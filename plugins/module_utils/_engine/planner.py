@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .._graph.edges import declared as declared_edges
-from .._graph.edges import flag
+from .._graph.edges import flag, triggered
 from .._model import MISSING, UP, Setting, Unit
 from .._syntax.effective import value_of
 from .contradictions import refuse_contradictions
@@ -23,7 +23,7 @@ from .sources import Sources
 from .state import HostState
 from .unit_plan import UnitPlan, add_also, listed
 
-_HANDLERS = ("OnFailure", "OnSuccess")
+_AT_ITS_END = ("OnFailure", "OnSuccess")
 
 
 def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: bool = True) -> Plan:
@@ -56,7 +56,7 @@ def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: 
         _reset_failed(plan, state)
         plan.dangerous = dangerous_units(plan, sources)
         plan.lasting = _lasting(plan, state, sources)
-        plan.handlers = _handlers(plan, sources)
+        plan.followers = _followers(plan, sources)
         _decide_reload(plan, state, declared.groups)
     return plan
 
@@ -122,11 +122,12 @@ def _lasting(plan: Plan, state: HostState, sources: Sources) -> list[str]:
     ]
 
 
-def _handlers(plan: Plan, sources: Sources) -> list[str]:
-    """What a version that fails would start; see OnFailure= in systemd.unit(5)."""
+def _followers(plan: Plan, sources: Sources) -> list[str]:
+    """What a version that fails would start (OnFailure= in systemd.unit(5)), and what a new trigger would."""
     units = [Unit(unit, sources.settings(unit, after=True)) for unit in [*plan.acted_on(), *plan.started_with]]
-    found = [edge.target for unit in units for edge in declared_edges(unit, False) if edge.kind in _HANDLERS]
-    return list(dict.fromkeys(found))
+    found = [edge.target for unit in units for edge in declared_edges(unit, False) if edge.kind in _AT_ITS_END]
+    found += [triggered(unit) for unit in units if unit.name in plan.start or unit.name in plan.started_with]
+    return list(dict.fromkeys(filter(None, found)))
 
 
 def _may_end(unit: Unit) -> bool:
@@ -136,19 +137,22 @@ def _may_end(unit: Unit) -> bool:
 
 def _decide_reload(plan: Plan, state: HostState, groups: t.Mapping[str, list[DesiredUnit]]) -> None:
     files = [change for change in plan.changes if change.path]
+    acted_on = plan.acted_on()
+    # Releases 247 and 252 say so for ever of a masked or broken unit with drop-ins, which they do not read.
+    stale = {
+        unit: name
+        for name in groups
+        for unit in [name, *state.instances.get(name, [])]
+        if state.value(unit, "NeedDaemonReload") == "yes"
+        and (state.value(unit, "LoadState") == "loaded" or unit in acted_on)
+    }
     if files:
         plan.daemon_reload = f"{len(files)} file{'s' if len(files) > 1 else ''} changed"
     elif plan.enable or plan.reenable or plan.disable:
         plan.daemon_reload = "enablement changed"
-    else:
-        # Releases 247 and 252 say so for ever of a masked or broken unit with drop-ins, which they do not read.
-        acted_on = plan.acted_on()
-        stale = [
-            name
-            for name in groups
-            for unit in [name, *state.instances.get(name, [])]
-            if state.value(unit, "NeedDaemonReload") == "yes"
-            and (state.value(unit, "LoadState") == "loaded" or unit in acted_on)
-        ]
-        if stale:
-            plan.daemon_reload = f"{listed(stale)} changed on disk since systemd read it"
+    elif stale:
+        plan.daemon_reload = f"{listed(list(stale.values()))} changed on disk since systemd read it"
+    for unit in stale:
+        if state.active(unit) and unit not in (*acted_on, *plan.stop, *plan.stopped_with, *plan.displaced):
+            why = "runs on: somebody changed its files, and what needs a restart takes effect at its next start"
+            plan.left_running.setdefault(unit, why)

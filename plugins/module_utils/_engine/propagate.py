@@ -84,6 +84,9 @@ class _Propagation:
                 reason = plan.take_out(unit, plan.restart) or f"it depends on {source}, which is restarted"
                 plan.take_out(unit, plan.reload, plan.left_running)
                 plan.restarted_with[unit] = reason
+        for unit, source in spread(plan.reload, self._reloaded).items():
+            if unit not in (*plan.stop, *plan.stopped_with, *plan.acted_on()):
+                plan.reloaded_with[unit] = f"{source} passes its reload on"
         for unit in filter(self.state.keeps_descriptors, plan.stop_start):
             plan.warnings.append(
                 f"{unit} loses the file descriptors that systemd keeps for it: {plan.stop_start[unit]}"
@@ -128,6 +131,11 @@ class _Propagation:
         """Running units that go down when one does."""
         names = [name for key in STOP_PROPERTIES for name in self.state.value(unit, key).split()]
         return [name for name in dict.fromkeys([*names, *self.followers.get(unit, [])]) if self.state.active(name)]
+
+    def _reloaded(self, unit: str) -> list[str]:
+        """Running units to which the reload of one is passed on."""
+        names = self.state.value(unit, "PropagatesReloadTo").split()
+        return [name for name in names if self.state.active(name) and self.state.value(name, "CanReload") == "yes"]
 
     def _closure(self, roots: t.Mapping[str, str]) -> list[tuple[str, str]]:
         """Every unit that follows a root, directly or not, with the one it follows; roots that follow roots too."""

@@ -123,7 +123,7 @@ class _Pulled:
                 f"{unit}: state: {state} cannot hold, because the start of {by} stops it"
                 f" ({by} {verb or 'stops with'} it)"
             )
-        plan.take_out(unit, plan.reload, plan.left_running)
+        plan.take_out(unit, plan.reload, plan.reloaded_with, plan.left_running)
         if unit not in self.roots:
             plan.displaced[unit] = f"{by}, which is started, {verb} it" if verb else f"it depends on {by}"
 

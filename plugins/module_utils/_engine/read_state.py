@@ -182,7 +182,7 @@ class _Reading:
         near = {
             other
             for unit in units
-            for key in (*self._pulling(unit), "Triggers", "TriggeredBy")
+            for key in (*self._pulling(unit), "Triggers", "TriggeredBy", "PropagatesReloadTo")
             for other in values(unit, key).split()
         }
         near |= stopped

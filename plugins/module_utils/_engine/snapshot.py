@@ -36,8 +36,9 @@ def take_snapshot(
     sockets = [name for unit in touched for name in live.get(unit, {}).get("TriggeredBy", "").split()]
     touched = list(dict.fromkeys([*touched, *(name for name in sockets if name.endswith(".socket"))]))
     related = sorted({*touched, *plan.link_names})
-    handlers = [unit for unit in plan.handlers if unit not in live]
-    live = {**live, **(host.show(handlers, _BEFORE) if handlers else {})}
+    followers = [unit for unit in plan.followers if not is_template(unit)]
+    unknown = [unit for unit in followers if unit not in live]
+    live = {**live, **(host.show(unknown, _BEFORE) if unknown else {})}
     return {
         "format": FORMAT_WITH_FILES if plan.files or plan.accounts.made else FORMAT,
         "id": secrets.token_hex(4),
@@ -59,9 +60,7 @@ def take_snapshot(
         "versions": [[step.release.path, step.version] for step in plan.releases.values() if step.is_new],
         "names": related,
         "links": {link: target for link, target in links.items() if enables(link, target, related)},
-        "units": {
-            unit: _unit_before(live.get(unit, {})) for unit in [*touched, *plan.handlers] if not is_template(unit)
-        },
+        "units": {unit: _unit_before(live.get(unit, {})) for unit in [*touched, *followers] if not is_template(unit)},
         "reloads": list(plan.reload),
         "held": dict(plan.held_timers),
         "daemon_reload": bool(plan.daemon_reload),

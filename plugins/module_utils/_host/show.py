@@ -46,6 +46,7 @@ PROPERTIES = (
     "ConsistsOf",
     "RequisiteOf",
     "PropagatesStopTo",
+    "PropagatesReloadTo",
     "Requires",
     "Requisite",
     "BindsTo",

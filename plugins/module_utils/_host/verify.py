@@ -14,7 +14,8 @@ import tempfile
 import typing as t
 
 from .._lint.judge import WHOLE, PendingFile
-from .._model import ERROR, INFO, UNIT_MODE, WARNING, Finding
+from .._model import ERROR, INFO, UNIT_MODE, WARNING, Finding, Unit
+from .._syntax.effective import unit_names_in
 from .._syntax.names import template_of
 from .._syntax.words import shorten, to_bytes
 from .systemd import Reply, Runner, SystemdError
@@ -32,11 +33,12 @@ VERIFY_TIMEOUT = 120.0  # seconds; a few hundred units take one
 
 
 class Staged(t.NamedTuple):
-    """One file of the set: the unit it belongs to, its place below the unit folder, its text."""
+    """One file of the set: the unit it belongs to, its place below the unit folder, its text, the unit's aliases."""
 
     unit: str
     place: str  # rot13.service or rot13.service.d/10-limits.conf
     data: bytes
+    aliases: t.Sequence[str] = ()
 
 
 def verify(runner: Runner, files: t.Sequence[Staged], release: int, folder: str = SYSTEM_FOLDER) -> list[Finding]:
@@ -82,6 +84,10 @@ def _fill(stage: str, files: t.Sequence[Staged]) -> None:
         with open(path, "wb") as stream:
             stream.write(file.data)
             os.fchmod(stream.fileno(), UNIT_MODE)
+    for file in files:
+        for alias in file.aliases:
+            with contextlib.suppress(FileExistsError):
+                os.symlink(file.unit, os.path.join(stage, alias))
 
 
 def _remove_abandoned(place: str) -> None:
@@ -199,7 +205,14 @@ def staged_file(unit: str, dropin: str, text: str) -> Staged:
 
 def staged(pending: t.Sequence[PendingFile]) -> list[Staged]:
     """The files of a set, as those that systemd-analyze is to judge."""
-    return [staged_file(file.unit, file.dropin, file.text) for file in pending]
+    return [staged_file(file.unit, file.dropin, file.text)._replace(aliases=_aliases(file)) for file in pending]
+
+
+def _aliases(file: PendingFile) -> list[str]:
+    """The names that enabling a unit gives it: others of the set may name it so."""
+    settings = () if file.dropin else file.merged or ()
+    names = [name for name, _setting in unit_names_in(Unit(file.unit, settings), "Install", "Alias")]
+    return [name for name in names if "/" not in name]
 
 
 def unreported(

@@ -87,6 +87,18 @@ def unmoved(plan: Plan, host: Host, state: HostState) -> dict[str, t.Mapping[str
     return kept
 
 
+def kept_down(plan: Plan, state: HostState, states: States) -> list[str]:
+    """The units that ran, were restarted, and are down without a failure, in words."""
+    why = "ran before and is down since its restart: a condition of it is not met, or its program ended with success"
+    return [
+        f"{unit} {why}"
+        for unit in (*plan.restart, *plan.stop_start, *plan.restarted_with)
+        if states.get(unit, {}).get("ActiveState") == "inactive"
+        and state.active(unit)
+        and state.value(unit, "Type") != "oneshot"
+    ]
+
+
 def describe_units(
     places: t.Mapping[str, str], states: States, drift: t.Mapping[str, list[dict[str, str]]]
 ) -> dict[str, dict[str, t.Any]]:

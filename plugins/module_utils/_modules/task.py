@@ -26,7 +26,7 @@ from .._syntax.names import is_template
 from .desired import Item, announced_triggers, desired_units
 from .options import Sent, check_set_options
 from .record import Record, drift_by_unit, dropped_instances, record_after, trigger_sums
-from .result import States, describe_plan, describe_units, places_of, unmoved
+from .result import States, describe_plan, describe_units, kept_down, places_of, unmoved
 
 if t.TYPE_CHECKING:
     from .files import TaskFiles
@@ -338,6 +338,7 @@ class Task:
         finally:
             if not self.store.has_intent() and host.contents.exist():
                 host.contents.keep_only(self.store.digests())
+        self.warnings += kept_down(plan, state, states)
         if plan.linger is not False:  # else the manager is gone, and whatever it ran
             try:
                 return self._units(host, desired, {**unmoved(plan, host, state), **states})
