@@ -27,9 +27,14 @@ MAX_SIZE = 20_000_000  # characters of all values of one host; a number or an it
 MAX_NUMBER = 2**63
 MAX_PROBLEMS = 5  # that are described
 _ITEM_SIZE = 8
-# The quote stands before the name or before the value.
-_ASSIGNED = re.compile(r"""(?P<quote>["']?)\b(?P<name>[A-Za-z][A-Za-z0-9_-]{0,100})=(?=(?P<opened>["']?))""")
-_END = {"": re.compile(r"[\s\"']"), '"': re.compile('"'), "'": re.compile("'")}
+# NAME=value, with blanks or a continued line around the sign, and --name value.
+_ASSIGNED = re.compile(
+    r"""(?<![A-Za-z0-9_-])"""
+    r"""(?:--?(?P<option>[A-Za-z][\w-]{0,100})(?:[ \t]*=|[ \t])|(?P<name>[A-Za-z][\w-]{0,100})[ \t]*=)"""
+    r"""(?=(?:[ \t]|\\\n)*["']?(?P<value>[^\s"']*))"""
+)
+_REST_OF_LINE = re.compile(r"[^\n]*(?:(?<=\\)\n[^\n]*)*")
+_IN_ADDRESS = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
 _MAY_BE_SECRET = re.compile("pass|pwd|secret|token|key|credential|://", re.IGNORECASE)
 
 Shape = t.Callable[["HostReader", t.Any, str], t.Any]
@@ -91,16 +96,19 @@ def text(limit: int) -> Shape:
 
 
 def without_secrets(value: str) -> str:
-    """A text without what is assigned to names such as ``DB_PASSWORD``: in a diff, a wrong line, a log, an argument."""
+    """A text without what is assigned to names such as ``DB_PASSWORD``: in a diff, a wrong line, a log, an argument.
+
+    Where such a value ends, only the quoting can tell, of which a host may send any: the rest of the line goes with it.
+    """
+    if not _MAY_BE_SECRET.search(value):
+        return value
     parts, end = [], 0
-    for match in _ASSIGNED.finditer(value) if "=" in value and _MAY_BE_SECRET.search(value) else ():
-        start = match.end() + len(match["opened"])
-        closing = _END[match["quote"] or match["opened"]].search(value, start)
-        stop = closing.start() if closing else len(value)
-        if match.start() >= end and looks_secret(match["name"].replace("-", "_"), value[start:stop]):
-            parts += [value[end:start], "********"]
-            end = stop
-    return "".join([*parts, value[end:]])
+    for match in _ASSIGNED.finditer(value):
+        name = (match["option"] or match["name"]).replace("-", "_")
+        if match.start() >= end and looks_secret(name, match["value"]):
+            parts += [value[end : match.start("value")], "********"]
+            end = _REST_OF_LINE.match(value, match.start("value")).end()
+    return _IN_ADDRESS.sub(r"\1********", "".join([*parts, value[end:]]))
 
 
 def number(reader: HostReader, value: t.Any, where: str) -> float | None:

@@ -19,8 +19,7 @@ import typing as t
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.plugins.action import ActionBase
-from ansible.utils.vars import merge_hash
+from ansible_collections.unitcraft.systemd.plugins.plugin_utils._call import CallingAction
 
 if t.TYPE_CHECKING:
     from ansible_collections.unitcraft.systemd.plugins.plugin_utils._find import Source
@@ -29,15 +28,12 @@ if t.TYPE_CHECKING:
 _BLOCK = 1 << 20
 
 
-class SendingAction(ActionBase):
+class SendingAction(CallingAction):
     """A module whose items may have ``files`` and a ``release``; without any, it runs as if there were no plugin.
 
     The first call tells the module what the files are to be. It does its work, unless it lacks contents; then it
     changes nothing and says which. The second call brings them in one file.
     """
-
-    _supports_check_mode = True
-    _supports_async = True
 
     def items(self, args: dict[str, t.Any]) -> list[tuple[str, dict[str, t.Any]]]:
         """The mappings of the task that may have ``files``, which are changed in place.
@@ -46,32 +42,26 @@ class SendingAction(ActionBase):
         """
         raise NotImplementedError
 
-    def run(self, tmp=None, task_vars=None):
+    def work(self, args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Run the module, twice if it needs contents."""
-        result = super().run(tmp, task_vars)
-        args = dict(self._task.args)
         items = self.items(args)
         if "_sent" in args:
             raise AnsibleActionFail("_sent: not an option")
-        self._host = (task_vars or {}).get("inventory_hostname")
+        self._host = task_vars.get("inventory_hostname")
         for text in dict.fromkeys(waits(item for _place, item in items)):
             self._tell(text)
         accounts = [item.pop("_account") for _place, item in items if "_account" in item]  # from the roles
         sent: dict[str, t.Any] = {"accounts": accounts} if accounts else {}
         if args.get("confirm") is not None and self._task.async_val:
             raise AnsibleActionFail("confirm: a task in the background cannot confirm; leave async out")
-        try:
-            if any(item.get("files") or item.get("release") for _place, item in items):
-                done = self._run_with_files(args, items, sent, task_vars)
-            else:
-                done = self._call({**args, "_sent": sent} if sent else args, task_vars)
-            waiting = done.pop("_confirm", None)
-            if waiting:
-                done.update(self._confirm(done, waiting))
-        finally:
-            if not self._task.async_val:
-                self._remove_tmp_path(self._connection._shell.tmpdir)
-        return merge_hash(result, done)
+        if any(item.get("files") or item.get("release") for _place, item in items):
+            done = self._run_with_files(args, items, sent, task_vars)
+        else:
+            done = self._call({**args, "_sent": sent} if sent else args, task_vars)
+        waiting = done.pop("_confirm", None)
+        if waiting:
+            done.update(self._confirm(done, waiting))
+        return done
 
     def _confirm(self, done: dict[str, t.Any], waiting: dict[str, t.Any]) -> dict[str, t.Any]:
         """Confirm a deployment; returns what that changes in its result."""
@@ -85,20 +75,16 @@ class SendingAction(ActionBase):
             self._connection._shell.tmpdir = None
         return confirmed
 
-    def _call(self, args: dict[str, t.Any], task_vars: dict[str, t.Any] | None, wrap: bool = True) -> dict[str, t.Any]:
-        wrap_async = self._task.async_val if wrap else False
-        return self._execute_module(module_args=args, task_vars=task_vars, wrap_async=wrap_async)
-
     def _run_with_files(
         self,
         args: dict[str, t.Any],
         items: list[tuple[str, dict[str, t.Any]]],
         sent: dict[str, t.Any],
-        task_vars: dict[str, t.Any] | None,
+        task_vars: dict[str, t.Any],
     ) -> dict[str, t.Any]:
         from ansible_collections.unitcraft.systemd.plugins.plugin_utils._find import Finder
 
-        with Finder(self, task_vars or {}) as finder:
+        with Finder(self, task_vars) as finder:
             files = [finder.entries(place, item.get("files") or []) for place, item in items]
             releases = [finder.release(place, release_of(item)) for place, item in items]
             for _place, item in items:

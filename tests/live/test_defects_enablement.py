@@ -55,17 +55,23 @@ def test_two_units_that_shall_run_conflict(target, check):
     assert "t-a.service conflicts with t-b.service" in target.units([one, other], check=check)["msg"]
 
 
-def test_a_masked_unit_is_disabled(target):
+@pytest.mark.parametrize(
+    "wanted",
+    [{"masked": True, "enabled": False}, {"masked": False, "enabled": False}, {"state": "absent"}],
+    ids=["stays masked", "unmasked", "absent"],
+)
+def test_a_masked_unit_is_disabled(target, wanted):
     """From 252 on, systemctl disable leaves its links alone, and the task disabled it again in each run."""
     target.write(f"{VENDOR}/t-v.service", SLEEP + INSTALL)
     try:
         target.unit("t-v", enabled=True)
         target.unit("t-v", masked=True)
         target.sh(f"ln -sf {VENDOR}/t-v.service /etc/systemd/system/multi-user.target.wants/")  # which 247 removed
-        result = target.unit("t-v", masked=True, enabled=False)
-        assert said(result) == ["disable t-v.service", "daemon-reload"]
-        assert target.sh("find /etc/systemd/system -name t-v.service").split() == ["/etc/systemd/system/t-v.service"]
-        assert not target.unit("t-v", masked=True, enabled=False)["changed"]
+        result = target.unit("t-v", **wanted)
+        assert {"disable t-v.service", "daemon-reload"} <= set(said(result))
+        mask = ["/etc/systemd/system/t-v.service"] if wanted.get("masked") else []
+        assert target.sh("find /etc/systemd/system -name t-v.service").split() == mask
+        assert not target.unit("t-v", **wanted)["changed"]
     finally:
         target.sh(f"rm {VENDOR}/t-v.service; systemctl unmask t-v")
 

@@ -267,3 +267,30 @@ def test_what_a_new_path_has_started_goes_with_it(target):
     failed = target.units(wanted)
     assert failed["rolled_back"] is True, failed
     assert target.show("t-w.service", "ActiveState") == "inactive"
+
+
+def test_links_that_stood_there_before_their_unit(target):
+    """Systemd follows them as soon as the unit is there, and nothing said so."""
+    text = SLEEP + "[Install]\nRequiredBy=t-z.target\n"
+    target.unit("t-a", content=text, state="stopped", enabled=True)
+    wanted = {"content": "[Unit]\nDescription=Z\n", "state": "started"}
+    asked = target.unit("t-z.target", check=True, **wanted)
+    result = target.unit("t-z.target", **wanted)
+    assert "start t-a.service" in said(result)
+    assert said(asked) == said(result)
+    assert target.show("t-a", "ActiveState") == "active"
+
+
+def test_what_a_rollback_takes_along_runs_again(target):
+    """The stop of a unit that the task had started and enabled took down the target that required it by then."""
+    text = SLEEP + "[Install]\nRequiredBy=t-z.target\n"
+    target.unit("t-z.target", content="[Unit]\nDescription=Z\n", state="started")
+    target.unit("t-b", content=text, state="stopped", enabled=False)
+    wanted = [
+        {"name": "t-b.service", "content": text, "state": "started", "enabled": True},
+        {"name": "t-a.service", "content": FAILS.replace("oneshot", "notify"), "state": "started"},
+    ]
+    failed = target.units(wanted)
+    assert failed["rolled_back"] is True, failed
+    states = [target.show(unit, "ActiveState") for unit in ("t-b.service", "t-z.target")]
+    assert states == ["inactive", "active"]

@@ -245,6 +245,14 @@ def test_what_the_host_does_after_failures_holds_once_the_deployment_is_over(tar
         assert target.sh("find /run/systemd/system -name '*unitcraft*'") == ""
 
 
+def test_a_line_of_the_program_does_not_keep_a_log_probe_busy(target):
+    """The expression ran on that line for ever, with the transaction open and the lock held."""
+    text = f"[Service]\nType=exec\nExecStart=/bin/sh -c 'echo {'a' * 60}!; exec sleep 1000'\n"
+    failed = target.unit("t-a", content=text, state="started", health={"timeout": 2, "probes": [{"log": "^(a+)+$"}]})
+    assert "probe log" in failed["msg"], failed  # it never came to its end
+    assert failed["rolled_back"] is True
+
+
 # What is said
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
+from .._graph.edges import Edge
 from .._model import File, Setting
 from .._syntax.effective import effective
 from .._syntax.names import (
@@ -21,7 +22,8 @@ from .._syntax.names import (
 from .._syntax.words import raw_words
 
 MASK_TARGET = "/dev/null"
-LINK_FOLDERS = (".wants", ".requires", ".upholds")
+_KINDS = {".wants": "Wants", ".requires": "Requires", ".upholds": "Upholds"}
+LINK_FOLDERS = tuple(_KINDS)
 _FOLDERS = {"WantedBy": ".wants", "RequiredBy": ".requires", "UpheldBy": ".upholds", "Alias": ""}
 
 
@@ -79,6 +81,14 @@ def enabled_by(link: str, target: str) -> set[str]:
         instance = split_unit_name(base).instance
         return {unit, instance_name(unit, instance)} if instance else {unit}
     return {base, template_of(base) or base}
+
+
+def edges_of_link(link: str) -> list[Edge]:
+    """The dependency that a link in the unit folder makes."""
+    folder, inside, unit = link.partition("/")
+    stem, dot, ending = folder.rpartition(".")
+    kind = _KINDS.get(dot + ending) if inside else None
+    return [Edge(kind, stem, unit)] if kind else []
 
 
 def enables(link: str, target: str, names: t.Iterable[str]) -> bool:

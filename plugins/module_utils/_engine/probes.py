@@ -8,12 +8,14 @@ import codecs
 import contextlib
 import errno
 import io
-import re
+import json
 import socket
+import sys
 import time
 import typing as t
 
 from .._host.journal import number_of
+from .._host.systemd import Runner, SystemdError
 from .._syntax.words import shorten
 from .host import Target
 from .probe_rules import split_address
@@ -23,6 +25,11 @@ _LONGEST_TRY = 5.0  # seconds
 _LOG_LINES = 1000
 _MAX_SHOWN = 200  # characters of an answer
 _MAX_BODY = 65536  # bytes of an answer
+_MATCH = """import json, re, sys
+pattern, lines = json.load(sys.stdin)
+sys.exit(0 if any(re.search(pattern, line) for line in lines) else 3)
+"""
+_NO_MATCH = 3
 
 Probe = t.Mapping[str, t.Any]
 
@@ -177,9 +184,31 @@ def _command(host: Target, probe: Probe, timeout: float, state: t.Mapping[str, s
 def _log(host: Target, probe: Probe, timeout: float, state: t.Mapping[str, str]) -> str:
     started = number_of(state, "InactiveExitTimestampMonotonic")
     lines = host.log(state.get("Id", ""), started / 1e6, _LOG_LINES) if started else []
-    if any(re.search(probe["log"], line) for line in lines):
+    if lines and _matches(probe["log"], lines, timeout):
         return ""
     return f"probe log: no journal line since this start matches {probe['log']!r}"
+
+
+def _matches(pattern: str, lines: t.Sequence[str], timeout: float) -> bool:
+    """Whether a line matches, found out in a process of its own.
+
+    The lines are those of the program: one that is made for it keeps some expressions busy for ever, and Python does
+    nothing else meanwhile.
+    """
+    argv = [sys.executable or "python3", "-I", "-S", "-c", _MATCH]
+    data = json.dumps([pattern, list(lines)]).encode()
+    try:
+        ended = Runner().command(argv, timeout, as_user=False, most=_MAX_BODY, data=data)
+    except SystemdError:
+        ended = None
+    if ended and ended.code in (0, _NO_MATCH):
+        return ended.code == 0
+    if ended and ended.code == 1:
+        raise ValueError(ended.words().rpartition("\n")[2])
+    raise ValueError(
+        f"a line of the journal keeps it busy for more than {timeout:.0f} s; write it without repetitions in"
+        " repetitions"
+    )
 
 
 _PROBES: dict[str, t.Callable[[Target, Probe, float, t.Mapping[str, str]], str]] = {

@@ -11,12 +11,11 @@ from .._graph.start import moves
 from .._model import RUNNING, WANTS_RUN, Unit
 from .._syntax.names import template_of
 from .desired import Declared, PlanError
-from .links import LINK_FOLDERS, install_links
+from .links import edges_of_link, install_links
 from .plan import Plan
 from .sources import Sources
 from .state import HostState
 
-_KINDS = {".wants": "Wants", ".requires": "Requires", ".upholds": "Upholds"}
 _WORDS = {
     "Requires": "requires",
     "BindsTo": "requires",
@@ -93,12 +92,13 @@ class _Pulled:
     def _upheld(self, before: set[Edge], after: set[Edge]) -> dict[str, str]:
         """The units that are started because one that runs upholds them, with that one.
 
-        What was upheld and down before stays down: systemd has given it up.
+        What was upheld and down before stays down: systemd has given it up, unless it could not load it until now.
         """
         found = {}
         for edge in sorted(after):
             if edge.kind == "Upholds" and edge.source in self.runs and edge.target not in self.runs:
-                given_up = edge in before and edge.source in self.ran and edge.target not in self.ran
+                known = self.state.value(edge.target, "LoadState") == "loaded"
+                given_up = known and edge in before and edge.source in self.ran and edge.target not in self.ran
                 if not given_up and self._may_start(edge.target):
                     found[edge.target] = edge.source
         return found
@@ -140,7 +140,10 @@ class _Pulled:
                 new.update(self._edges_of(unit, after=True))
         links_gone, links_new = self._link_edges()
         # A dependency may be written in two places; what only one of them loses stays.
-        after = (before - gone - links_gone) | new | links_new | (before & self._all_links() - links_gone)
+        links = {edge for link in self.state.links for edge in edges_of_link(link)}
+        # Those of a unit that was not there, or masked, systemd follows from now on.
+        found = {edge for edge in links if self.state.value(edge.source, "LoadState") != "loaded"}
+        after = (before - gone - links_gone) | new | links_new | (((before & links) | found) - links_gone)
         known = [edge for edge in (self._by_id(edge) for edge in after) if self.state.knows(edge.kind)]
         return before, {edge for edge in known if edge.kind == "Conflicts" or self._may_start(edge.target)}
 
@@ -165,9 +168,6 @@ class _Pulled:
                     found.add(Edge(kind, *((other, unit) if inverse else (unit, other))))
         return found
 
-    def _all_links(self) -> set[Edge]:
-        return {edge for link in self.state.links for edge in _edge_of(link)}
-
     def _link_edges(self) -> tuple[set[Edge], set[Edge]]:
         """The dependencies that links of [Install] take away and bring."""
         plan = self.plan
@@ -175,13 +175,13 @@ class _Pulled:
             edge
             for unit in (*plan.disable, *plan.reenable)
             for link in self.state.links_of(unit)
-            for edge in _edge_of(link)
+            for edge in edges_of_link(link)
         }
         new = {
             edge
             for unit in (*plan.enable, *plan.reenable)
             for link in install_links(unit, self.sources.settings(unit, after=True)) or ()
-            for edge in _edge_of(link)
+            for edge in edges_of_link(link)
         }
         return gone, new
 
@@ -191,12 +191,3 @@ class _Pulled:
             if name in self.changed_fragments:
                 return self.changed_fragments[name] != "mask" and bool(self.sources.fragment(unit, after=True))
         return self.state.value(unit, "LoadState") == "loaded"
-
-
-def _edge_of(link: str) -> list[Edge]:
-    """The dependency that a link in the unit folder makes."""
-    folder, inside, unit = link.partition("/")
-    for ending in LINK_FOLDERS:
-        if inside and folder.endswith(ending):
-            return [Edge(_KINDS[ending], folder[: -len(ending)], unit)]
-    return []

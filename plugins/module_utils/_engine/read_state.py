@@ -17,7 +17,7 @@ from .desired import DesiredUnit
 from .file_plan import differs
 from .host import Host
 from .image import UNIT_FOLDERS
-from .links import aliases, enables, is_mask
+from .links import aliases, edges_of_link, enables, is_mask
 from .places import entries_below, missing_parents, mount_points, read_place
 from .sources import is_linked, read_settings
 from .state import HostState
@@ -142,7 +142,7 @@ class _Reading:
             loaded = sorted({s["Id"] for s in state.live.values() if template_of(s.get("Id", "")) == template})
             state.instances[template] = [unit for unit in loaded if state.value(unit, "LoadState") != "not-found"]
         moving = {item.name for item in self.desired if self._may_move(item)}
-        asked = self._named_in_texts(moving)
+        asked = self._named_in_texts(moving) | self._linked_to(moving)
         self.restarting = {*moving, *(unit for name in moving for unit in state.instances.get(name, ()))}
         while moving:
             moving = {name for name in self._near(moving) | asked if may_move(name)} - set(state.live)
@@ -159,6 +159,12 @@ class _Reading:
             for name in edge[1:3]
             if edge.kind != "After"
         }
+
+    def _linked_to(self, moving: set[str]) -> set[str]:
+        """What links tie to units that systemd does not know yet: no property tells of it."""
+        unknown = {name for name in moving if self.state.value(name, "LoadState") != "loaded"}
+        edges = [edge for link in self.state.links for edge in edges_of_link(link)] if unknown else []
+        return {edge.target for edge in edges if edge.source in unknown}
 
     def _may_move(self, item: DesiredUnit) -> bool:
         if item.state not in ("present", "started") or item.triggers:

@@ -60,7 +60,7 @@ def take_snapshot(
         "versions": [[step.release.path, step.version] for step in plan.releases.values() if step.is_new],
         "names": related,
         "links": {link: target for link, target in links.items() if enables(link, target, related)},
-        "units": {unit: _unit_before(live.get(unit, {})) for unit in [*touched, *followers] if not is_template(unit)},
+        "units": {unit: unit_before(live.get(unit, {})) for unit in [*touched, *followers] if not is_template(unit)},
         "reloads": list(plan.reload),
         "held": dict(plan.held_timers),
         "daemon_reload": bool(plan.daemon_reload),
@@ -77,7 +77,8 @@ def take_snapshot(
 _BEFORE = ("ActiveState", "InvocationID", "Type")
 
 
-def _unit_before(state: t.Mapping[str, str]) -> dict[str, t.Any]:
+def unit_before(state: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """What the undo has to know of the run state of a unit."""
     return {
         "active": state.get("ActiveState", "inactive"),
         "invocation": state.get("InvocationID", ""),

@@ -8,6 +8,7 @@ import errno
 import posixpath
 import typing as t
 
+from .._graph.edges import STOP_PROPERTIES, may_move
 from .._host.manager import RELOAD_TIMEOUT
 from .._host.show import States
 from .._host.systemd import SystemdError
@@ -21,7 +22,7 @@ from .host import Target
 from .jobs import Limits, has_job
 from .links import enables
 from .release_plan import CURRENT, RELEASES
-from .snapshot import Snapshot, mark, old_limits
+from .snapshot import Snapshot, mark, old_limits, unit_before
 from .state import keeps_descriptors
 from .store import TransactionError
 from .timer_hold import daemon_reload
@@ -63,7 +64,7 @@ class _Undo:
         self.swaps = [swap for swap in swaps if swap["old"] and template_of(swap["new"]) not in kept]
         self.names = [unit for unit in snapshot["names"] if kept.isdisjoint((unit, template_of(unit)))]
         own = host.own_unit()  # an earlier start of this very unit may have begun what is undone
-        self.before: t.Mapping[str, t.Mapping[str, t.Any]] = {
+        self.before: dict[str, t.Mapping[str, t.Any]] = {
             unit: before
             for unit, before in snapshot["units"].items()
             if kept.isdisjoint((unit, template_of(unit))) and unit != own
@@ -173,7 +174,22 @@ class _Undo:
         self.rolling = [[unit for unit in group if unit in moved] for group in groups]
         self.rolled = {unit for group in self.rolling for unit in group if unit in running}
         self.rolled.update(swap["new"] for swap in self.swaps if swap["new"] in running)
-        self._attempt("stop", [unit for unit in running if unit not in self.rolled])
+        going = [unit for unit in running if unit not in self.rolled]
+        self.before.update({unit: unit_before(state) for unit, state in self._taken_along(going).items()})
+        self._attempt("stop", going)
+
+    def _taken_along(self, going: t.Sequence[str]) -> States:
+        """The running units that a stop of others takes along, and of which the run knew nothing."""
+        found: States = {}
+        asked = list(going)
+        while asked:
+            states = self.host.show(asked, ("ActiveState", "InvocationID", "Type", *STOP_PROPERTIES))
+            along = {unit: states[unit] for unit in asked if states.get(unit, {}).get("ActiveState") in RUNNING}
+            found.update({unit: state for unit, state in along.items() if unit not in self.before})
+            lists = [state.get(key, "") for state in along.values() for key in STOP_PROPERTIES]
+            names = {name for words in lists for name in words.split()}
+            asked = sorted(filter(may_move, names - set(found) - set(self.before)))
+        return found
 
     def _roll_back(self) -> None:
         """Restart in turn what runs the new version by now; what did not come up has been started already."""

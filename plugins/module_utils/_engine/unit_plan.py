@@ -76,9 +76,6 @@ class UnitPlan:
                 " made goes when it is stopped)"
             )
 
-    def _stays_masked(self) -> bool:
-        return self.masked is not False and is_mask(self.now.files.get(self.own_path, MISSING))
-
     def _is_masked(self, own: File) -> bool:
         return is_mask(own) or (own.kind == "missing" and self.now.value(self.name, "LoadState") == "masked")
 
@@ -201,8 +198,9 @@ class UnitPlan:
         units = self.declared.units_of(self.name) or [self.name]
         if self.absent:
             self._note_also(sources.settings(self.name, False))
-            if self.now.links_of(self.name, *self.now.instances.get(self.name, ()), *units):
-                self.plan.disable[self.name] = self.whole[0].reason
+            present = self.now.links_of(self.name, *self.now.instances.get(self.name, ()), *units)
+            if present:
+                self._disable(self.name, present, self.whole[0].reason)
             return
         if is_template(self.name):
             units = list(dict.fromkeys([*units, *self.now.enabled_instances(self.name)]))
@@ -222,15 +220,19 @@ class UnitPlan:
             self._enable(unit, present, before, after)
             if unit in self.plan.enable or unit in self.plan.reenable:
                 self._check_aliases(unit, after, sources)
-        elif present and enabled is False and self._stays_masked():
-            # systemctl disable leaves the links of a masked unit alone, from release 252 on at the latest.
-            for link in sorted(present):
-                was = File("link", target=self.now.links[link])
-                self._change(f"{self.now.folder}/{link}", was, MISSING, "disable", self._reason(declared))
         elif present and enabled is False:
-            self.plan.disable[unit] = self._reason(declared)
+            self._disable(unit, present, self._reason(declared))
         elif present and install_links(unit, before) != install_links(unit, after):
             self.plan.reenable[unit] = "[Install] changed"
+
+    def _disable(self, unit: str, present: t.Iterable[str], reason: str) -> None:
+        if not is_mask(self.now.files.get(self.own_path, MISSING)):
+            self.plan.disable[unit] = reason
+            return
+        # systemctl disable leaves the links of a masked unit alone, from release 252 on at the latest.
+        for link in sorted(present):
+            was = File("link", target=self.now.links[link])
+            self._change(f"{self.now.folder}/{link}", was, MISSING, "disable", reason)
 
     def _check_aliases(self, unit: str, settings: list[Setting], sources: Sources) -> None:
         """Refuse an alias in whose place another unit has its file, as systemctl does.

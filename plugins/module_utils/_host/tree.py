@@ -400,7 +400,8 @@ _ACLS = ("system.posix_acl_access", "system.posix_acl_default")
 def give_tree(folder: int, owner: tuple[int, int], maker: int, depth: int = LIMITS.depth) -> None:
     """Give a folder and all that is in it to an owner, links themselves included.
 
-    Nobody else may write to it then: ACLs, setuid bits and write access for group and others go.
+    Nobody else may write to it then: ACLs, setuid bits and write access for group and others go. What another user
+    made is copied, for a process of that user may have a file open, and write to it whoever owns it by then.
 
     :param maker: uid of the user who has made it.
     :param depth: how many folders in each other it may have.
@@ -421,10 +422,38 @@ def give_tree(folder: int, owner: tuple[int, int], maker: int, depth: int = LIMI
                 if not depth:
                     raise TreeError(f"prepare: it has made more than {LIMITS.depth} folders in each other")
                 give_tree(handle, owner, maker, depth - 1)
-            else:
+            elif maker == owner[0]:
                 _give(handle, owner)
+            else:
+                _copy(folder, name, handle, owner)
         finally:
             os.close(handle)
+
+
+def _copy(folder: int, name: str, handle: int, owner: tuple[int, int]) -> None:
+    """Put a copy of a file in its place, with the holes that it has."""
+    info = os.fstat(handle)
+    other = f".unitcraft-{os.urandom(8).hex()}"
+    made = os.open(other, TO_MAKE, 0o600, dir_fd=folder)
+    try:
+        place = 0
+        while place < info.st_size:
+            try:
+                place = os.lseek(handle, place, os.SEEK_DATA)
+            except OSError:  # from here on it is a hole
+                break
+            end = min(os.lseek(handle, place, os.SEEK_HOLE), info.st_size)
+            while place < end and (block := os.pread(handle, min(BLOCK, end - place), place)):
+                place += os.pwrite(made, block, place)
+            if place < end:
+                break  # somebody has cut it
+        os.ftruncate(made, info.st_size)
+        os.fchmod(made, info.st_mode)
+        _give(made, owner)
+        os.utime(made, ns=(info.st_atime_ns, info.st_mtime_ns))
+        os.rename(other, name, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        os.close(made)
 
 
 def _give(handle: int, owner: tuple[int, int]) -> None:

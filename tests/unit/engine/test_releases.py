@@ -208,6 +208,36 @@ def test_prepare_as_a_user(program, place, tmp_path):
     assert (info.st_uid, info.st_gid) == (0, 0)
 
 
+def test_what_a_user_has_open_is_not_what_becomes_the_owner_s(program, place, tmp_path, monkeypatch):
+    if os.geteuid() != 0:
+        pytest.skip("only root can run a program as another user")
+    for folder in [tmp_path, *tmp_path.parents[:-1]]:
+        if folder.stat().st_uid == 0 and "pytest" in str(folder):
+            folder.chmod(0o755)
+    held = []
+
+    def give(handle, *arguments):
+        held.append(os.open("made", os.O_WRONLY, dir_fd=handle))
+        tree.give_tree(handle, *arguments)
+
+    monkeypatch.setattr(releases, "give_tree", give)
+    command = (
+        "sh",
+        "-c",
+        "echo good > made; truncate -s 8M made; echo end >> made; chmod 750 made; touch -d @1000 made",
+    )
+    ReleaseFolder(place).make(release_of(program, place, prepare=(command,), prepare_user="nobody"))
+    os.pwrite(held[0], b"evil", 0)
+    os.close(held[0])
+    path = f"{place}/releases/1/made"
+    info = os.stat(path)
+    with open(path, "rb") as stream:
+        assert stream.read() == b"good\n" + bytes((8 << 20) - 5) + b"end\n"
+    assert (info.st_uid, info.st_mode & 0o7777, info.st_mtime) == (0, 0o750, 1000)
+    assert info.st_blocks * 512 < 1 << 20  # the hole is one
+    assert not [name for name in os.listdir(f"{place}/releases/1") if name.startswith(".unitcraft")]
+
+
 # What fails leaves nothing
 
 
