@@ -12,6 +12,7 @@ from live.target import said
 SLEEP = "[Service]\nExecStart=/bin/sleep infinity\n"
 INSTALL = "[Install]\nWantedBy=multi-user.target\n"
 FAILS = "[Service]\nType=oneshot\nExecStart=/bin/false\n"
+DIES = "[Service]\nType=notify\nExecStart=/bin/false\n"
 
 
 def declare(target, **texts):
@@ -288,9 +289,29 @@ def test_what_a_rollback_takes_along_runs_again(target):
     target.unit("t-b", content=text, state="stopped", enabled=False)
     wanted = [
         {"name": "t-b.service", "content": text, "state": "started", "enabled": True},
-        {"name": "t-a.service", "content": FAILS.replace("oneshot", "notify"), "state": "started"},
+        {"name": "t-a.service", "content": DIES, "state": "started"},
     ]
     failed = target.units(wanted)
     assert failed["rolled_back"] is True, failed
     states = [target.show(unit, "ActiveState") for unit in ("t-b.service", "t-z.target")]
     assert states == ["inactive", "active"]
+
+
+def test_a_rollback_among_units_that_conflict_and_run_side_by_side(target):
+    """The start that brings one back stopped the other, of which the run knew nothing."""
+    declare(target, a=SLEEP, b=SLEEP, c=SLEEP)
+    target.sh("systemctl start t-a t-b t-c")
+    target.unit("t-c", content="[Unit]\nConflicts=t-a.service\n" + SLEEP, on_change="none")
+    failed = target.unit("t-b", state="started", content="[Unit]\nConflicts=t-c.service\n" + DIES)
+    assert failed["rolled_back"] is True, failed
+    assert active(target, "t-a", "t-b", "t-c") == ["active", "active", "active"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_start_that_stops_what_another_unit_upholds(target, upholds, check):
+    """The stop was told, and the unit that is upheld ran on beside the one that conflicts with it."""
+    declare(target, a=SLEEP, b="[Unit]\nUpholds=t-a.service\n" + SLEEP)
+    target.sh("systemctl start t-b t-a")
+    refused = target.unit("t-c", check=check, state="started", content="[Unit]\nConflicts=t-a.service\n" + SLEEP)
+    assert refused["failed"]
+    assert "t-c.service: state: started cannot hold, because the start of t-a.service stops it" in refused["msg"]

@@ -162,10 +162,17 @@ def _units(uid=0):
 def _command_of(pid):
     if pid == "0":
         return ""
-    try:
-        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    except OSError:
-        return ""
+    command, until = "", time.monotonic() + 5
+    while time.monotonic() < until:
+        try:
+            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+        except OSError:
+            return ""
+        command = words.decode(errors="replace").strip()
+        if not command.startswith("("):  # until it runs its program, systemd calls a child so
+            break
+        time.sleep(0.01)
+    return command
 
 
 def main():

@@ -51,7 +51,7 @@ class Step(t.NamedTuple):
     sick: bool  # programs that fail now and then do
     full: bool  # no file can be made in the folder of units
     fired: t.Container[str]  # names of items whose trigger changed since they were applied
-    disturbed: bool  # something happened since the last application that succeeded
+    disturbed: bool  # something happened since the items were last applied with success
     light: bool  # nothing but descriptions or the order of keys changed since then
     left: t.Container[tuple[str, str]]  # see ``runs_left``, of all tasks before
 

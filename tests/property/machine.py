@@ -114,7 +114,7 @@ class History(RuleBasedStateMachine):
         self.in_set: set[Key] = set()  # what was applied as a part of the set, which alone prunes and goes back
         self.generations: dict[int, Declared] = {}  # what the set had in each
         self.steps: list[dict[str, t.Any]] = []
-        self.disturbed = True
+        self.disturbed: set[Key] = set()  # items since whose last application something happened
         self.sick = False
         self.full = False  # the disk is
         self.fired: set[Key] = set()  # items whose trigger changed since they were applied
@@ -213,7 +213,7 @@ class History(RuleBasedStateMachine):
             self.sick = script == accidents.FALL_SICK or (self.sick and script != accidents.GET_WELL)
             if script == accidents.FIRE:
                 self.fired |= {key for key, item in self.applied.items() if item.get("triggers")}
-            self.disturbed = True
+            self.disturbed |= self.applied.keys()
             self.seen = {}
 
     # One application
@@ -265,7 +265,7 @@ class History(RuleBasedStateMachine):
                 self.sick,
                 self.full,
                 {name for name, _dropin in self.fired},
-                self.disturbed or failed,
+                failed or not self.disturbed.isdisjoint(map(key_of, items)),
                 light,
                 self.left,
             )
@@ -279,5 +279,5 @@ class History(RuleBasedStateMachine):
             self.note_set(items, whole)
             self.in_set &= self.applied.keys()
             self.fired -= {key_of(item) for item in items}
-            self.disturbed = False
+            self.disturbed -= set(map(key_of, items))
         return not failed

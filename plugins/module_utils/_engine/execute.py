@@ -216,7 +216,8 @@ class _Run:
         if verb == "stop" or refused or not complaints:
             words = "; ".join(refused) or out.strip() or f"it ended with exit status {code}"
             if verb == "stop":
-                self._refuse_to_go(units, words)
+                # The journal tells more, for example of a mount that is in use.
+                self._refuse_if_up(units, lambda _state: f"it could not be stopped: {words}")
             raise SystemdError(f"systemctl {verb}: {words}")
 
     def _ordered_after_what_stops(self) -> list[str]:
@@ -240,14 +241,9 @@ class _Run:
         """
         risen = self._risen(list(self.plan.stop))
         self._jobs("stop", risen)  # what triggers it may have been stopped after it
-        states = self.host.show(risen) if risen else {}
-        causes = {
-            unit: f"it was stopped, and runs again, by {states[unit].get('TriggeredBy') or 'another unit'}"
-            for unit in risen
-            if states.get(unit, {}).get("ActiveState") in UP_OR_STARTING
-        }
-        if causes:
-            raise _NotUp(failures_of(self.host, causes, states, self.begun))
+        self._refuse_if_up(
+            risen, lambda state: f"it was stopped, and runs again, by {state.get('TriggeredBy') or 'another unit'}"
+        )
 
     def _last_first(self, units: t.Sequence[str]) -> list[str]:
         """Units in the order in which systemd stops them: first what is ordered after others; see systemd.unit(5).
@@ -262,17 +258,15 @@ class _Run:
             left = [unit for unit in left if unit not in ordered]
         return ordered
 
-    def _refuse_to_go(self, units: t.Sequence[str], words: str) -> None:
-        """Say which units could not be stopped, with what the journal tells, for example of a mount that is in use.
+    def _refuse_if_up(self, units: t.Sequence[str], why: t.Callable[[t.Mapping[str, str]], str]) -> None:
+        """End the run if units are up that should be down.
 
-        :raises _NotUp: when some run on.
+        :param why: the cause of one, by its state.
+        :raises _NotUp: when some run.
         """
-        states = self.host.show(units)
-        causes = {
-            unit: f"it could not be stopped: {words}"
-            for unit in units
-            if states.get(unit, {}).get("ActiveState") in UP_OR_STARTING
-        }
+        states = self.host.show(units) if units else {}
+        up = {unit: state for unit, state in states.items() if state.get("ActiveState") in UP_OR_STARTING}
+        causes = {unit: why(state) for unit, state in up.items()}
         if causes:
             raise _NotUp(failures_of(self.host, causes, states, self.begun))
 
@@ -359,8 +353,8 @@ class _Run:
     def _not_restarted(self, states: States) -> list[Failure]:
         """The units whose restart was a success by what systemctl says, and that run on as before."""
         why = "it was not restarted: it runs on with the invocation from before, and with its old definition"
-        restarted = (*self.plan.restart, *self.plan.stop_start, *self.plan.restarted_with)
-        return [Failure(unit, why, "", "", []) for unit in restarted if self._runs_on(unit, states.get(unit, {}))]
+        units = self.plan.restarted()
+        return [Failure(unit, why, "", "", []) for unit in units if self._runs_on(unit, states.get(unit, {}))]
 
     def _risen(self, units: t.Sequence[str]) -> list[str]:
         """The units that something has started again since we stopped them, with what they were: Upholds=, a path."""

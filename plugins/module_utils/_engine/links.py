@@ -7,7 +7,7 @@ from __future__ import annotations
 import posixpath
 import typing as t
 
-from .._graph.edges import Edge
+from .._graph.edges import INSTALL_DIRECTIVES, Edge
 from .._model import File, Setting
 from .._syntax.effective import effective
 from .._syntax.names import (
@@ -22,9 +22,9 @@ from .._syntax.names import (
 from .._syntax.words import raw_words
 
 MASK_TARGET = "/dev/null"
-_KINDS = {".wants": "Wants", ".requires": "Requires", ".upholds": "Upholds"}
+_KINDS = {f".{kind.lower()}": kind for kind in INSTALL_DIRECTIVES.values()}
 LINK_FOLDERS = tuple(_KINDS)
-_FOLDERS = {"WantedBy": ".wants", "RequiredBy": ".requires", "UpheldBy": ".upholds", "Alias": ""}
+_FOLDERS = {**{directive: f".{kind.lower()}" for directive, kind in INSTALL_DIRECTIVES.items()}, "Alias": ""}
 
 
 def is_mask(file: File) -> bool:

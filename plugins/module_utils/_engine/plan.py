@@ -158,6 +158,10 @@ class Plan:
         groups = (self.stop_start, self.restart, self.restarted_with, self.start, self.reload, self.reloaded_with)
         return list(dict.fromkeys(unit for group in groups for unit in group))
 
+    def restarted(self) -> list[str]:
+        """The units that ran before and get a new invocation, with those that systemd restarts with them."""
+        return [*self.restart, *self.stop_start, *self.restarted_with]
+
     def written(self) -> list[Change]:
         """Every change on the disk. The one without a path is only for the report."""
         return [*self.files, *(change for change in self.changes if change.path)]

@@ -111,10 +111,9 @@ def _lasting(plan: Plan, state: HostState, sources: Sources) -> list[str]:
 
     What a timer, a path or a socket starts has done its work some time, and a condition may keep a service down.
     """
-    restarted = (*plan.restart, *plan.stop_start, *plan.restarted_with)
     return [
         unit
-        for unit in restarted
+        for unit in plan.restarted()
         if unit.endswith(".service")
         and state.value(unit, "ActiveState") in UP
         and not (unit in plan.stopped_with or unit in plan.displaced or state.value(unit, "TriggeredBy"))

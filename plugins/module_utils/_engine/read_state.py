@@ -188,7 +188,7 @@ class _Reading:
         near = {
             other
             for unit in units
-            for key in (*self._pulling(unit), "Triggers", "TriggeredBy", "PropagatesReloadTo")
+            for key in (*self._pulling(unit), "UpheldBy", "Triggers", "TriggeredBy", "PropagatesReloadTo")
             for other in values(unit, key).split()
         }
         near |= stopped

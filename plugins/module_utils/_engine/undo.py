@@ -28,6 +28,7 @@ from .store import TransactionError
 from .timer_hold import daemon_reload
 
 _SWITCH_TIMEOUT = 60.0  # seconds
+_CONFLICTS = ("Conflicts", "ConflictedBy")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -175,8 +176,12 @@ class _Undo:
         self.rolled = {unit for group in self.rolling for unit in group if unit in running}
         self.rolled.update(swap["new"] for swap in self.swaps if swap["new"] in running)
         going = [unit for unit in running if unit not in self.rolled]
-        self.before.update({unit: unit_before(state) for unit, state in self._taken_along(going).items()})
+        self._note_taken_along(going)
         self._attempt("stop", going)
+
+    def _note_taken_along(self, going: t.Sequence[str]) -> None:
+        """Note as what it was before what a stop takes along, and of which the run knew nothing."""
+        self.before.update({unit: unit_before(state) for unit, state in self._taken_along(going).items()})
 
     def _taken_along(self, going: t.Sequence[str]) -> States:
         """The running units that a stop of others takes along, and of which the run knew nothing."""
@@ -222,7 +227,7 @@ class _Undo:
 
     def _restore_run_state(self) -> None:
         """Start what ran before, and reload what was reloaded."""
-        states = self.host.show(self.before, ("ActiveState", "Job", "Triggers"))
+        states = self.host.show(self.before, ("ActiveState", "Job", "Triggers", *_CONFLICTS))
         # A socket, a path or Upholds= may have started them again, as they were defined before the files were back.
         risen = [unit for unit in self.moved if self._has_risen(unit, states.get(unit, {}))]
         start = [unit for unit in self.before if self._has_to_start(unit, states.get(unit, {})) and unit not in risen]
@@ -237,6 +242,7 @@ class _Undo:
             reset_failed(self.host, dict.fromkeys([*failed, *risen, *start]))
         # A program that never says that it is reloaded is not to be reloaded once more.
         stuck = [unit for unit in self.snapshot["reloads"] if _is_stuck(states.get(unit, {}))]
+        self._note_taken_along(_conflicting([*risen, *stuck, *start], states))
         self._attempt("restart", [*risen, *stuck])
         self._attempt("start", [unit for unit in start if unit not in stuck])
         self._attempt("reload", [unit for unit in self.snapshot["reloads"] if unit not in start + stuck])
@@ -247,6 +253,11 @@ class _Undo:
         """Name what is not as it was; what something has started again meanwhile is stopped once more."""
         wrong = self._differing()
         self._attempt("stop", [unit for unit, ran in wrong.items() if not ran])
+        # What conflicts can run side by side, where it was defined so later; the start of one has stopped the other.
+        down = [unit for unit, ran in wrong.items() if ran]
+        states = self.host.show(down, _CONFLICTS) if down else {}
+        beside = [unit for unit in down if any(self._ran(other) for other in _conflicting([unit], states))]
+        self._attempt("start", beside, "--job-mode=ignore-dependencies")
         for unit, ran in self._differing().items() if wrong else ():
             told = "ran before and could not be started again" if ran else "did not run before, and something starts it"
             self.left_over.append(f"{unit} {told}")
@@ -261,6 +272,9 @@ class _Undo:
                 if ran != (state.get("ActiveState") in UP_OR_STARTING):
                     found[unit] = ran
         return found
+
+    def _ran(self, unit: str) -> bool:
+        return unit in self.before and self.before[unit]["active"] in RUNNING
 
     def _has_to_start(self, unit: str, state: t.Mapping[str, str]) -> bool:
         """Whether a unit ran before and is not sure to run now.
@@ -296,10 +310,10 @@ class _Undo:
         ran = [unit for unit, before in self.before.items() if before["active"] in RUNNING]
         return [unit for unit in ran if unit in triggered and unit not in start]
 
-    def _attempt(self, verb: str, units: t.Sequence[str]) -> None:
+    def _attempt(self, verb: str, units: t.Sequence[str], *options: str) -> None:
         """A job while putting things back: one unit that refuses shall not keep the others from it."""
         if units:
-            self.host.attempt(verb, "--", *units, timeout=RELOAD_TIMEOUT)
+            self.host.attempt(*options, verb, "--", *units, timeout=RELOAD_TIMEOUT)
 
     # Files
 
@@ -383,6 +397,12 @@ def _one_by_one(change: Change) -> tuple[int, int]:
     """Folders are made first; what goes makes room for what is written."""
     depth = change.path.count("/")
     return {"directory": (0, depth), "missing": (1, -depth)}.get(change.after.kind, (2, 0))
+
+
+def _conflicting(units: t.Iterable[str], states: States) -> list[str]:
+    """The units that the start of some stops."""
+    lists = [states.get(unit, {}).get(key, "") for unit in units for key in _CONFLICTS]
+    return sorted({name for words in lists for name in words.split() if may_move(name)})
 
 
 def _is_stuck(state: t.Mapping[str, str]) -> bool:

@@ -452,6 +452,10 @@ def _copy(folder: int, name: str, handle: int, owner: tuple[int, int]) -> None:
         _give(made, owner)
         os.utime(made, ns=(info.st_atime_ns, info.st_mtime_ns))
         os.rename(other, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(other, dir_fd=folder)
+        raise
     finally:
         os.close(made)
 

@@ -92,7 +92,7 @@ def kept_down(plan: Plan, state: HostState, states: States) -> list[str]:
     why = "ran before and is down since its restart: a condition of it is not met, or its program ended with success"
     return [
         f"{unit} {why}"
-        for unit in (*plan.restart, *plan.stop_start, *plan.restarted_with)
+        for unit in plan.restarted()
         if states.get(unit, {}).get("ActiveState") == "inactive"
         and state.active(unit)
         and state.value(unit, "Type") != "oneshot"

@@ -26,7 +26,7 @@ class Controller:
         collection = folder / "ansible_collections" / "unitcraft" / "systemd"
         for name in ("modules", "module_utils", "plugin_utils", "doc_fragments", "filter"):
             self._link(collection, f"plugins/{name}")
-        for name in ("playbooks", "meta", "galaxy.yml"):
+        for name in ("playbooks", "roles", "meta", "galaxy.yml"):
             self._link(collection, name)
         (collection / "plugins" / "action").mkdir()
         for name in ("units", "unit_info", "rollback"):

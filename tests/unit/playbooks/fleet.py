@@ -7,7 +7,7 @@
 It is ``{current, kept, fault, gone}``: the generation, all of them, what goes wrong, whether it cannot be reached. The
 faults: ``deploy`` (the deployment fails), ``crash`` (a unit of the new version fails later), ``everywhere`` (so does
 that of the old one), ``stuck`` (as crash, and the revert fails), ``gone`` (it cannot be reached from then on),
-``kill`` (the controller dies in it).
+``kill`` (the controller dies in it), ``facts`` (a task of the deployment returns facts that name ``evil.yml``).
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class ActionModule(ActionBase):
         host["gone"] = host["fault"] == "gone"
         if host["fault"] == "kill":
             os.kill(os.getppid(), signal.SIGKILL)
-        return {"changed": True}
+        evil = dict.fromkeys(("rollout_after", "rollout_check"), "evil.yml") if host["fault"] == "facts" else {}
+        return {"changed": True, "ansible_facts": evil}
 
     def _go_back(self, host):
         if host["fault"] == "stuck":

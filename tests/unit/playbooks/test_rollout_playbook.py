@@ -46,6 +46,15 @@ def test_a_controller_that_dies(controller):
     assert (done.returncode, controller.generations()) == (0, [1, 1, 1]), done.stdout
 
 
+def test_facts_of_a_host_that_name_tasks(controller):
+    (controller.folder / "evil.yml").write_text("- file: {path: harmed, state: touch}\n", encoding="utf-8")
+    controller.plant(h1="facts")
+    done = controller.play("rollout")
+    assert (done.returncode, controller.generations()) == (2, [1, 1, 1]), done.stdout
+    assert "rollout_after, rollout_check: facts with the names of variables" in done.stdout
+    assert not (controller.folder / "harmed").exists()
+
+
 def test_a_unit_that_has_failed_on_unchanged_hosts_too(controller):
     controller.plant(h1="everywhere", h3="everywhere")
     done = controller.play("rollout", "--limit", "h1,h3", rollout_auto_revert=False)
