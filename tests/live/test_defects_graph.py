@@ -315,3 +315,24 @@ def test_a_start_that_stops_what_another_unit_upholds(target, upholds, check):
     refused = target.unit("t-c", check=check, state="started", content="[Unit]\nConflicts=t-a.service\n" + SLEEP)
     assert refused["failed"]
     assert "t-c.service: state: started cannot hold, because the start of t-a.service stops it" in refused["msg"]
+
+
+def test_what_stops_with_a_declared_unit_that_a_start_takes_down(target):
+    """A unit that was declared and unchanged was no way to those that hang on it."""
+    content = "[Unit]\nConflicts=t-a.service\n" + SLEEP
+    declare(target, a=SLEEP, b=content, c="[Unit]\nPartOf=t-b.service\n" + SLEEP)
+    target.sh("systemctl start t-b t-c")
+    result = target.units([{"name": "t-a.service", "state": "started"}, {"name": "t-b.service", "content": content}])
+    assert said(result) == ["stop t-b.service", "stop t-c.service", "start t-a.service"]
+    assert active(target, "t-a", "t-b", "t-c") == ["active", "inactive", "inactive"]
+
+
+def test_a_restart_that_stops_what_would_stop_it(target, upholds):
+    """Nothing told of the stop; releases before 256 refuse the restart."""
+    declare(target, a=SLEEP, b=SLEEP)
+    target.sh("systemctl start t-a t-b")
+    content = "[Unit]\nConflicts=t-a.service\nStopPropagatedFrom=t-a.service\n[Service]\nExecStart=/bin/sleep 99\n"
+    result = target.unit("t-b", state="started", content=content)
+    assert said(result)[-2:] == ["stop t-a.service", "restart t-b.service"]
+    states = active(target, "t-a", "t-b")
+    assert states == (["active", "active"] if result.get("rolled_back") else ["inactive", "active"])

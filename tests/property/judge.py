@@ -156,7 +156,10 @@ def _differences(step: Step, before: Seen, after: Seen, moved: t.Container[str] 
     for manager in sorted({*before["units"], *after["units"]}):
         olds, news = before["units"].get(manager, {}), after["units"].get(manager, {})
         for unit in sorted({*olds, *news}):
-            words = _moved(olds.get(unit, {}), news.get(unit, {}), unit not in moved)
+            was, now = olds.get(unit, {}), news.get(unit, {})
+            if (unit, was.get("InvocationID")) in step.left:  # it ran an older program than its files say
+                was = {**was, "Command": now.get("Command", "")}
+            words = _moved(was, now, unit not in moved)
             if words and unit not in left_out:
                 yield f"{unit} {words}"
 

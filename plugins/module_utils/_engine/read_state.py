@@ -144,10 +144,13 @@ class _Reading:
         moving = {item.name for item in self.desired if self._may_move(item)}
         asked = self._named_in_texts(moving) | self._linked_to(moving)
         self.restarting = {*moving, *(unit for name in moving for unit in state.instances.get(name, ()))}
+        seen: set[str] = set()
         while moving:
-            moving = {name for name in self._near(moving) | asked if may_move(name)} - set(state.live)
+            seen |= moving
+            moving = {name for name in self._near(moving) | asked if may_move(name)} - seen
             asked = set()
-            state.live.update(self.host.show(sorted(moving)) if moving else {})
+            unknown = moving - set(state.live)  # a unit that is declared and does not move may lead to others
+            state.live.update(self.host.show(sorted(unknown)) if unknown else {})
 
     def _named_in_texts(self, moving: set[str]) -> set[str]:
         """The units that new texts tie themselves to."""

@@ -61,8 +61,8 @@ UNIT_DIRECTIVES = {
 # A stop travels from the unit that is named to the one that names it (systemd.unit(5)) ...
 STOPPED_WITH = ("BindsTo", "Requires", "Requisite", "PartOf")
 # ... and along this one from the unit that names to the one that is named.
-_STOPS = "PropagatesStopTo"
-STOP_DIRECTIVES = tuple(name for name, (kind, _inverse) in UNIT_DIRECTIVES.items() if kind in (*STOPPED_WITH, _STOPS))
+STOPS = "PropagatesStopTo"
+STOP_DIRECTIVES = tuple(name for name, (kind, _inverse) in UNIT_DIRECTIVES.items() if kind in (*STOPPED_WITH, STOPS))
 INSTALL_DIRECTIVES = {"WantedBy": "Wants", "RequiredBy": "Requires", "UpheldBy": "Upholds"}
 
 # Unit types with processes.
@@ -84,7 +84,7 @@ def stop_passes(edge: Edge) -> tuple[str, str]:
     """``(stopped unit, unit that is stopped with it)``; both empty when a stop does not travel along the edge."""
     if edge.kind in STOPPED_WITH:
         return edge.target, edge.source
-    return (edge.source, edge.target) if edge.kind == _STOPS else ("", "")
+    return (edge.source, edge.target) if edge.kind == STOPS else ("", "")
 
 
 # Properties of ``systemctl show`` as edges: kind, and whether the named unit is the source.
