@@ -336,3 +336,14 @@ def test_a_restart_that_stops_what_would_stop_it(target, upholds):
     assert said(result)[-2:] == ["stop t-a.service", "restart t-b.service"]
     states = active(target, "t-a", "t-b")
     assert states == (["active", "active"] if result.get("rolled_back") else ["inactive", "active"])
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_template_whose_instance_may_not_be_stopped(target, check):
+    """Check mode promised a stop that systemd refuses."""
+    target.unit("t-w@", content="[Unit]\nRefuseManualStop=true\n" + SLEEP)
+    target.sh("systemctl start t-w@2")
+    refused = target.unit("t-w@", check=check, state="absent")
+    assert refused["failed"]
+    assert "t-w@2.service: state: absent: systemd refuses that by the unit's name" in refused["msg"]
+    target.sh("systemctl kill t-w@2")

@@ -102,8 +102,8 @@ class _RunState:
             self.plan.stop[unit] = f"state: {state}"
         elif self.now.active(unit) and active != "deactivating":
             self._change_running(state, changed_triggers)
-        if state != "present":
-            self._check_manual(state)
+        if removal or state != "present":
+            self._check_manual("absent" if removal else state)
         runs = unit in self.plan.start or self.plan.is_restarted(unit)
         if runs:
             self._check_descriptors()
