@@ -347,3 +347,16 @@ def test_a_template_whose_instance_may_not_be_stopped(target, check):
     assert refused["failed"]
     assert "t-w@2.service: state: absent: systemd refuses that by the unit's name" in refused["msg"]
     target.sh("systemctl kill t-w@2")
+
+
+def test_an_upheld_unit_that_gets_what_it_requires(target, upholds):
+    """Systemd had not been able to start it, tried again after the reload, and nothing said so."""
+    needs, upheld = "[Unit]\nRequires=t-a.service\n" + SLEEP, "[Unit]\nUpholds=t-b.service\n" + SLEEP
+    wanted = [{"name": "t-b.service", "content": needs}, {"name": "t-c.service", "content": upheld, "state": "started"}]
+    first = target.units(wanted, verify=False, fail_on="never")
+    assert "start t-c.service" in said(first)
+    if target.show("t-b", "ActiveState") == "active":
+        pytest.skip("this systemd starts what is upheld without what it requires")
+    result = target.unit("t-a", content=SLEEP, state="started")
+    assert said(result)[-2:] == ["start t-a.service", "start t-b.service"]
+    target.wait_for("systemctl is-active t-b")

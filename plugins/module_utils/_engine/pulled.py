@@ -16,6 +16,7 @@ from .plan import Plan
 from .sources import Sources
 from .state import HostState
 
+_REQUIRES = ("Requires", "BindsTo")
 _WORDS = {
     "Requires": "requires",
     "BindsTo": "requires",
@@ -92,16 +93,27 @@ class _Pulled:
     def _upheld(self, before: set[Edge], after: set[Edge]) -> dict[str, str]:
         """The units that are started because one that runs upholds them, with that one.
 
-        What was upheld and down before stays down: systemd has given it up, unless it could not load it until now.
+        What was upheld and down before stays down: systemd has given it up, unless it could not load it, or what it
+        requires, until now.
         """
         found = {}
         for edge in sorted(after):
             if edge.kind == "Upholds" and edge.source in self.runs and edge.target not in self.runs:
-                known = self.state.value(edge.target, "LoadState") == "loaded"
+                known = self._could_be_loaded(edge.target, before)
                 given_up = known and edge in before and edge.source in self.ran and edge.target not in self.ran
                 if not given_up and self._may_start(edge.target):
                     found[edge.target] = edge.source
         return found
+
+    def _could_be_loaded(self, unit: str, before: set[Edge]) -> bool:
+        """Whether systemd had a unit, and everything that it requires, before the plan."""
+        required = {(edge.source, edge.target) for edge in before if edge.kind in _REQUIRES}
+        units = [unit]
+        for name in units:
+            if self.state.value(name, "LoadState") != "loaded":
+                return False
+            units += [other for source, other in required if source == name and other not in units]
+        return True
 
     def _note_started(self, unit: str, by: str, verb: str) -> None:
         plan = self.plan
