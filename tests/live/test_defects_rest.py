@@ -87,6 +87,20 @@ def test_a_drop_in_that_was_changed_by_hand_is_left(target):
     assert "was not written by this collection" in target.unit("t-a", state="absent")["warnings"][0]
 
 
+def test_a_unit_is_pruned_whose_file_was_removed_by_hand(target):
+    """Prune went by files alone, and the program ran on."""
+    options = {"set_name": "s", "prune": True}
+    units = [{"name": f"t-{name}.service", "content": SLEEP, "state": "started"} for name in "ab"]
+    target.units(units, **options)
+    target.sh("rm /etc/systemd/system/t-b.service; systemctl daemon-reload")
+    asked = target.units(units[:1], check=True, **options)
+    result = target.units(units[:1], **options)
+    assert said(asked) == said(result)
+    assert "stop t-b.service" in said(result)
+    assert target.show("t-b.service", "ActiveState") == "inactive"
+    assert not target.units(units[:1], **options)["changed"]
+
+
 def test_an_instance_that_is_listed_no_more_is_pruned(target):
     wanted = {**TEMPLATE, "state": "started", "enabled": True}
     options = {"set_name": "s", "prune": True}

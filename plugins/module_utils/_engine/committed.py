@@ -121,6 +121,25 @@ def _traits(file: File) -> dict[str, t.Any]:
     return {**traits, "mode": None} if file.kind == "link" else traits
 
 
+def prune_without_file(
+    items: t.Sequence[Item], desired: t.Sequence[DesiredUnit], set_name: str, has_fragment: t.Callable[[str], bool]
+) -> list[DesiredUnit]:
+    """Have the units stopped that a set has and declares no more, and whose file somebody has removed by hand.
+
+    :param has_fragment: whether a file of that name is left, which then is the unit of somebody else.
+    """
+    declared = {unit.name for unit in desired if not unit.dropin}
+    reason = f"set {set_name} no longer declares it"
+    return [
+        DesiredUnit(item["name"], item["path"], state="absent", reason=reason, pruned_of=set_name)
+        for item in items
+        if not item["dropin"]
+        and item["text"] is not None
+        and item["name"] not in declared
+        and not has_fragment(item["name"])
+    ]
+
+
 def prune_files(
     items: t.Sequence[Item], desired: t.Sequence[DesiredUnit], set_name: str, others: t.Callable[[], t.Container[str]]
 ) -> list[DesiredUnit]:

@@ -265,8 +265,8 @@ class _Run:
         :raises _NotUp: when some run.
         """
         states = self.host.show(units) if units else {}
-        up = {unit: state for unit, state in states.items() if state.get("ActiveState") in UP_OR_STARTING}
-        causes = {unit: why(state) for unit, state in up.items()}
+        up = [unit for unit in units if states.get(unit, {}).get("ActiveState") in UP_OR_STARTING]
+        causes = {unit: why(states[unit]) for unit in up}
         if causes:
             raise _NotUp(failures_of(self.host, causes, states, self.begun))
 

@@ -228,9 +228,7 @@ class _Reading:
 
     def _places(self, name: str) -> dict[str, File]:
         """The files of a unit, in the order in which systemd looks for them."""
-        kind = os.path.basename(self.host.folder)
-        paths = [f"{self.host.folder}/{name}", *(f"{self.host.root}{folder}{kind}/{name}" for folder in UNIT_FOLDERS)]
-        found = {path: self.folder.look(path) for path in dict.fromkeys(paths)}
+        found = {path: self.folder.look(path) for path in fragment_paths(self.host, name)}
         return {path: file for path, file in found.items() if file.kind != "missing"}
 
     def _fragment_below(self, name: str) -> str:
@@ -249,6 +247,13 @@ class _Reading:
             file_state = "enabled" if enabled else "disabled"
             return {"Id": name, "LoadState": "loaded", "UnitFileState": file_state, "FragmentPath": path}
         return {"Id": name, "LoadState": "not-found"}
+
+
+def fragment_paths(host: Host, name: str) -> list[str]:
+    """Where the fragment of a unit may stand, in the order in which systemd looks for it."""
+    kind = os.path.basename(host.folder)
+    paths = [f"{host.folder}/{name}", *(f"{host.root}{folder}{kind}/{name}" for folder in UNIT_FOLDERS)]
+    return list(dict.fromkeys(paths))
 
 
 def _alias_paths(item: DesiredUnit, folder: str) -> list[str]:

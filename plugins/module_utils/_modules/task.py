@@ -16,7 +16,7 @@ from .._engine.generations import Generations, files_of_others
 from .._engine.host import Host
 from .._engine.plan import Plan
 from .._engine.planner import make_plan
-from .._engine.read_state import read_state
+from .._engine.read_state import fragment_paths, read_state
 from .._engine.state import HostState
 from .._engine.store import Store
 from .._engine.swap import plan_with_swaps
@@ -213,9 +213,15 @@ class Task:
             files = {path: host.unit_folder.read_file(path) for path in paths}
         pruned = to_prune(files, host.folder, self.params["set_name"])
         if self._items_before:
-            from .._engine.committed import prune_files
+            from .._engine.committed import prune_files, prune_without_file
 
             declared_now = [*desired, *pruned]
+            pruned += prune_without_file(
+                self._items_before,
+                declared_now,
+                self.params["set_name"],
+                lambda name: any(map(os.path.lexists, fragment_paths(host, name))),
+            )
             pruned += prune_files(self._items_before, declared_now, self.params["set_name"], self._files_of_others)
         return pruned
 
