@@ -55,6 +55,10 @@ class Step(t.NamedTuple):
     light: bool  # nothing but descriptions or the order of keys changed since then
     left: t.Container[tuple[str, str]]  # see ``runs_left``, of all tasks before
 
+    def moving(self) -> set[str]:
+        """The units that move by themselves, because their program or another one ends."""
+        return unsteady(self.known, self.sick) | ending(self.known, self.sick)
+
 
 def runs_left(result: t.Mapping[str, t.Any], seen: Seen) -> set[tuple[str, str]]:
     """Each unit that a task says it leaves with an old definition until its next start, and its InvocationID."""
@@ -118,8 +122,7 @@ def _failure(step: Step) -> None:
         return
     if "rolled_back" not in real:
         # A unit whose program ends was up in check mode, and may be down by now.
-        moving = unsteady(step.known, step.sick) | ending(step.known, step.sick)
-        if not ((step.full and not differences) or any(unit in real["msg"] for unit in moving)):
+        if not ((step.full and not differences) or any(unit in real["msg"] for unit in step.moving())):
             raise Violation("agreement", f"check mode passes, and the real run is refused: {real['msg']}")
         return
     _foretold(step.predicted.result, real)
@@ -139,7 +142,7 @@ def _has_no_reason_to_fail(unit: str, step: Step) -> bool:
     items = [item for item in step.known if unit in units_of(item)]
     tied = {key for item in items for key in item.get("sections", {}).get("Unit", {})} & set(LINKS)
     sick = step.sick and any("health" in item for item in items)
-    moving = unsteady(step.known, step.sick) | ending(step.known, step.sick)
+    moving = step.moving()
     if len({"files" in item for item in items if not item.get("dropin")}) > 1:
         return False  # what the program reads is pruned, and its unit stays
     return bool(items) and not (tied or sick or unit in moving or any(map(reload_fails, items)))
@@ -150,7 +153,7 @@ def _differences(step: Step, before: Seen, after: Seen, moved: t.Container[str] 
 
     :param moved: units that were moved and are back: they may run by another invocation.
     """
-    left_out = unsteady(step.known, step.sick) | ending(step.known, step.sick)
+    left_out = step.moving()
     for path in sorted({*before["files"], *after["files"]}):
         was, now = before["files"].get(path), after["files"].get(path)
         if was != now:
@@ -217,7 +220,7 @@ def _agreement(step: Step) -> None:
         raise Violation("agreement", f"changed is {real['changed']} with the actions {_short(real['actions'])}")
     if again.get("failed"):
         failed = {failure["unit"] for failure in again.get("failed_units", ())}
-        if _reloads_in_vain(step) or failed & (ending(step.known, step.sick) | unsteady(step.known, step.sick)):
+        if _reloads_in_vain(step) or failed & step.moving():
             return
         raise Violation("agreement", f"a second run fails: {again['msg']}")
     done = [action for action in again["actions"] if action["action"] != "none"]
@@ -332,7 +335,7 @@ def _reported(step: Step) -> None:
     """What the reply says of the units is what is there."""
     for unit, told in step.real.result.get("units", {}).items():
         state = _state_of(step.after, unit)
-        if "@." in unit or unit in unsteady(step.known, step.sick) | ending(step.known, step.sick) or not state:
+        if "@." in unit or unit in step.moving() or not state:
             continue
         if _activity({"ActiveState": told.get("active_state") or "inactive"}) != _activity(state):
             raise Violation("told", f"{unit} is reported {told.get('active_state')} and is {state['ActiveState']}")
@@ -346,7 +349,7 @@ def _declared(item: t.Mapping[str, t.Any], step: Step) -> None:
     name = item["name"]
     if item.get("dropin"):
         return
-    left_out = unsteady(step.known, step.sick) | ending(step.known, step.sick)
+    left_out = step.moving()
     for unit in declared_units(item):
         if "@." in unit:
             continue

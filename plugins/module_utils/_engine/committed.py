@@ -9,7 +9,7 @@ import typing as t
 
 from .._model import MISSING, Change, File
 from .._syntax.words import from_bytes
-from .desired import DesiredFile, DesiredUnit
+from .desired import DesiredFile, DesiredUnit, why_pruned
 from .plan import Plan
 from .release_plan import Release
 from .state import HostState
@@ -129,7 +129,7 @@ def prune_without_file(
     :param has_fragment: whether a file of that name is left, which then is the unit of somebody else.
     """
     declared = {unit.name for unit in desired if not unit.dropin}
-    reason = f"set {set_name} no longer declares it"
+    reason = why_pruned(set_name)
     return [
         DesiredUnit(item["name"], item["path"], state="absent", reason=reason, pruned_of=set_name)
         for item in items
@@ -164,7 +164,7 @@ def prune_files(
             unit = DesiredUnit(item["name"], item["path"], item["dropin"], position=len(desired), pruned_of=set_name)
             units[_key(item)] = unit
             found.append(unit)
-        place, left = f"set {set_name} no longer declares it", path in kept
+        place, left = why_pruned(set_name), path in kept
         if of_release and not left:
             unit.release = Release(posixpath.dirname(path), "", gone=True)
         unit.files.append(DesiredFile(place, path, "missing", left=left, of_release=of_release))

@@ -172,6 +172,11 @@ def agreed(items: t.Sequence[DesiredUnit], option: str, default: t.Any, unit: st
     return next(iter(given), default)
 
 
+def why_pruned(set_name: str) -> str:
+    """The reason of what goes because a set does not declare it any more."""
+    return f"set {set_name} no longer declares it"
+
+
 def to_prune(files: t.Mapping[str, File], folder: str, set_name: str) -> list[DesiredUnit]:
     """The items that remove the files of a set.
 
@@ -184,7 +189,7 @@ def to_prune(files: t.Mapping[str, File], folder: str, set_name: str) -> list[De
         parent, base = posixpath.split(path)
         dropin = base[: -len(".conf")] if parent != folder else ""
         name = posixpath.basename(parent)[: -len(".d")] if dropin else base
-        reason = f"set {set_name} no longer declares it"
+        reason = why_pruned(set_name)
         found.append(DesiredUnit(name, path, dropin, state="absent", reason=reason, pruned_of=set_name))
     return found
 

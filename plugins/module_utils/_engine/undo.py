@@ -191,9 +191,7 @@ class _Undo:
             states = self.host.show(asked, ("ActiveState", "InvocationID", "Type", *STOP_PROPERTIES))
             along = {unit: states[unit] for unit in asked if states.get(unit, {}).get("ActiveState") in RUNNING}
             found.update({unit: state for unit, state in along.items() if unit not in self.before})
-            lists = [state.get(key, "") for state in along.values() for key in STOP_PROPERTIES]
-            names = {name for words in lists for name in words.split()}
-            asked = sorted(filter(may_move, names - set(found) - set(self.before)))
+            asked = sorted(_named(along.values(), STOP_PROPERTIES) - set(found) - set(self.before))
         return found
 
     def _roll_back(self) -> None:
@@ -401,8 +399,13 @@ def _one_by_one(change: Change) -> tuple[int, int]:
 
 def _conflicting(units: t.Iterable[str], states: States) -> list[str]:
     """The units that the start of some stops."""
-    lists = [states.get(unit, {}).get(key, "") for unit in units for key in _CONFLICTS]
-    return sorted({name for words in lists for name in words.split() if may_move(name)})
+    return sorted(_named((states.get(unit, {}) for unit in units), _CONFLICTS))
+
+
+def _named(states: t.Iterable[t.Mapping[str, str]], keys: t.Sequence[str]) -> set[str]:
+    """The units that properties of others name, and that may move."""
+    lists = [state.get(key, "") for state in states for key in keys]
+    return {name for words in lists for name in words.split() if may_move(name)}
 
 
 def _is_stuck(state: t.Mapping[str, str]) -> bool:
