@@ -101,6 +101,16 @@ def test_a_unit_is_pruned_whose_file_was_removed_by_hand(target):
     assert not target.units(units[:1], **options)["changed"]
 
 
+def test_links_go_whose_file_was_removed_by_hand(target):
+    """They stayed, and enabled a unit whose new text has no [Install]."""
+    target.unit("t-a", content=f"{SLEEP}[Install]\nWantedBy=multi-user.target\n", enabled=True)
+    target.sh("rm /etc/systemd/system/t-a.service; systemctl daemon-reload")
+    result = target.unit("t-a", content=SLEEP, enabled=True)
+    assert "disable t-a.service" in said(result)
+    assert target.sh("find /etc/systemd/system -name t-a.service") == "/etc/systemd/system/t-a.service"
+    assert not target.unit("t-a", content=SLEEP, enabled=True)["changed"]
+
+
 def test_an_instance_that_is_listed_no_more_is_pruned(target):
     wanted = {**TEMPLATE, "state": "started", "enabled": True}
     options = {"set_name": "s", "prune": True}

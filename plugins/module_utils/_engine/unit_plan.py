@@ -217,13 +217,17 @@ class UnitPlan:
         before, after = sources.settings(declared, False), sources.settings(declared, True)
         self._note_also([*before, *after])
         if enabled:
-            self._enable(unit, present, before, after)
+            self._enable(unit, present, before or self._deployed(), after)
             if unit in self.plan.enable or unit in self.plan.reenable:
                 self._check_aliases(unit, after, sources)
         elif present and enabled is False:
             self._disable(unit, present, self._reason(declared))
         elif present and install_links(unit, before) != install_links(unit, after):
             self.plan.reenable[unit] = "[Install] changed"
+
+    def _deployed(self) -> list[Setting]:
+        """The settings of the unit file as we wrote it: what made the links that a file removed by hand leaves."""
+        return read_settings(self.name, self.now.deployed.get(self.own_path, "").encode())
 
     def _disable(self, unit: str, present: t.Iterable[str], reason: str) -> None:
         if not is_mask(self.now.files.get(self.own_path, MISSING)):

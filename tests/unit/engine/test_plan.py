@@ -55,6 +55,7 @@ def state_of(case):
         case.get("seen_sums"),
     )
     state.set_name = case.get("set_name", "")
+    state.deployed = case.get("deployed", {})
     state.places = places_of(case.get("places", {}))
     state.below = {folder: places_of(places) for folder, places in case.get("below", {}).items()}
     state.missing_folders = set(case.get("folders", ()))
