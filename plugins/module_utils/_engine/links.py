@@ -91,6 +91,11 @@ def edges_of_link(link: str) -> list[Edge]:
     return [Edge(kind, stem, unit)] if kind else []
 
 
+def installed_edges(unit: str, settings: t.Sequence[Setting]) -> set[Edge]:
+    """The dependencies that ``systemctl enable`` of a unit makes."""
+    return {edge for link in install_links(unit, settings) or () for edge in edges_of_link(link)}
+
+
 def enables(link: str, target: str, names: t.Iterable[str]) -> bool:
     """Whether a link in the unit folder enables one of the units."""
     return not enabled_by(link, target).isdisjoint(names)

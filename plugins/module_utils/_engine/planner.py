@@ -50,7 +50,7 @@ def make_plan(state: HostState, desired: t.Sequence[DesiredUnit], live_manager: 
     if live_manager:
         add_run_states(plan, state, declared, sources)
         keep_sockets_working(plan, state, declared)
-        add_propagated(plan, state, declared)
+        add_propagated(plan, state, declared, sources)
         add_pulled(plan, state, declared, sources)
         _refuse_own_end(plan, state.own_unit)
         _reset_failed(plan, state)

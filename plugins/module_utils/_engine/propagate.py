@@ -11,8 +11,9 @@ from .._model import WANTS_RUN, Setting, Unit
 from .._syntax.effective import is_set
 from .._syntax.words import to_bytes
 from .desired import Declared, DesiredUnit
+from .links import installed_edges
 from .plan import Plan
-from .sources import read_settings
+from .sources import Sources, read_settings
 from .state import HostState
 
 
@@ -53,21 +54,21 @@ def _settings_of(item: DesiredUnit) -> list[Setting]:
     return read_settings(item.name, to_bytes(item.text or ""))
 
 
-def add_propagated(plan: Plan, state: HostState, items: Declared) -> None:
+def add_propagated(plan: Plan, state: HostState, items: Declared, sources: Sources) -> None:
     """Add who is taken along by a stop or restart: the blast radius.
 
     A restart job takes followers along and systemd brings them back; after a stop and start, or a stop for good,
     nobody does. So followers of a stopped-and-started unit join it, and followers of a stopped one are named.
     """
-    _Propagation(plan, state, items).add()
+    _Propagation(plan, state, items, sources).add()
 
 
 class _Propagation:
-    def __init__(self, plan: Plan, state: HostState, items: Declared) -> None:
+    def __init__(self, plan: Plan, state: HostState, items: Declared, sources: Sources) -> None:
         self.plan = plan
         self.state = state
         self.items = items
-        self.followers = _declared_followers(items, state)
+        self.followers = _new_followers(plan, state, items, sources)
 
     def add(self) -> None:
         plan = self.plan
@@ -152,14 +153,20 @@ def _only_in_circle(unit: str, source: str, roots: t.Mapping[str, str], found: t
     return source == unit or (source in found and list(roots).index(unit) < list(roots).index(source))
 
 
-def _declared_followers(items: Declared, state: HostState) -> dict[str, list[str]]:
-    """Who the declared texts say follows whom, for what the running manager has not loaded yet."""
+def _new_followers(plan: Plan, state: HostState, items: Declared, sources: Sources) -> dict[str, list[str]]:
+    """Who follows whom by the declared texts and the links that are made: what the manager has not loaded yet."""
+    edges = [
+        edge
+        for name, group in items.groups.items()
+        for item in group
+        if item.text and any(directive in item.text for directive in STOP_DIRECTIVES)
+        for edge in declared(Unit(name, _settings_of(item)), installed=False)
+    ]
+    for unit in (*plan.enable, *plan.reenable):
+        edges += sorted(installed_edges(unit, sources.settings(unit, after=True)))
     followers: dict[str, list[str]] = {}
-    for name, group in items.groups.items():
-        for item in group:
-            if item.text and any(directive in item.text for directive in STOP_DIRECTIVES):
-                for edge in declared(Unit(name, _settings_of(item)), installed=False):
-                    stopped, follower = stop_passes(edge)
-                    if stopped and state.knows(edge.kind):
-                        followers.setdefault(stopped, []).append(follower)
+    for edge in edges:
+        stopped, follower = stop_passes(edge)
+        if stopped and state.knows(edge.kind):
+            followers.setdefault(stopped, []).append(follower)
     return followers

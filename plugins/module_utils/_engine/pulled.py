@@ -11,7 +11,7 @@ from .._graph.start import moves
 from .._model import RUNNING, WANTS_RUN, Unit
 from .._syntax.names import template_of
 from .desired import Declared, PlanError
-from .links import edges_of_link, install_links
+from .links import edges_of_link, installed_edges
 from .plan import Plan
 from .sources import Sources
 from .state import HostState
@@ -192,8 +192,7 @@ class _Pulled:
         new = {
             edge
             for unit in (*plan.enable, *plan.reenable)
-            for link in install_links(unit, self.sources.settings(unit, after=True)) or ()
-            for edge in edges_of_link(link)
+            for edge in installed_edges(unit, self.sources.settings(unit, after=True))
         }
         return gone, new
 
