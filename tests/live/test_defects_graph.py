@@ -333,9 +333,31 @@ def test_a_restart_that_stops_what_would_stop_it(target, upholds):
     target.sh("systemctl start t-a t-b")
     content = "[Unit]\nConflicts=t-a.service\nStopPropagatedFrom=t-a.service\n[Service]\nExecStart=/bin/sleep 99\n"
     result = target.unit("t-b", state="started", content=content)
-    assert said(result)[-2:] == ["stop t-a.service", "restart t-b.service"]
-    states = active(target, "t-a", "t-b")
-    assert states == (["active", "active"] if result.get("rolled_back") else ["inactive", "active"])
+    refused = result.get("rolled_back", False)
+    assert said(result)[-1] == "restart t-b.service"
+    assert ("stop t-a.service" in said(result)) is not refused
+    assert active(target, "t-a", "t-b") == ["active" if refused else "inactive", "active"]
+
+
+def test_a_stop_by_a_conflict_that_is_passed_on(target, upholds):
+    """From release 256 on it is not: the stop of the third was told, and it ran on."""
+    declare(target, a=SLEEP, b=SLEEP, c=f"[Unit]\nStopPropagatedFrom=t-b.service\n{SLEEP}")
+    target.sh("systemctl start t-a t-b t-c")
+    result = target.unit(
+        "t-a", state="started", content="[Unit]\nConflicts=t-b.service\n[Service]\nExecStart=/bin/sleep 99\n"
+    )
+    states = active(target, "t-a", "t-b", "t-c")
+    assert states[:2] == ["active", "inactive"]
+    assert ("stop t-c.service" in said(result)) is (states[2] == "inactive")
+
+
+def test_a_restart_takes_along_what_requires_it_by_a_new_link(target):
+    """Only the links that were there counted."""
+    target.unit("t-a", content=SLEEP, state="started")
+    target.unit("t-z.target", content="[Unit]\nDescription=z\n", state="started")
+    content = "[Service]\nExecStart=/bin/sleep 99\n[Install]\nRequiredBy=t-z.target\n"
+    result = target.unit("t-a", content=content, enabled=True, state="started")
+    assert said(result)[-2:] == ["restart t-a.service", "restart t-z.target"]
 
 
 @pytest.mark.parametrize("check", [True, False])

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from .._graph.edges import PULL_PROPERTIES, SHOW_PROPERTIES, STOP_PROPERTIES, TIES, Edge, may_move
+from .._graph.edges import PULL_PROPERTIES, SHOW_PROPERTIES, STOP_PROPERTIES, STOPS, TIES, Edge, may_move
 from .._graph.edges import declared as edges_of_text
 from .._graph.graph import Adjacency
 from .._graph.start import moves
@@ -55,7 +55,7 @@ class _Pulled:
     def add(self) -> None:
         """Each start is a transaction of its own, which finds what those before it have left."""
         before, after = self._edges()
-        graph = Adjacency(sorted(after))
+        graph = Adjacency(sorted(edge for edge in after if edge.kind != STOPS or self.state.starts_pass_stops))
         queue = [self._id(unit) for unit in self.roots]
         for unit in queue:
             self._start(unit, graph)

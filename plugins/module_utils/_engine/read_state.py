@@ -7,7 +7,16 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .._graph.edges import PULL_PROPERTIES, STOP_PROPERTIES, TIES, declared, may_move
+from .._graph.edges import (
+    INSTALL,
+    INSTALL_TIES,
+    PASS_STOPS,
+    PULL_PROPERTIES,
+    STOP_PROPERTIES,
+    TIES,
+    declared,
+    may_move,
+)
 from .._host.show import States
 from .._host.systemd import SystemdError
 from .._model import File, Unit
@@ -151,16 +160,25 @@ class _Reading:
             asked = set()
             unknown = moving - set(state.live)  # a unit that is declared and does not move may lead to others
             state.live.update(self.host.show(sorted(unknown)) if unknown else {})
+        if self._passes_stops():
+            state.starts_pass_stops = self.host.manager.version() < 256
+
+    def _passes_stops(self) -> bool:
+        """Whether a unit names another one to which a stop is passed on, or will."""
+        texts = [item.text for item in self.desired if item.text]
+        return any(name in text for text in texts for name in PASS_STOPS) or any(
+            properties.get(name) for properties in self.state.live.values() for name in PASS_STOPS
+        )
 
     def _named_in_texts(self, moving: set[str]) -> set[str]:
-        """The units that new texts tie themselves to."""
+        """The units that new texts tie themselves to, once they are enabled."""
         return {
             name
             for item in self.desired
-            if item.name in moving and item.text and any(word in item.text for word in TIES)
-            for edge in declared(Unit(item.name, read_settings(item.name, to_bytes(item.text))), installed=False)
+            if item.name in moving and item.text and any(word in item.text for word in (*TIES, *INSTALL_TIES))
+            for edge in declared(Unit(item.name, read_settings(item.name, to_bytes(item.text))), installed=True)
             for name in edge[1:3]
-            if edge.kind != "After"
+            if edge.kind != "After" and (edge.kind, edge.origin) != ("Wants", INSTALL)
         }
 
     def _linked_to(self, moving: set[str]) -> set[str]:

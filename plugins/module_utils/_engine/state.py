@@ -22,6 +22,7 @@ class HostState:
     :ivar files: ``{path: File}`` for every declared path, drop-in neighbour and effective fragment.
     :ivar links: ``{path below folder: target}``: every symlink in the folder and its .wants, .requires, .upholds.
     :ivar live: ``{unit: {property: value}}`` as ``systemctl show`` prints them, by every name of a unit.
+    :ivar starts_pass_stops: whether what a start stops passes that on along PropagatesStopTo=, as before release 256.
     :ivar instances: ``{template: [names of its loaded instances]}``.
     :ivar trigger_sums: ``{path: checksum, empty when the file is missing}``.
     :ivar set_name: of the task, if any.
@@ -56,6 +57,7 @@ class HostState:
         self.trigger_sums = trigger_sums or {}
         self.seen_sums = seen_sums or {}
         self.own_unit = ""
+        self.starts_pass_stops = True
         self.set_name = ""
         self.deployed: dict[str, str] = {}
         self.uid = uid

@@ -112,6 +112,10 @@ STOP_PROPERTIES = tuple(
 PULL_PROPERTIES = ("Requires", "Requisite", "BindsTo", "Wants", "Upholds", "UpheldBy", "Conflicts", "ConflictedBy")
 # Directives of [Unit] by which one unit moves another one.
 TIES = frozenset(name for name, (kind, _inverse) in UNIT_DIRECTIVES.items() if kind != "After")
+# Properties, and directives, by which a stop is passed on.
+PASS_STOPS = tuple(name for name, (kind, _inverse) in SHOW_PROPERTIES.items() if kind == STOPS)
+# Those of [Install] along which an enabled unit moves with one that runs.
+INSTALL_TIES = ("RequiredBy", "UpheldBy")
 
 
 def may_move(name: str) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import typing as t
 
-from .edges import STOPPED_WITH, STOPS, find_cycle
+from .edges import find_cycle
 from .graph import Adjacency
 
 START = "start"
@@ -115,21 +115,9 @@ def _collect(adjacency: Adjacency, anchor: str, runs: t.Callable[[str], bool] | 
     while todo:
         job = todo.pop()
         for other, matters in _pulled_in(adjacency, job):
-            if runs is not None and other == (anchor, STOP) and _is_graceful(adjacency, job, anchor):
-                continue
             if jobs.link(job, other, matters) and (runs is None or runs(other[0]) == (other[1] == STOP)):
                 todo.append(other)
     return jobs
-
-
-def _is_graceful(adjacency: Adjacency, by: Job, anchor: str) -> bool:
-    """Whether a stop reaches the anchor by PropagatesStopTo= alone, which leaves a start as it is.
-
-    Releases before 256 refuse such a start.
-    """
-    name, job_type = by
-    ties = [adjacency.sources(kind, name) for kind in STOPPED_WITH]
-    return job_type == STOP and anchor in adjacency.targets(STOPS, name) and not any(anchor in tied for tied in ties)
 
 
 def moves(adjacency: Adjacency, anchor: str, runs: t.Callable[[str], bool]) -> Moves:

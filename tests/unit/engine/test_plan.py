@@ -54,6 +54,7 @@ def state_of(case):
         case.get("trigger_sums"),
         case.get("seen_sums"),
     )
+    state.starts_pass_stops = case.get("release", 0) < 256
     state.set_name = case.get("set_name", "")
     state.deployed = case.get("deployed", {})
     state.places = places_of(case.get("places", {}))
