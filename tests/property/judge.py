@@ -60,9 +60,16 @@ class Step(t.NamedTuple):
         return unsteady(self.known, self.sick) | ending(self.known, self.sick)
 
 
-def runs_left(result: t.Mapping[str, t.Any], seen: Seen) -> set[tuple[str, str]]:
-    """Each unit that a task says it leaves with an old definition until its next start, and its InvocationID."""
-    units = [action["unit"] for action in result["actions"] if "takes effect" in action["reason"]]
+def runs_left(
+    result: t.Mapping[str, t.Any], items: t.Iterable[t.Mapping[str, t.Any]], seen: Seen
+) -> set[tuple[str, str]]:
+    """Each unit that a task leaves with an old program until its next start, as it says or shall, and its InvocationID."""
+    reloads = {unit for item in items if item.get("on_change") == "reload" for unit in units_of(item)}
+    units = [
+        action["unit"]
+        for action in result["actions"]
+        if "takes effect" in action["reason"] or (action["action"] == "reload" and action["unit"] in reloads)
+    ]
     return {(unit, _state_of(seen, unit).get("InvocationID", "")) for unit in units}
 
 
@@ -254,7 +261,7 @@ def _runs_each_time(step: Step) -> bool:
     for item in step.items:
         if item.get("state") in ("restarted", "reloaded"):
             return True
-        if item.get("state") == "started" and any(unit in ending(step.known, step.sick) for unit in units_of(item)):
+        if item.get("state") == "started" and any(unit in step.moving() for unit in units_of(item)):
             return True
     return False
 
@@ -369,7 +376,9 @@ def _declared(item: t.Mapping[str, t.Any], step: Step) -> None:
 
 
 def _gone(unit: str, step: Step) -> None:
-    """Nothing is left of a unit that the set declares no more."""
+    """Nothing is left of a unit that the set declares no more; an instance with a file of its own is somebody's."""
+    if "@" in unit and f"/etc/systemd/system/{unit}" in step.after["files"]:
+        return
     if _activity(_state_of(step.after, unit)) == "active":
         raise Violation("told", f"{unit} is declared no more, the run succeeded, and it is active")
     left = [path for path in step.after["files"] if path.endswith((f".wants/{unit}", f".requires/{unit}"))]

@@ -274,7 +274,7 @@ class History(RuleBasedStateMachine):
             # The host is as it was; so is what is declared.
             self.declared = dict(self.applied)
         else:
-            self.left |= runs_left(real.result, after)
+            self.left |= runs_left(real.result, items, after)
             self.applied = dict(self.declared)
             self.note_set(items, whole)
             self.in_set &= self.applied.keys()
