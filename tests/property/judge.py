@@ -63,7 +63,7 @@ class Step(t.NamedTuple):
 def runs_left(
     result: t.Mapping[str, t.Any], items: t.Iterable[t.Mapping[str, t.Any]], seen: Seen
 ) -> set[tuple[str, str]]:
-    """Each unit that a task leaves with an old program until its next start, as it says or shall, and its InvocationID."""
+    """Each unit that a task leaves with an old program until its next start, and its InvocationID."""
     reloads = {unit for item in items if item.get("on_change") == "reload" for unit in units_of(item)}
     units = [
         action["unit"]
